@@ -1,0 +1,27 @@
+"""Memory mechanisms for attention: Att(q, Mem), Mem = Update(S_kv, Mem_pre)."""
+
+from memlib.check import check
+from memlib.full import Full
+from memlib.kv import KV, attend, join, merge
+from memlib.probe import influence, recipe, view
+from memlib.replay import attend_all, outputs, states, walk
+from memlib.state import state_bytes
+from memlib.window import Window
+
+__all__ = [
+    "KV",
+    "Full",
+    "Window",
+    "attend",
+    "attend_all",
+    "check",
+    "influence",
+    "join",
+    "merge",
+    "outputs",
+    "recipe",
+    "state_bytes",
+    "states",
+    "view",
+    "walk",
+]

@@ -1,0 +1,258 @@
+"""Key-value pairs, and attention over them.
+
+    Att(q, (K, V)) = softmax(q K^T / sqrt(d)) V                    (1)
+
+Vaswani et al. 2017, arXiv 1706.03762. Attention over several parts is joined exactly by their
+log-sum-exps (Dao et al. 2022, arXiv 2205.14135); a learned sink or the weight of a pooled pair is a bias
+on its score.
+
+Dimension key, here once for the whole library:
+    *b  anything in front: nothing in a notebook, [batch, heads] in a model
+    n   pairs      m  slots of a memory      i  queries      d  width of keys      e  width of values
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+SPARE = 16  # pairs of spare room in the smallest buffer
+FEW = 8  # up to so many queries, two small matrix products beat torch's fused attention
+
+
+class Room:
+    """A buffer with spare places behind the newest pair, shared by the KVs that view it."""
+
+    __slots__ = ("k", "v", "used")
+
+    def __init__(self, old: KV, places: int):
+        self.k = old.k.new_empty(*old.k.shape[:-2], places, old.k.shape[-1])
+        self.v = old.v.new_empty(*old.v.shape[:-2], places, old.v.shape[-1])
+        self.used = 0
+        self.write(old)
+
+    def write(self, new: KV) -> None:
+        # .data: autograd's version counter does not move, since no pair that anybody sees is changed
+        self.k.data.narrow(-2, self.used, new.n).copy_(new.k)
+        self.v.data.narrow(-2, self.used, new.n).copy_(new.v)
+        self.used += new.n
+
+
+@dataclass(frozen=True, eq=False)
+class KV:
+    """n key-value pairs, oldest first. A value: nothing that is done to it changes it.
+
+    k: [*b, n, d]    v: [*b, n, e]    bias: [*b, n] or None, added to the scores.
+
+    >>> kv = KV(torch.zeros(3, 2), torch.ones(3, 4))
+    >>> kv
+    KV(n=3, k=[3, 2], v=[3, 4], float32)
+    >>> kv[-2:].n, kv.append(kv).n
+    (2, 6)
+
+    Raises ValueError where k, v and bias do not belong together, TypeError where they are not floats.
+    """
+
+    k: Tensor
+    v: Tensor
+    bias: Tensor | None = None
+    _room: Room | None = field(default=None, repr=False)
+    _end: int = field(default=0, repr=False)  # where this KV ends in its room
+
+    def __post_init__(self):
+        k, v = self.k, self.v
+        if self._room is not None:
+            return  # made by append or a slice of a KV that was checked
+        for name, x in (("k", k), ("v", v)):
+            if not isinstance(x, Tensor) or not x.is_floating_point():
+                raise TypeError(f"KV: {name} must be a tensor of floats, got {kind(x)}")
+            if x.dim() < 2:
+                raise ValueError(f"KV: {name} must be [*b, n, width], got shape {list(x.shape)}")
+        if k.shape[:-1] != v.shape[:-1]:
+            raise ValueError(f"KV: k {list(k.shape)} and v {list(v.shape)} must agree in all but the last size")
+        if k.dtype != v.dtype or k.device != v.device:
+            raise ValueError(f"KV: k is {k.dtype} on {k.device}, v is {v.dtype} on {v.device}: must be the same")
+        if self.bias is not None and self.bias.shape != k.shape[:-1]:
+            raise ValueError(f"KV: bias must be {list(k.shape[:-1])}, got {list(self.bias.shape)}")
+
+    @property
+    def n(self) -> int:
+        """How many pairs. (There is no len(): an empty KV must not be falsy.)"""
+        return self.k.shape[-2]
+
+    def __repr__(self) -> str:
+        bias = "" if self.bias is None else ", bias"
+        return f"KV(n={self.n}, k={list(self.k.shape)}, v={list(self.v.shape)}{bias}, {str(self.k.dtype)[6:]})"
+
+    def __getitem__(self, which: slice | Tensor) -> KV:
+        """The pairs `which`: a slice without a step (a view), or a tensor of indices [j] (a copy)."""
+        if isinstance(which, Tensor):
+            return KV(
+                self.k.index_select(-2, which),
+                self.v.index_select(-2, which),
+                None if self.bias is None else self.bias.index_select(-1, which),
+            )
+        if not isinstance(which, slice) or which.step not in (None, 1):
+            raise TypeError(f"KV: index with a slice (kv[2:5]) or a tensor of indices, got {which!r}")
+        start, stop, _ = which.indices(self.n)
+        count = max(stop - start, 0)
+        return KV(
+            self.k.narrow(-2, start, count),
+            self.v.narrow(-2, start, count),
+            None if self.bias is None else self.bias.narrow(-1, start, count),
+            self._room,
+            self._end - self.n + start + count,
+        )
+
+    def empty(self) -> KV:
+        """No pairs, in the shapes, dtype and device of these."""
+        return KV(self.k[..., :0, :].detach().clone(), self.v[..., :0, :].detach().clone())
+
+    def append(self, new: KV, keep: int | None = None) -> KV:
+        """These pairs and behind them `new`; of all of them the newest `keep` (None: all).
+
+        The new pairs are written into spare room behind the newest, so a step of a window copies O(1)
+        pairs on average, and every older KV stays as it was. A second append to one KV copies, and so
+        does one that autograd must see (keys or values that require grad).
+        """
+        self._fits(new)
+        total = self.n + new.n
+        kept = total if keep is None or keep > total else keep
+        bias = _join_bias(self, new)
+        if bias is not None:
+            bias = bias[..., total - kept :]
+        if new.n >= kept:
+            return KV(*_newest(new, kept), bias)
+        if _tracked(self) or _tracked(new):
+            old_k, old_v = _newest(self, kept - new.n)
+            return KV(torch.cat([old_k, new.k], -2), torch.cat([old_v, new.v], -2), bias)
+        room, end = self._room, self._end
+        if room is None or room.used != end or end + new.n > room.k.shape[-2]:
+            old_k, old_v = _newest(self, kept - new.n)
+            room = Room(KV(old_k, old_v), max(2 * kept, kept + SPARE))
+        room.write(new)
+        end = room.used
+        return KV(room.k.narrow(-2, end - kept, kept), room.v.narrow(-2, end - kept, kept), bias, room, end)
+
+    def _fits(self, new: KV) -> None:
+        a, b = self.k, new.k
+        same = a.shape[:-2] == b.shape[:-2] and a.shape[-1] == b.shape[-1] and a.dtype == b.dtype
+        if not same or self.v.shape[-1] != new.v.shape[-1] or a.device != b.device:
+            raise ValueError(
+                f"append: new must be pairs like the old ones: wanted k [*{list(a.shape[:-2])}, n, {a.shape[-1]}], "
+                f"v width {self.v.shape[-1]}, {a.dtype} on {a.device}; got k {list(b.shape)}, "
+                f"v width {new.v.shape[-1]}, {b.dtype} on {b.device}"
+            )
+
+
+def _newest(kv: KV, n: int) -> tuple[Tensor, Tensor]:
+    return kv.k.narrow(-2, kv.n - n, n), kv.v.narrow(-2, kv.n - n, n)
+
+
+def _tracked(kv: KV) -> bool:
+    return kv.k.requires_grad or kv.v.requires_grad
+
+
+def _join_bias(a: KV, b: KV) -> Tensor | None:
+    if a.bias is None and b.bias is None:
+        return None
+    parts = [x.k.new_zeros(x.k.shape[:-1]) if x.bias is None else x.bias for x in (a, b)]
+    return torch.cat(parts, -1)
+
+
+def join(*parts: KV) -> KV:
+    """The pairs of all parts in one KV, in that order (copied)."""
+    first, *rest = parts
+    for part in rest:
+        first._fits(part)
+        first = KV(
+            torch.cat([first.k, part.k], -2), torch.cat([first.v, part.v], -2), _join_bias(first, part)
+        )
+    return first
+
+
+def attend(
+    q: Float[Tensor, "*b i d"], kv: KV, lse: bool = False, new: KV | None = None, mask: Tensor | None = None
+):
+    """Att(q, kv), equation (1).
+
+    q: [*b, i, d]. Returns [*b, i, e]; with `lse` also the log-sum-exp of the scores [*b, i], by which
+    parts are merged. `new`: pairs of the same i tokens as the queries, seen causally behind kv.
+    `mask`: [i, n] or [*b, i, n], True where a query may look. No pairs to read: 0, with lse -inf.
+    Raises ValueError where q does not fit the keys.
+    """
+    if q.dim() < 2 or q.shape[-1] != kv.k.shape[-1] or q.shape[:-2] != kv.k.shape[:-2] or q.dtype != kv.k.dtype:
+        raise ValueError(
+            f"attend: q must be [*b, i, d] like the keys {list(kv.k.shape)} ({kv.k.dtype}), "
+            f"got {kind(q)}"
+        )
+    if new is not None:
+        kv, mask = _behind(q, kv, new)
+    if kv.n == 0:
+        out = q.new_zeros(*q.shape[:-1], kv.v.shape[-1])
+        return (out, q.new_full(q.shape[:-1], -torch.inf)) if lse else out
+    if not lse and q.shape[-2] > FEW:
+        return _fused(q, kv, mask)
+    scores = (kv.k @ (q * q.shape[-1] ** -0.5).mT).mT  # keys first: fast on views, and in bfloat16
+    if kv.bias is not None:
+        scores = scores + kv.bias.unsqueeze(-2)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    out = torch.softmax(scores, -1) @ kv.v
+    return (out, torch.logsumexp(scores, -1)) if lse else out
+
+
+def _behind(q: Tensor, kv: KV, new: KV) -> tuple[KV, Tensor]:
+    if new.n != q.shape[-2]:
+        raise ValueError(f"attend: new holds {new.n} pairs, wanted one for each of the {q.shape[-2]} queries")
+    mask = q.new_ones(new.n, kv.n + new.n, dtype=torch.bool).tril(kv.n)
+    return join(kv, new), mask
+
+
+def _fused(q: Tensor, kv: KV, mask: Tensor | None) -> Tensor:
+    if kv.bias is not None:
+        bias = kv.bias.unsqueeze(-2).expand(*kv.bias.shape[:-1], q.shape[-2], kv.n)
+        mask = bias if mask is None else bias.masked_fill(~mask, -torch.inf)
+    return sdpa(q, kv.k, kv.v, attn_mask=mask)
+
+
+def sdpa(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
+    """torch's fused attention, always called with four dimensions, for which it has a fast path."""
+    lead = q.shape[:-2]
+
+    def four(x):
+        return x.reshape(1, -1, *x.shape[-2:]) if x.dim() != 4 else x
+
+    if attn_mask is not None and attn_mask.dim() > 2:
+        attn_mask = four(attn_mask)
+    out = F.scaled_dot_product_attention(four(q), four(k), four(v), attn_mask=attn_mask, is_causal=is_causal)
+    return out.reshape(*lead, *out.shape[-2:])
+
+
+def merge(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Two reads with their log-sum-exps into the one read over both parts, exactly.
+
+    softmax over [A, B] = g Att_A + (1 - g) Att_B with g = sigmoid(lse_A - lse_B).
+    An empty side (lse -inf) has no weight.
+    """
+    (out_a, lse_a), (out_b, lse_b) = a, b
+    lse = torch.logaddexp(lse_a, lse_b)
+    g_a, g_b = (torch.exp(x - lse).nan_to_num(0.0).unsqueeze(-1) for x in (lse_a, lse_b))
+    return g_a * out_a + g_b * out_b, lse
+
+
+def kind(x) -> str:
+    """What came, for an error message."""
+    if isinstance(x, Tensor):
+        return f"a tensor {list(x.shape)} of {str(x.dtype)[6:]}"
+    return f"{type(x).__name__} {x!r}"
+
+
+def whole(name: str, value, least: int) -> None:
+    """Raises unless `value` is a whole number of at least `least`; `name` says whose ("Window: size")."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
