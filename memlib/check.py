@@ -49,13 +49,15 @@ def check(mine, reference, tokens: int = 9, width: int = 3, seed: int = 0) -> Ve
     """
     missing = [name for name in PARTS if not callable(getattr(mine, name, None))]
     if missing:
-        return Verdict(False, f"{type(mine).__name__} has no method {missing[0]}", "the four methods of a memory")
+        return Verdict(
+            False, f"{type(mine).__name__} has no method {missing[0]}", "the four methods of a memory"
+        )
     draw = torch.Generator().manual_seed(seed)
     k, q = (torch.randn(tokens, width, generator=draw, dtype=torch.float64) for _ in range(2))
     linear = getattr(reference, "linear_in_values", True)
     kv = dye(k) if linear else KV(k, torch.randn(tokens, width, generator=draw, dtype=k.dtype))
     try:
-        steps = _walk(mine, q, kv)
+        steps = _walk(mine, q.clone(), KV(kv.k.clone(), kv.v.clone()))  # mine may write into what it is given
         for t, ((got, read), (want, target)) in enumerate(zip(steps, _walk(reference, q, kv), strict=True)):
             for verdict in (_slots(t, got, want), _read(t, read, target)):
                 if verdict is not None:

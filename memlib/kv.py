@@ -73,9 +73,13 @@ class KV:
             if x.dim() < 2:
                 raise ValueError(f"KV: {name} must be [*b, n, width], got shape {list(x.shape)}")
         if k.shape[:-1] != v.shape[:-1]:
-            raise ValueError(f"KV: k {list(k.shape)} and v {list(v.shape)} must agree in all but the last size")
+            raise ValueError(
+                f"KV: k {list(k.shape)} and v {list(v.shape)} must agree in all but the last size"
+            )
         if k.dtype != v.dtype or k.device != v.device:
-            raise ValueError(f"KV: k is {k.dtype} on {k.device}, v is {v.dtype} on {v.device}: must be the same")
+            raise ValueError(
+                f"KV: k is {k.dtype} on {k.device}, v is {v.dtype} on {v.device}: must be the same"
+            )
         if self.bias is not None and self.bias.shape != k.shape[:-1]:
             raise ValueError(f"KV: bias must be {list(k.shape[:-1])}, got {list(self.bias.shape)}")
 
@@ -86,7 +90,9 @@ class KV:
 
     def __repr__(self) -> str:
         bias = "" if self.bias is None else ", bias"
-        return f"KV(n={self.n}, k={list(self.k.shape)}, v={list(self.v.shape)}{bias}, {str(self.k.dtype)[6:]})"
+        return (
+            f"KV(n={self.n}, k={list(self.k.shape)}, v={list(self.v.shape)}{bias}, {str(self.k.dtype)[6:]})"
+        )
 
     def __getitem__(self, which: slice | Tensor) -> KV:
         """The pairs `which`: a slice without a step (a view), or a tensor of indices [j] (a copy)."""
@@ -125,8 +131,8 @@ class KV:
         bias = _join_bias(self, new)
         if bias is not None:
             bias = bias[..., total - kept :]
-        if new.n >= kept:
-            return KV(*_newest(new, kept), bias)
+        if new.n > kept:
+            new = new[new.n - kept :]
         if _tracked(self) or _tracked(new):
             old_k, old_v = _newest(self, kept - new.n)
             return KV(torch.cat([old_k, new.k], -2), torch.cat([old_v, new.v], -2), bias)
@@ -143,7 +149,7 @@ class KV:
         same = a.shape[:-2] == b.shape[:-2] and a.shape[-1] == b.shape[-1] and a.dtype == b.dtype
         if not same or self.v.shape[-1] != new.v.shape[-1] or a.device != b.device:
             raise ValueError(
-                f"append: new must be pairs like the old ones: wanted k [*{list(a.shape[:-2])}, n, {a.shape[-1]}], "
+                f"append: new must be pairs like the old ones: k [*{list(a.shape[:-2])}, n, {a.shape[-1]}], "
                 f"v width {self.v.shape[-1]}, {a.dtype} on {a.device}; got k {list(b.shape)}, "
                 f"v width {new.v.shape[-1]}, {b.dtype} on {b.device}"
             )
@@ -185,10 +191,14 @@ def attend(
     `mask`: [i, n] or [*b, i, n], True where a query may look. No pairs to read: 0, with lse -inf.
     Raises ValueError where q does not fit the keys.
     """
-    if q.dim() < 2 or q.shape[-1] != kv.k.shape[-1] or q.shape[:-2] != kv.k.shape[:-2] or q.dtype != kv.k.dtype:
+    if (
+        q.dim() < 2
+        or q.shape[-1] != kv.k.shape[-1]
+        or q.shape[:-2] != kv.k.shape[:-2]
+        or q.dtype != kv.k.dtype
+    ):
         raise ValueError(
-            f"attend: q must be [*b, i, d] like the keys {list(kv.k.shape)} ({kv.k.dtype}), "
-            f"got {kind(q)}"
+            f"attend: q must be [*b, i, d] like the keys {list(kv.k.shape)} ({kv.k.dtype}), got {kind(q)}"
         )
     if new is not None:
         kv, mask = _behind(q, kv, new)

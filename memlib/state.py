@@ -25,7 +25,7 @@ def _parts(state) -> dict:
     if dataclasses.is_dataclass(state):
         return {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
     raise TypeError(
-        f"a state is made of tensors, KVs, NamedTuples, frozen dataclasses and whole numbers, got {kind(state)}"
+        f"a state is of tensors, KVs, NamedTuples, frozen dataclasses, whole numbers, got {kind(state)}"
     )
 
 

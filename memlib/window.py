@@ -90,7 +90,11 @@ class Window:
         for start in range(0, q.shape[-2], BLOCK):
             at = place[past.n + start : past.n + start + BLOCK]
             low = max(past.n + start - self.size + 1, s)
-            see = torch.cat([place[:s], place[low : past.n + start + len(at)]]) if s else place[low : at[-1] + 1]
+            see = (
+                torch.cat([place[:s], place[low : past.n + start + len(at)]])
+                if s
+                else place[low : at[-1] + 1]
+            )
             mask = (see <= at[:, None]) & ((see > at[:, None] - self.size) | (see < s))
             part = kv[see] if s else kv[low : int(at[-1]) + 1]
             blocks.append(sdpa(q[..., start : start + BLOCK, :], part.k, part.v, attn_mask=mask))

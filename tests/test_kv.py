@@ -1,0 +1,155 @@
+"""Pairs and attention: closed forms, identities (b), (e), (g), (h), and bad input."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from memlib import KV, attend, join, merge
+
+
+def pairs(n, lead=(), d=4, e=3, seed=0, dtype=torch.float64):
+    draw = torch.Generator().manual_seed(seed)
+    return KV(*(torch.randn(*lead, n, w, generator=draw, dtype=dtype) for w in (d, e)))
+
+
+def queries(n, lead=(), d=4):
+    return torch.randn(*lead, n, d, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+
+
+def close(a, b, tol=1e-12):
+    torch.testing.assert_close(a, b, rtol=tol, atol=tol)
+
+
+@pytest.mark.parametrize("i", [1, 20])
+@pytest.mark.parametrize("lead", [(), (2,), (2, 3), (2, 1, 3)])
+def test_attention_is_torch_s_own(lead, i):
+    q, kv = queries(i, lead), pairs(7, lead)
+    want = F.scaled_dot_product_attention(q, kv.k, kv.v)
+    close(attend(q, kv), want)
+    out, lse = attend(q, kv, lse=True)
+    close(out, want)
+    close(lse, ((q @ kv.k.mT) / 2).logsumexp(-1))
+
+
+@pytest.mark.parametrize("i", [2, 20])
+def test_a_mask_hides_pairs(i):
+    q, kv = queries(i), pairs(7)
+    mask = torch.rand(i, 7, generator=torch.Generator().manual_seed(3)) > 0.4
+    mask[:, 0] = True
+    close(
+        attend(q, kv, mask=mask),
+        F.scaled_dot_product_attention(q[None], kv.k[None], kv.v[None], mask[None])[0],
+    )
+
+
+def test_two_reads_merge_into_the_one_read_over_both():  # identity (b)
+    q, a, b = queries(5, (2,)), pairs(3, (2,)), pairs(6, (2,), seed=1)
+    out, lse = merge(attend(q, a, lse=True), attend(q, b, lse=True))
+    want, want_lse = attend(q, join(a, b), lse=True)
+    close(out, want), close(lse, want_lse)
+    gate = torch.sigmoid(attend(q, a, lse=True)[1] - attend(q, b, lse=True)[1]).unsqueeze(-1)
+    close(gate * attend(q, a) + (1 - gate) * attend(q, b), want)
+
+
+def test_an_empty_side_has_no_weight_and_two_empty_sides_read_nothing():
+    q, a = queries(5), pairs(3)
+    out, lse = merge(attend(q, a, lse=True), attend(q, a[:0], lse=True))
+    close(out, attend(q, a))
+    out, lse = merge(attend(q, a[:0], lse=True), attend(q, a[:0], lse=True))
+    assert not out.any() and (lse == -torch.inf).all()
+
+
+@pytest.mark.parametrize("i", [1, 20])
+def test_repeating_a_slot_c_times_is_adding_log_c_to_its_score(i):  # identity (e)
+    q, kv = queries(i), pairs(3)
+    often = kv[torch.tensor([0, 1, 1, 1, 1, 2])]
+    counted = KV(kv.k, kv.v, torch.tensor([1.0, 4.0, 1.0], dtype=torch.float64).log())
+    close(attend(q, counted), attend(q, often))
+
+
+@pytest.mark.parametrize("i", [1, 20])
+def test_a_learned_sink_is_one_more_score_with_a_zero_value(i):  # identity (g)
+    q, kv, sink = queries(i), pairs(4), 0.7
+    with_sink = join(kv, KV(kv.k[:1] * 0, kv.v[:1] * 0, torch.full((1,), sink, dtype=torch.float64)))
+    scores = torch.cat([(q @ kv.k.mT) / 2, torch.full((i, 1), sink, dtype=torch.float64)], -1)
+    close(attend(q, with_sink), scores.softmax(-1)[:, :-1] @ kv.v)
+
+
+@pytest.mark.parametrize("zeros, left", [(4, 0.63), (16, 0.29), (64, 0.09)])
+def test_zero_filled_slots_are_not_an_empty_memory(zeros, left):  # identity (h)
+    draw = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2000, n, 64, generator=draw) for n in (1, 4, 4))
+    empty = KV(torch.zeros(2000, zeros, 64), torch.zeros(2000, zeros, 64))
+    ratio = attend(q, join(KV(k, v), empty)).norm() / attend(q, KV(k, v)).norm()
+    assert abs(ratio - left) < 0.05
+
+
+def test_append_copies_nothing_that_is_there_and_harms_no_older_kv():
+    kv, new = pairs(4), pairs(1, seed=5)
+    first = kv.append(new)
+    second = first.append(new)
+    assert second.k.data_ptr() == first.k.data_ptr()  # the same memory, one pair longer
+    other = first.append(pairs(1, seed=6))
+    assert other.k.data_ptr() != first.k.data_ptr()  # the place behind `first` is taken
+    close(second.v, torch.cat([kv.v, new.v, new.v]))
+    close(other.v, torch.cat([kv.v, new.v, pairs(1, seed=6).v]))
+    close(first.v, torch.cat([kv.v, new.v]))
+    part = second[1:4]
+    close(part.append(new).v, torch.cat([second.v[1:4], new.v]))
+    close(second.v, torch.cat([kv.v, new.v, new.v]))
+
+
+def test_a_window_copies_each_pair_a_constant_number_of_times():
+    kv, copied = pairs(64), 0
+    for t in range(640):
+        before = kv.k.data_ptr()
+        kv = kv.append(pairs(1, seed=t), keep=64)
+        moved = kv.k.data_ptr() - before != kv.k.stride(-2) * kv.k.element_size()
+        copied += 64 if moved else 1
+    assert copied <= 3 * 640
+
+
+def test_append_under_autograd_and_jacrev_keeps_the_graph():
+    kv, new = pairs(4), pairs(2, seed=1)
+
+    def last(v):
+        return KV(kv.k, v).append(new, keep=3).v
+
+    jac = torch.func.jacrev(last)(kv.v)
+    assert jac.shape == (3, 3, 4, 3) and jac[0, :, 3].equal(torch.eye(3, dtype=torch.float64))
+    close(torch.autograd.functional.jacobian(last, kv.v), jac)
+
+
+def test_reads_of_older_views_can_be_differentiated_after_later_appends():
+    kv, q = pairs(3).append(pairs(1, seed=1)), queries(1).requires_grad_()
+    out = attend(q, kv)
+    kv.append(pairs(1, seed=2))
+    out.sum().backward()
+    assert q.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "make, error, words",
+    [
+        (lambda: KV(torch.zeros(3, 2), torch.zeros(4, 2)), ValueError, "must agree"),
+        (
+            lambda: KV(torch.zeros(3, 2, dtype=torch.int64), torch.zeros(3, 2)),
+            TypeError,
+            "k must be a tensor of floats",
+        ),
+        (lambda: KV(torch.zeros(3), torch.zeros(3)), ValueError, r"k must be \[\*b, n, width\]"),
+        (lambda: KV(torch.zeros(3, 2), torch.zeros(3, 2).double()), ValueError, "must be the same"),
+        (lambda: KV(torch.zeros(3, 2), torch.zeros(3, 2), torch.zeros(2)), ValueError, r"bias must be \[3\]"),
+        (lambda: KV([1.0], torch.zeros(3, 2)), TypeError, "got list"),
+        (lambda: pairs(3)[::2], TypeError, "slice"),
+        (lambda: pairs(3)[1], TypeError, "slice"),
+        (lambda: attend(queries(2, d=5), pairs(3)), ValueError, "q must be"),
+        (lambda: attend(queries(2), pairs(3), new=pairs(3)), ValueError, "new holds 3 pairs"),
+        (lambda: attend(queries(2).float(), pairs(3)), ValueError, "q must be"),
+        (lambda: pairs(3).append(pairs(1, d=5)), ValueError, "append: new must be pairs like the old"),
+        (lambda: pairs(3).append(pairs(1, dtype=torch.float32)), ValueError, "float32"),
+    ],
+)
+def test_bad_input_is_named(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
