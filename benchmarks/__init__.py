@@ -1,0 +1,1 @@
+"""Ours and the peers on the same work: `python -m benchmarks` (or `make bench`)."""
