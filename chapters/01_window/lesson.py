@@ -1,0 +1,429 @@
+# %% [markdown]
+# # 01 · Watch a window forget
+#
+# **After this chapter you can** say which tokens a window still holds at any step, explain why a stack of
+# layers sees further than one window, name what a window saves in bytes and time and what it costs in
+# quality, and tell when the first tokens of a stream must stay.
+#
+# **Time:** 45 minutes, and 40 for the exercise. **You need:** Python, matrix multiplication, and the idea
+# of attention as a weighted average (chapter 00). No GPU.
+#
+# Everything that moves below is a replay of real tensors: keys and values that a small trained language
+# model computes for the text you see.
+
+# %%
+import time
+
+import torch
+
+from memlib import KV, Full, Window, attend, attend_all, check, outputs, recipe, state_bytes, states, view
+from memlib import draw, lm, widgets
+
+model = lm.load("stdlib")  # a byte model trained on Python's standard library
+text = "def newest(pairs): return pairs[-4:]"
+tokens = list(text)
+layers = model.qkv(lm.encode(text))  # the q, k, v that each layer hands to its memory
+q, kv = layers[1][0][0, 2], KV(layers[1][1].k[0, 2], layers[1][1].v[0, 2])  # layer 1, head 2
+print(f"{len(tokens)} bytes of text: one query, one key, one value each, of width {q.shape[-1]}")
+
+# %% [markdown]
+# ## Three questions from before
+
+# %%
+widgets.quiz(
+    "In standard attention, which pairs does the query of token 9 read (tokens count from 0)?",
+    ["pairs 0 to 8", "pairs 0 to 9", "all pairs of the text, later ones too"],
+    1,
+    "Mem is (K, V) of all tokens up to and INCLUDING its own: ten pairs. Later pairs are hidden by the "
+    "causal mask; without its own pair the first token would have nothing to read.",
+)
+
+# %%
+widgets.quiz(
+    "The context doubles. What happens to the work of ONE new token with an ordinary cache?",
+    ["it stays the same", "it doubles", "it grows four times"],
+    1,
+    "One query is compared with every pair that is there: O(n d). Over the whole text that adds up to n "
+    "times as much, so the total grows four times.",
+)
+
+# %%
+widgets.quiz(
+    "The softmax weights of one query over its pairs...",
+    ["sum to 1", "sum to the number of pairs", "can be negative"],
+    0,
+    "A read is a weighted AVERAGE of values: weights at least 0, sum 1. Keep this in mind when a pair "
+    "leaves: its weight goes to the others.",
+)
+
+# %% [markdown]
+# ## Predict
+#
+# A window of **six** reads the text byte by byte. The byte `w` of `newest` is byte 6 (the `d` is byte 0).
+# After byte 6 has been read, which byte has just been forgotten?
+
+# %%
+widgets.quiz(
+    "Which byte did the window of six lose when byte 6 entered?",
+    ["none: there was room", "byte 0", "byte 1", "byte 6 itself: it enters one step later"],
+    1,
+    "The current byte is IN the window and counts. After byte 6 the window holds bytes 1 to 6: six pairs. "
+    "A common slip is to think of six PREVIOUS bytes; then byte 0 would still be there.",
+)
+
+# %% [markdown]
+# Now watch it. On top the text; in the middle the slots of the memory and what each holds (the
+# **recipe**); below, what the query of this step receives of each byte (the **view**). Press play, or
+# drag the slider.
+
+# %% tags=["film"]
+memory = Window(6)
+draw.film(recipe(memory, kv.k), tokens, views=view(memory, q, kv.k), title="A window of 6 reads the text")
+
+# %%
+held = states(memory, kv)  # one state a token: real keys, real values
+assert torch.equal(memory.slots(held[6]).k, kv.k[1:7])  # after byte 6: bytes 1 to 6
+assert torch.equal(memory.slots(held[3]).k, kv.k[:4])  # while it fills: all there is, nothing padded
+assert not view(memory, q, kv.k)[6, 0]  # and the query of byte 6 receives nothing of byte 0
+
+# %% [markdown]
+# ## The formula
+#
+# Standard attention reads $\mathrm{Mem}=(K_{\le t},V_{\le t})$. A window reads the newest $n_c$ pairs:
+#
+# $$\mathrm{Mem}_t=(K_{t-n_c+1\,..\,t},\;V_{t-n_c+1\,..\,t}),\qquad
+# \mathrm{Att}(q_t,\mathrm{Mem}_t)=\mathrm{softmax}\!\big(q_tK^\top/\sqrt d\big)\,V .$$
+#
+# **By hand.** Keys of width 1, so $\sqrt d=1$, and the query is 1. The keys are $\ln 1,\ln 2,\ln 1,\ln 3$:
+# their scores, after the exponential, are $1, 2, 1, 3$. The values are $10, 20, 30, 40$.
+# A window of two reads the last two pairs: weights $\tfrac14,\tfrac34$, and
+# $\tfrac14\cdot30+\tfrac34\cdot40=37.5$. The full cache reads all four:
+# $(1\cdot10+2\cdot20+1\cdot30+3\cdot40)/7=28.57$. The window does not leave a hole where the old pairs
+# were: their weight goes to the pairs that stayed.
+
+# %%
+hand = KV(torch.tensor([[1.0], [2.0], [1.0], [3.0]]).log(), torch.tensor([[10.0], [20.0], [30.0], [40.0]]))
+ones = torch.ones(4, 1)
+assert abs(outputs(Window(2), ones, hand)[3].item() - 37.5) < 1e-4
+assert abs(outputs(Full(), ones, hand)[3].item() - 200 / 7) < 1e-4
+
+# %% [markdown]
+# ## The code, and yours
+#
+# A memory is four small functions: `init` gives an empty state, `update` takes a state and new pairs and
+# gives the next state, `slots` shows the pairs, `read` attends to them. The state is a value: it goes in
+# and comes out, and an old one stays what it was. Here is the core of the library's window, and below it a
+# plain one of nine lines that you may change.
+
+# %%
+from inspect import getsource
+
+print(getsource(Window.update), getsource(Window.slots))
+
+
+# %%
+class Mine:
+    def __init__(self, size):
+        self.size = size
+
+    def init(self, like):
+        return like[:0]
+
+    def update(self, mem, new, q=None):
+        return mem.append(new)[-self.size :]  # change this line and run the next cell
+
+    def read(self, mem, q, new=None, lse=False):
+        return attend(q, mem, lse, new)
+
+    def slots(self, mem):
+        return mem
+
+
+# %%
+verdict = check(Mine(6), Window(6))
+print(verdict)
+
+# %%
+widgets.player(Mine(6), kv.k, q, tokens)
+
+# %% [markdown]
+# **Two things people get wrong here.**
+#
+# *"While it fills, the missing slots are zeros."* No: a memory starts **empty**. A zero key has the score
+# 0, which is not "no score": it draws weight to a value of zero and shrinks what is read.
+
+# %%
+four, zero_pairs = KV(kv.k[:4], kv.v[:4]), KV(torch.zeros(16, 32), torch.zeros(16, 32))
+honest, padded = attend(q[3:4], four), attend(q[3:4], zero_pairs.append(four))
+print(f"length of what is read: {honest.norm():.2f}; with sixteen zero-filled slots: {padded.norm():.2f}")
+assert padded.norm() < 0.9 * honest.norm()
+
+# %% [markdown]
+# *"The recipe and the view are the same picture."* They answer different questions. The recipe says what
+# is **in** the memory (for a window: rows of the identity matrix, each slot one byte). The view says what
+# one query **gets** from it (weights that depend on the query, and sum to 1).
+
+# %%
+draw.recipe(recipe(memory, kv.k)[-1], tokens)
+
+# %%
+draw.view(view(memory, q, kv.k), tokens)
+
+# %%
+band = torch.ones(len(tokens), len(tokens)).tril().triu(-5).bool()  # at most 5 back, and itself
+assert torch.equal(recipe(memory, kv.k)[-1], torch.eye(len(tokens))[-6:])
+assert not view(memory, q, kv.k)[~band].any()
+assert torch.allclose(view(memory, q, kv.k).sum(-1), torch.ones(len(tokens)))
+
+# %% [markdown]
+# ## A window is local attention
+#
+# That band is the whole secret of *local attention*: compute all scores, hide everything outside the
+# band, and the outputs are those of the window that was walked token by token.
+
+# %%
+masked = torch.nn.functional.scaled_dot_product_attention(q[None], kv.k[None], kv.v[None], attn_mask=band)[0]
+assert torch.allclose(masked, outputs(memory, q, kv), atol=1e-5)
+assert torch.allclose(masked, attend_all(memory, q, kv), atol=1e-5)  # the library's form: block by block
+
+# %% [markdown]
+# Move the size. Watch the band widen, and see where this head looks when it is allowed to look further.
+
+# %%
+widgets.knob(
+    lambda size: draw.view(view(Window(size), q, kv.k), tokens, title=f"What each query receives, window of {size}"),
+    size=(1, len(tokens), 6),
+)
+
+# %% [markdown]
+# ## Layers see further than one window
+#
+# The last byte of the second layer attends to outputs of the first, and those have looked back already.
+# With windows of $n_c$ and $L$ layers the reach is $L(n_c-1)+1$. First on bare windows: the view of one
+# layer, multiplied with itself.
+
+# %%
+one = view(Window(6), q, kv.k)
+for depth in (1, 2, 3, 4):
+    seen = (torch.linalg.matrix_power(one, depth)[-1] > 0).sum().item()
+    print(f"{depth} layers: the last byte receives something of {seen} bytes")
+    assert seen == depth * (6 - 1) + 1
+
+# %% [markdown]
+# Now through the trained model, by touching it: change **one** byte far back, and see whether anything
+# changes at the last position. Our model has a helper that must be counted: a short convolution of width
+# 4 carries three more bytes into every layer, so its reach is $L(n_c-1+3)+1$. Predict the last row of the
+# picture for three layers and a window of six: how many bytes back?
+
+# %%
+ids = lm.data.as_bytes(text).long()
+changed = ids.repeat(len(ids), 1)
+changed[torch.arange(len(ids)), torch.arange(len(ids))] = ord("#")  # row i: byte i is another one
+touched = model.double().reading(Window(6))
+with torch.no_grad():
+    inside = [(layer_q[1:, :, -1] - layer_q[:1, :, -1]).flatten(1).norm(dim=1)
+              for layer_q, _ in touched.qkv(torch.cat([ids[None], changed]))]  # fmt: skip
+    logits = touched(torch.cat([ids[None], changed]))[:, -1]
+grid = torch.stack([*inside, (logits[1:] - logits[:1]).norm(dim=1)])
+model.float()
+reached = (grid > 1e-12).int().argmax(1)  # the first byte that matters, row by row
+print([len(tokens) - first for first in reached.tolist()], "bytes reach the queries of layers 0, 1, 2 and the answer")
+assert len(tokens) - reached[-1] == 3 * (6 - 1 + 3) + 1
+draw.reach(grid, tokens, ["queries of layer 0", "queries of layer 1", "queries of layer 2", "the answer"])
+
+# %% [markdown]
+# So "what can still be read of the beginning of a document?" has two answers. **Directly**: nothing, once
+# it is $n_c$ tokens back. **Through layers**: what the layers below have carried along, up to the reach,
+# and mixed on the way. Behind the reach it is gone for good.
+#
+# ## What it costs: bytes and time
+#
+# The state of a window stops growing. Two tensors (k and v), 3 layers, 4 heads, width 32, 4 bytes a number:
+
+# %%
+def write(memory, n=2000, seed=0):
+    """Lets the model write n bytes; returns them with bytes of state and seconds a byte, every 100 bytes."""
+    reader, draw_from = model.reading(memory), torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        logits, state = reader.step(lm.data.as_bytes("def ")[None].long(), reader.init(1))
+        out, size, spent, begin = bytearray(), [], [], time.perf_counter()
+        for i in range(1, n + 1):
+            byte = torch.multinomial(torch.softmax(logits[0, -1] / 0.7, -1), 1, generator=draw_from)
+            out.append(int(byte))
+            logits, state = reader.step(byte[None], state)
+            if i % 100 == 0:
+                size.append(sum(state_bytes(mem) for mem in state.memories))
+                spent.append((time.perf_counter() - begin) / 100)
+                begin = time.perf_counter()
+    return out.decode(errors="replace"), size, spent
+
+
+full_text, full_size, full_spent = write(Full())
+window_text, window_size, window_spent = write(Window(64))
+assert window_size[-1] == window_size[0] == 2 * 3 * 4 * 32 * 64 * 4
+assert full_size[-1] == 2 * 3 * 4 * 32 * 2004 * 4
+print(window_text[-300:])
+
+# %%
+at = list(range(100, 2001, 100))
+draw.curves({"full cache": (at, [b / 1024 for b in full_size]), "window of 64": (at, [b / 1024 for b in window_size])},
+            x="bytes written", y="kilobytes of state", title="What has to be kept")  # fmt: skip
+
+# %%
+draw.curves({"full cache": (at, [s * 1e3 for s in full_spent]), "window of 64": (at, [s * 1e3 for s in window_spent])},
+            x="bytes written", y="milliseconds a byte", title="What a byte costs, here and now")  # fmt: skip
+
+# %% [markdown]
+# The bytes are a law; the milliseconds are your machine's. In so small a model most of a step is not
+# attention, so the curves of time lie close together at 2,000 bytes. `make bench` measures the read alone:
+# there the full cache's step grows with its length, and the window's does not.
+#
+# ## What it costs: quality
+#
+# Bits per byte on held-out text say how well the model foresees the next byte (8 is blind guessing). The
+# model was trained with its full cache over 256 bytes. **Sketch first**: how does the figure fall as the
+# window grows from 2 to 256?
+
+# %%
+pieces = lm.data.batch(lm.data.texts()[1], 256, 48, torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def bits(reader, pieces):
+    """Bits per byte over pieces [rows, n + 1]."""
+    logits = reader(pieces[:, :-1])
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), pieces[:, 1:].flatten()).item() / 0.6931
+
+
+sizes = [2, 4, 8, 16, 32, 64, 128, 256]
+quality = [bits(model.reading(Window(n)), pieces) for n in sizes]  # swapping the memory is one argument
+widgets.predict("bits per byte, as the window grows", sizes, quality, y="bits per byte", log_x=True)
+
+# %%
+assert abs(quality[-1] - bits(model, pieces)) < 1e-3  # a window as long as the text is the full cache
+assert all(a >= b - 0.02 for a, b in zip(quality, quality[1:], strict=False))
+gain = quality[sizes.index(32)] - quality[-1]
+print(f"from 32 to 256: {gain:.3f} bits; from 2 to 32: {quality[0] - quality[sizes.index(32)]:.3f} bits")
+assert gain < 0.25 * (quality[0] - quality[-1])
+
+# %% [markdown]
+# Most of what a model this small uses lies within some thirty bytes. That is a fact about this model, not
+# about windows: one that could use a whole book would lose more.
+#
+# **Beyond its training length** the picture turns. The full cache now holds distances the model has never
+# seen; a window never does. Which of the two would you rather have at 1,024 bytes?
+
+# %%
+long = lm.data.batch(lm.data.texts()[1], 1024, 6, torch.Generator().manual_seed(2))
+lengths = [128, 256, 512, 1024]
+full_bits = [bits(model, long[:, : n + 1]) for n in lengths]
+window_bits = [bits(model.reading(Window(128)), long[:, : n + 1]) for n in lengths]
+assert full_bits[-1] > full_bits[1] + 0.5 and window_bits[-1] < window_bits[1] + 0.3
+draw.curves({"full cache": (lengths, full_bits), "window of 128": (lengths, window_bits)},
+            x="bytes of text", y="bits per byte", log_x=True, title="Trained on 256 bytes, read further")  # fmt: skip
+
+# %% [markdown]
+# ## When the first tokens must stay: sinks
+#
+# Large models park attention they have no use for on the first token, whose value is almost nothing. When
+# a window evicts that token, the parked weight falls on the others, and the model breaks down
+# (StreamingLLM: a 13-billion model goes from a perplexity of 5.40 with four sinks to 5158 without).
+# `Window(size, sinks=s)` keeps the first `s` pairs for good; *global tokens* are the same thing, kept
+# because every later token should see them.
+#
+# **An honest negative:** our model is too small to have learned this. Its first byte draws almost nothing:
+
+# %%
+with torch.no_grad():
+    some = model.qkv(pieces[:8, :-1])
+on_first = torch.stack([view(Full(), layer_q[:, :, :64], layer_kv[:64].k)[..., 32:, 0].mean() for layer_q, layer_kv in some])
+print("mean weight on the first byte, layer by layer:", [f"{w:.3f}" for w in on_first.tolist()])
+assert on_first.max() < 0.1
+
+# %% [markdown]
+# So we build a head that does have a sink: every query points along one direction, the first key lies far
+# along it, and the first value is zero. This head's normal state is to say nothing.
+
+# %%
+gen = torch.Generator().manual_seed(0)
+way = torch.zeros(16)
+way[0] = 1
+sink_q = 8 * way + torch.randn(40, 16, generator=gen)
+sink_k = torch.randn(40, 16, generator=gen) * (1 - way)
+sink_k[0] = 3 * way
+sink_v = torch.randn(40, 16, generator=gen)
+sink_v[0] = 0
+said = {repr(m): outputs(m, sink_q, KV(sink_k, sink_v)).norm(dim=-1)
+        for m in (Full(), Window(8), Window(7, sinks=1))}  # fmt: skip
+full_said, plain, kept = said.values()
+assert plain[8:].mean() > 2 * full_said[8:].mean() and (kept - full_said)[8:].abs().mean() < 0.5 * plain[8:].mean()
+draw.curves({name: (list(range(40)), y.tolist()) for name, y in said.items()},
+            x="token", y="length of what the head says", title="The sink leaves at token 8")  # fmt: skip
+
+# %% tags=["film"]
+draw.film(recipe(Window(4, sinks=2), kv.k), tokens, views=view(Window(4, sinks=2), q, kv.k),
+          title="Two sinks and a window of 4: the first two bytes never leave")  # fmt: skip
+
+# %% [markdown]
+# Sinks bring a question of **position**. Rotary positions tell the model how far apart two tokens are. A
+# sink a thousand bytes back lies at a distance the model was never trained on. StreamingLLM counts
+# positions *inside the cache*: the slots are numbered 0 to m-1 at each read, so no distance is ever longer
+# than the cache. In our model that makes the difference, sinks or no sinks:
+
+# %%
+reading = {
+    "window": model.reading(Window(60)),
+    "4 sinks, true positions": model.reading(Window(60, sinks=4)),
+    "4 sinks, positions in the cache": model.reading(Window(60, sinks=4), positions="cache"),
+}
+streamed = {name: bits(reader, long[:, :769]) for name, reader in reading.items()}
+print({name: round(b, 3) for name, b in streamed.items()})
+assert streamed["4 sinks, true positions"] > streamed["4 sinks, positions in the cache"]
+assert abs(streamed["4 sinks, positions in the cache"] - streamed["window"]) < 0.3
+draw.bars(streamed, y="bits per byte", title="Four sinks, 768 bytes of held-out text")
+
+# %% [markdown]
+# ## Three new questions
+
+# %%
+widgets.quiz(
+    "Window(4, sinks=2) has read tokens 0 to 9. What does it hold, oldest first?",
+    ["0 1 6 7 8 9", "0 1 8 9", "6 7 8 9", "0 1 5 6 7 8"],
+    0,
+    "The sinks 0 and 1 stay for good, and the newest four are 6 to 9. `size` counts the newest pairs; sinks "
+    "come on top.",
+)
+
+# %%
+widgets.quiz(
+    "A support bot with a window of 2,000 tokens answers well for an hour, then asks the customer's name again. "
+    "The name was given 2,500 tokens ago. What would help for certain?",
+    ["more layers with the same window", "a window of 3,000", "sinks"],
+    1,
+    "Within the window a pair can be read directly. More layers lengthen the reach, but what arrives has been "
+    "mixed on the way and need not be the name. Sinks would help only if the name were among the first tokens.",
+)
+
+# %%
+widgets.quiz(
+    "You must halve the state's bytes of a window model. Which change does NOT do it?",
+    ["half the window", "bfloat16 in place of float32", "half as many queries", "half as many key-value heads"],
+    2,
+    "Bytes = 2 x layers x kv heads x width x pairs x bytes a number. Queries are used and forgotten; they are "
+    "not part of the state.",
+)
+
+# %% [markdown]
+# ## Words of this chapter
+#
+# - **window** (local attention, sliding window): a memory of the newest $n_c$ pairs, the current one included.
+# - **evict**: drop a pair from the memory; nothing can read it any more.
+# - **recipe**: what a slot holds of each token. **view**: what a query receives of each token.
+# - **reach**: how far back a change can still be felt through all layers, $L(n_c-1)+1$ for bare windows.
+# - **sink**, **global token**: one of the first pairs, kept for good.
+# - **position in the cache**: a slot's place at the read, instead of its token's place in the text.
+#
+# ## Now you
+#
+# The exercise is waiting: in a terminal of this JupyterLab type `memlib start 01` and open
+# `my/01_window.ipynb`. The button at its end grades your answers as often as you like.
