@@ -1,0 +1,122 @@
+"""What went wrong, in the learner's words: for the grader, and for `look` in the notebook."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import traceback
+from dataclasses import dataclass
+
+from memlib.course import stage
+from memlib.course.compare import first_difference, matrices
+from memlib.course.places import ROOT, CourseError, chapters
+from memlib.course.run import execute
+from memlib.course.table import read
+
+UNANSWERED = "Not answered yet."
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass
+class Failure:
+    """An error in a cell: its type and text, and the line of the answer that it came from."""
+
+    kind: str
+    text: str
+    line: int | None = None
+
+    def sentence(self, hidden: list[str] = (), extra: str = "") -> str:
+        """One sentence for the learner; `extra` is the code outside of the answer cells."""
+        if self.kind == "NotImplementedError":
+            return UNANSWERED
+        last = (self.text.strip().splitlines() or [""])[-1][:300]
+        said = f"{self.kind}: {last}" if self.line or self.kind not in ("ValueError", "TypeError") else last
+        said = f"Line {self.line} of the answer: {said}" if self.line else said
+        said = said if said.endswith((".", "!", "?")) else said + "."
+        name = re.search(r"name '(\w+)'", last)
+        if self.kind in ("NameError", "ImportError", "AttributeError") and name:
+            if name[1] in hidden:
+                said += f" {name[1]} is away while this answer is graded: write it yourself."
+            elif re.search(rf"^(?:def|class|import|from .* import)\s+{name[1]}\b|^{name[1]}\s*=", extra, re.M):
+                said += f" Only the answer cell is graded: move {name[1]} into it."
+        return said
+
+
+def from_kernel(error: dict, answer: str) -> Failure:
+    """A failure from the traceback that a kernel sent."""
+    text = ANSI.sub("", "\n".join(map(str, error["traceback"])))
+    lines = answer.splitlines()
+    found = [int(n) for n, code in re.findall(r"^-*> ?(\d+) (.*)$", text, re.M) if _is_line(lines, int(n), code)]
+    if not found and error["ename"] in ("SyntaxError", "IndentationError", "TabError"):
+        found = [int(n) for n in re.findall(r"line (\d+)", text)][-1:]
+    return Failure(str(error["ename"]), str(error["evalue"]), found[-1] if found else None)
+
+
+def _is_line(lines: list[str], number: int, code: str) -> bool:
+    return 1 <= number <= len(lines) and lines[number - 1].strip() == code.strip() != ""
+
+
+def from_exception(error: BaseException, answer: str) -> Failure:
+    """A failure from an exception of this process."""
+    lines = answer.splitlines()
+    frames = traceback.extract_tb(error.__traceback__)
+    found = [frame.lineno for frame in frames if _is_line(lines, frame.lineno or 0, frame.line or "")]
+    if not found and isinstance(error, SyntaxError):
+        found = [error.lineno]
+    return Failure(type(error).__name__, str(error), found[-1] if found else None)
+
+
+def _stored(task: str) -> dict:
+    """The check cell of a task as the exercise file of its chapter keeps it (no two chapters share a name)."""
+    for name in chapters():
+        path = ROOT / "exercises" / f"{name}.ipynb"
+        if path.exists():
+            for cell in json.loads(path.read_text("utf-8"))["cells"]:
+                if cell["id"] == f"{task}-check":
+                    return cell
+    raise CourseError(f"There is no task {task!r} in the exercises.")
+
+
+def look(task: str) -> None:
+    """Run the check of a task on what the notebook holds now, and show where it first differs from what was asked."""
+    from IPython import get_ipython
+    from IPython.display import display
+
+    shell = get_ipython()
+    cell = _stored(task)
+    heard = io.StringIO()
+    stage.begin(to=heard)
+    try:
+        error = execute("".join(cell["source"]), shell.user_ns, f"<check {task}>")
+    finally:
+        stage.end()
+    expected = "".join(cell["outputs"][0]["text"])
+    if error is not None:
+        said = from_exception(error, _answer(task, shell)).sentence()
+    else:
+        said = first_difference(heard.getvalue(), expected)
+    print(f"{task}: as asked for." if said is None else f"{task}: {said}")
+    if said and said != UNANSWERED:
+        print(f"Look next: {cell['metadata']['memlib']['next']}")
+    figure = None if error else _picture(heard.getvalue(), expected)
+    if figure is not None:
+        display(figure)
+
+
+def _answer(task: str, shell) -> str:
+    from memlib.course.button import sources
+
+    return sources([task], shell).get(task, "")
+
+
+def _picture(printed: str, expected: str):
+    yours, target = matrices(read(printed)), matrices(read(expected))
+    if not yours or not target or yours[0] != target[0]:
+        return None
+    try:
+        from memlib.draw import compare
+    except ImportError:
+        return None
+    tokens = [str(i) for i in range(len(target[1][-1][-1]))]
+    return compare(yours[1], target[1], tokens)

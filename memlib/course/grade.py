@@ -1,0 +1,242 @@
+"""Grading: a learner's answers in the course's own notebook, judged by nbval against a fresh seed.
+
+1. `submission`: the text of the answer cells is taken from the file, and nothing else.
+2. `run.reference`: a fresh seed, and what the checks print for it with the course's own solutions.
+3. `rebuild`: the course's notebook with those answers and those outputs.
+4. `judge`: nbval runs it in a process of its own and compares outside of the kernel. A cell that hangs or kills its
+   kernel costs its task; the others are judged again without it.
+5. `verdict`: task by task, as JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from memlib.course import judge, submission
+from memlib.course.compare import first_difference
+from memlib.course.feedback import UNANSWERED, from_kernel
+from memlib.course.places import ROOT, CourseError
+from memlib.course.run import reference
+from memlib.course.source import Exercise, load_exercise, solved
+
+FORMAT = 1
+CELL_SECONDS = 15
+ALL_SECONDS = 180
+LEFT_OUT = "raise RuntimeError('left out')"
+
+
+class GraderFault(Exception):
+    """Grading itself failed; nothing is said about the answers."""
+
+
+def grade(path: Path, seed: int | None = None, cell_seconds: float = CELL_SECONDS) -> dict:
+    """The verdict on the notebook at `path`."""
+    started = time.monotonic()
+    handed = submission.read(path)
+    exercise = load_exercise(handed.chapter())
+    answers = submission.answers(handed, exercise)
+    seed, expected = reference(exercise, seed)
+    records = _judged(exercise, answers, seed, expected, cell_seconds)
+    tasks = [_task(exercise, name, answers, records[name], expected[name], handed.extra) for name in exercise.tasks]
+    return {
+        "format": FORMAT,
+        "chapter": exercise.chapter,
+        "course": fingerprint(exercise),
+        "file": str(path),
+        "isolation": "none",
+        "seed": seed,
+        **_sums(tasks),
+        "tasks": tasks,
+        "notes": handed.notes,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def fingerprint(exercise: Exercise) -> str:
+    """A short name of the exercise's content: verdicts are comparable where it is equal."""
+    text = json.dumps([[cell.source, cell.options] for cell in exercise.cells])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _sums(tasks: list[dict]) -> dict:
+    core, bonus = ([t for t in tasks if t["bonus"] is b] for b in (False, True))
+    return {
+        "points": sum(t["points"] for t in core),
+        "total": sum(t["of"] for t in core),
+        "bonus": sum(t["points"] for t in bonus),
+        "bonus_total": sum(t["of"] for t in bonus),
+    }
+
+
+def rebuild(exercise: Exercise, answers: dict[str, str], expected: dict[str, str]):
+    """The course's notebook with these answers and expected outputs, and the role and task of each cell."""
+    cells, roles = [], []
+
+    def add(role: str, task: str | None, source: str, outputs=()):
+        cells.append(new_code_cell(source, id=f"c{len(cells)}", execution_count=1, outputs=list(outputs)))
+        roles.append((role, task))
+
+    for cell in exercise.cells:
+        name = cell.options.get("task") or cell.options.get("check")
+        if cell.kind != "code" or "look" in cell.options:
+            continue
+        if "task" in cell.options:
+            add("stage", name, f"__import__('memlib.course.stage').course.stage.begin(*{exercise.tasks[name].hides!r})")
+            add("answer", name, answers[name])
+        elif "check" in cell.options:
+            add("check", name, cell.source, [new_output("stream", name="stdout", text=expected[name])])
+            cells[-1].metadata["tags"] = ["nbval-check-output"]
+            add("stage", name, "__import__('memlib.course.stage').course.stage.end()")
+        else:
+            add("plain", None, cell.source)
+    return new_notebook(cells=cells), roles
+
+
+def _judged(exercise: Exercise, answers: dict, seed: int, expected: dict, seconds: float) -> dict[str, dict]:
+    """Task -> the records of its answer and check, each judged with every other answer that does not hang."""
+    answers = {name: answers.get(name, LEFT_OUT) for name in exercise.tasks}
+    stopped: dict[str, dict] = {}
+    end = time.monotonic() + ALL_SECONDS
+    while True:
+        book, roles = rebuild(exercise, answers, expected)
+        records = _nbval(book, seed, seconds, end)
+        _sound(records, roles)
+        last = records[-1]
+        role, task = roles[last["cell"]] if records else ("plain", None)
+        if not last["stopped"]:
+            break
+        if task is None or task in stopped:
+            raise GraderFault(f"The course's own cell {last['cell']} was stopped ({last['stopped']}).")
+        stopped[task] = {role: last}
+        answers[task] = LEFT_OUT
+    judged: dict[str, dict] = {name: {} for name in exercise.tasks}
+    for record in records:
+        role, task = roles[record["cell"]]
+        if task:
+            judged[task][role] = record
+    return judged | stopped
+
+
+def _sound(records: list[dict], roles: list) -> None:
+    """Raise where what went wrong cannot be the learner's doing."""
+    if not records:
+        raise GraderFault("nbval ran no cell.")
+    for record in records:
+        if record["cell"] < 0:
+            raise GraderFault(f"nbval could not run: {record['why'].strip().splitlines()[-1]}")
+        if roles[record["cell"]][0] == "answer":
+            return
+        if record["outcome"] == "failed":
+            error = record["error"] or {"ename": record["stopped"] or "it differs", "evalue": ""}
+            raise GraderFault(f"The exercise's set-up fails here: {error['ename']}: {error['evalue']}")
+
+
+def _nbval(book, seed: int, seconds: float, end: float) -> list[dict]:
+    """The records of judge.py for a notebook, run in an empty folder and put an end to at `end`."""
+    with tempfile.TemporaryDirectory(prefix="memlib-grade-", ignore_cleanup_errors=True) as folder:
+        notebook, record = Path(folder, "work", "graded.ipynb"), Path(folder, "record.jsonl")
+        notebook.parent.mkdir()
+        nbformat.write(book, notebook)
+        own = {"MEMLIB_SEED": str(seed), "MEMLIB_GRADING": "1", "IPYTHONDIR": str(Path(folder, "ipython"))}
+        command = [sys.executable, judge.__file__, str(notebook), str(record), str(seconds)]
+        process = subprocess.Popen(
+            command, cwd=folder, env={**os.environ, **own}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        try:
+            said, _ = process.communicate(timeout=max(1, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            raise CourseError(f"These answers took longer than {ALL_SECONDS} s together and were stopped.") from None
+        if not record.exists():
+            raise GraderFault(f"nbval did not start: {said.strip().splitlines()[-1:]}")
+        return [json.loads(line) for line in record.read_text("utf-8").splitlines()]
+
+
+def _kill(process: subprocess.Popen) -> None:
+    import psutil
+
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for member in family:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            pass
+    process.wait()
+
+
+def _task(exercise: Exercise, name: str, answers: dict, records: dict, expected: str, extra: str) -> dict:
+    task = exercise.tasks[name]
+    state, said = _state(exercise, name, answers, records, expected, extra)
+    failed = state != "passed"
+    return {
+        "task": name,
+        "kind": task.kind,
+        "bonus": task.bonus,
+        "points": 0 if failed else task.points,
+        "of": task.points,
+        "state": state,
+        "feedback": said,
+        "next": task.next if state == "failed" else "",
+    }
+
+
+def _state(exercise, name, answers, records, expected, extra) -> tuple[str, str]:
+    if name not in answers:
+        return "missing", "The answer cell of this task is not in the file."
+    if submission.untouched(exercise, name, answers[name]):
+        return "unanswered", UNANSWERED
+    for role in ("answer", "check"):
+        record = records.get(role)
+        if record is None:
+            return "failed", "It was not reached."
+        if record["stopped"]:
+            slow = f"It took longer than {CELL_SECONDS} s and was stopped: does a loop end?"
+            return "failed", slow if record["stopped"] == "slow" else "Its kernel died."
+        if record["error"]:
+            said = from_kernel(record["error"], answers[name]).sentence(exercise.tasks[name].hides, extra)
+            return ("unanswered" if said == UNANSWERED else "failed"), said
+    if records["check"]["outcome"] == "passed":
+        return "passed", "As asked for."
+    return "failed", first_difference(records["check"]["text"], expected) or "Something else was shown."
+
+
+def as_text(verdict: dict) -> str:
+    """A verdict for the terminal."""
+    lines = [f"{verdict['chapter']}: {verdict['points']} of {verdict['total']} points"]
+    if verdict["bonus_total"]:
+        lines[0] += f", bonus {verdict['bonus']} of {verdict['bonus_total']}"
+    width = max(len(task["task"]) for task in verdict["tasks"])
+    for task in verdict["tasks"]:
+        bonus = "  bonus" if task["bonus"] else ""
+        lines.append(f"  {task['task']:{width}}  {task['points']} of {task['of']}{bonus}  {task['feedback']}")
+        if task["next"]:
+            lines.append(f"  {'':{width}}          Look next: {task['next']}")
+    lines += [f"  {note}" for note in verdict["notes"]]
+    lines.append(f"Isolation: none, the answers ran with your own rights. {verdict['seconds']:.0f} s.")
+    return "\n".join(lines)
+
+
+def untouched_file(chapter: str) -> Path:
+    """Where the course keeps an exercise as it is handed out."""
+    return ROOT / "exercises" / f"{chapter}.ipynb"
+
+
+def with_answers(chapter: str, answers: dict[str, str | None]):
+    """The exercise's notebook with some answers filled in (None: the solution's)."""
+    exercise, book = load_exercise(chapter), nbformat.read(untouched_file(chapter), 4)
+    for cell in book.cells:
+        if cell.id in answers:
+            source = answers[cell.id]
+            cell.source = solved(exercise.tasks[cell.id].answer) if source is None else source
+    return book

@@ -1,0 +1,38 @@
+"""Where the parts of the course lie."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAPTERS = ROOT / "chapters"
+
+
+class CourseError(Exception):
+    """Something is wrong with the course or with a file handed to it; the text is one sentence for its author."""
+
+
+def chapters() -> list[str]:
+    """The names of all chapters, in order: `01_window`, `02_averages`, ..."""
+    return sorted(p.name for p in CHAPTERS.glob("*_*") if p.is_dir() and any(p.glob("*.py")))
+
+
+def chapter(text: str) -> str:
+    """The chapter meant by `1`, `01`, `01_window` or a path to one of its notebooks."""
+    stem = Path(text).stem
+    known = chapters()
+    if stem in known:
+        return stem
+    number = re.match(r"\d+[a-z]?", stem)
+    wanted = number.group().zfill(3 if number.group()[-1].isalpha() else 2) if number else None
+    found = [name for name in known if name.split("_")[0] == wanted]
+    if not found:
+        raise CourseError(f"There is no chapter {text!r}; there are {', '.join(known) or 'none'}.")
+    return found[0]
+
+
+def shown(path: Path) -> str:
+    """The path as a person would write it: from the project's folder where it lies inside."""
+    path = Path(path).resolve()
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -1,0 +1,106 @@
+"""An exercise carried out in this process, cell by cell: the reference of a seed, and the proof of the variants."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import linecache
+import os
+import random
+from dataclasses import dataclass
+
+from memlib.course import stage
+from memlib.course.places import CourseError
+from memlib.course.source import Cell, Exercise, load_exercise, solved
+from memlib.course.table import RoundingEdge, no_edges
+
+TRIES = 200
+
+
+@dataclass
+class Printed:
+    """What a task's check printed, or the error that came before it."""
+
+    text: str
+    error: BaseException | None = None
+
+
+def run(exercise: Exercise, answers: dict[str, str] | None = None, seed: int = 0) -> dict[str, Printed]:
+    """Run every code cell, with `answers` (task -> source) in the place of the solutions; one result a task."""
+    space: dict = {"__name__": "__main__"}
+    failed: dict[str, BaseException | None] = {}
+    results: dict[str, Printed] = {}
+    with _seeded(seed):
+        for cell in exercise.cells:
+            name = cell.options.get("task") or cell.options.get("check")
+            if cell.kind != "code" or "look" in cell.options:
+                continue
+            if "task" in cell.options:
+                heard = io.StringIO()
+                stage.begin(*exercise.tasks[name].hides, space=space, to=heard)
+                source = (answers or {}).get(name, solved(cell))
+                failed[name] = execute(source, space, f"<answer {name}>")
+            elif "check" in cell.options:
+                error = execute(cell.source, space, f"<check {name}>")
+                results[name] = Printed(heard.getvalue(), failed[name] or error)
+                stage.end()
+            else:
+                _must(cell, execute(cell.source, space, f"<cell {cell.line}>"))
+    return results
+
+
+@contextlib.contextmanager
+def _seeded(seed: int):
+    before = os.environ.get("MEMLIB_SEED")
+    os.environ["MEMLIB_SEED"] = str(seed)
+    try:
+        yield
+    finally:
+        stage.end()
+        os.environ.pop("MEMLIB_SEED")
+        if before is not None:
+            os.environ["MEMLIB_SEED"] = before
+
+
+def execute(source: str, space: dict, name: str) -> BaseException | None:
+    """Run the source in the namespace; the error it ends with, or None."""
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    try:
+        exec(compile(source, name, "exec", dont_inherit=True), space)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a learner's sys.exit too
+        return error
+    return None
+
+
+def _must(cell: Cell, error: BaseException | None) -> None:
+    if error is not None:
+        raise cell.wrong(f"this cell fails: {type(error).__name__}: {error}") from error
+
+
+def expected(exercise: Exercise, seed: int = 0) -> dict[str, str]:
+    """What each check prints for the course's own solutions; RoundingEdge where a number would round either way."""
+    with no_edges():
+        results = run(exercise, seed=seed)
+    for name, printed in results.items():
+        check = exercise.tasks[name].check
+        if isinstance(printed.error, RoundingEdge):
+            raise printed.error
+        if printed.error is not None:
+            error = f"{type(printed.error).__name__}: {printed.error}"
+            raise check.wrong(f"the solution of task {name!r} fails: {error}") from printed.error
+        if not printed.text.strip():
+            raise check.wrong(f"the check of task {name!r} prints nothing")
+    return {name: printed.text for name, printed in results.items()}
+
+
+def reference(exercise: Exercise, seed: int | None = None) -> tuple[int, dict[str, str]]:
+    """A seed (a fresh one unless given) whose reference lies away from rounding edges, and what it prints."""
+    for attempt in range(TRIES):
+        drawn = random.SystemRandom().randrange(1, 2**31) if seed is None else seed + attempt
+        try:
+            return drawn, expected(exercise, drawn)
+        except RoundingEdge as error:
+            last = error
+    raise CourseError(f"{exercise.chapter}: no seed leads away from a rounding edge; report with digits=3. {last}")

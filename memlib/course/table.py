@@ -1,0 +1,181 @@
+"""What a check prints: plain numbers in the learner's words, and the way back from the text.
+
+    recipe
+      step 0, slot 0: token 0 1.00, token 1 0.00
+      step 1, slot 0: token 0 0.50, token 1 0.50
+    size: 3
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from memlib.course.seeds import seed
+from memlib.course.stage import say
+
+AXES = {0: (), 1: ("entry",), 2: ("row", "column"), 3: ("step", "slot", "token")}
+MOST = 5000
+
+
+class RoundingEdge(Exception):
+    """A number of the reference would round either way: other inputs must be drawn."""
+
+
+def report(name: str, value, axes: tuple = (), digits: int = 2, sealed: bool = False) -> None:
+    """Print `value` as a labelled table: tensors, arrays, numbers, text, and lists or dicts of these.
+
+    axes: what the axes are called, e.g. `("step", "slot", "token")`; the number of axes is then checked.
+    digits: decimals; 0 for whole numbers. sealed: print each entry as a short fingerprint, for answers that are
+    written down rather than computed, so that the stored output does not give them away.
+    """
+    say(table(name, value, axes, digits, sealed))
+
+
+def table(name: str, value, axes: tuple = (), digits: int = 2, sealed: bool = False) -> str:
+    """The text that `report` prints."""
+    if re.search(r"[:\n]|^\s|\s$|^$", name):
+        raise ValueError(f"name={name!r} may not be empty, nor hold ':' or a new line, nor space at its ends")
+    value = plain(value, name)
+    axes = _axes(name, value, (axes,) if isinstance(axes, str) else tuple(axes))
+    entries = list(_walk(value, axes, ()))
+    if len(entries) > MOST:
+        raise ValueError(f"{name} holds {len(entries)} numbers; a report prints at most {MOST}")
+    lines: dict[str, list[str]] = {}
+    for path, leaf in entries:
+        text = _text(name, path, leaf, digits)
+        if sealed and leaf is not None:
+            text = "#" + hashlib.sha256(f"{seed()} {name} {path} {text}".encode()).hexdigest()[:6]
+        lines.setdefault(", ".join(path[:-1]), []).append(" ".join((*path[-1:], text)))
+    if not axes and not isinstance(value, dict):
+        return f"{name}: {lines[''][0]}"
+    return "\n".join([name, *(f"  {key}: {', '.join(v)}" if key else f"  {', '.join(v)}" for key, v in lines.items())])
+
+
+def plain(value, name: str = "value"):
+    """The value as python numbers, text, lists and dicts, whatever it came as."""
+    if value is None or value is Ellipsis:
+        raise NotImplementedError(f"{name} is not answered yet")
+    if isinstance(value, torch.Tensor):
+        with torch._C.DisableTorchFunctionSubclass():
+            kind = torch.bool if value.dtype == torch.bool else torch.float64
+            return (value if value.dtype == kind else value.detach().to("cpu", kind)).tolist()
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {str(key): plain(item, name) for key, item in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return [plain(item, name) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(plain(item, name) for item in value)
+    for kind in (bool, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    if isinstance(value, str):
+        return " ".join(value.split()).lower()
+    if hasattr(value, "k") and hasattr(value, "v"):
+        return {"k": plain(value.k, name), "v": plain(value.v, name)}
+    raise TypeError(f"{name} is a {type(value).__name__}; wanted a tensor, a number, text, or a list of these")
+
+
+def _depth(value) -> int:
+    if isinstance(value, dict):
+        return max(map(_depth, value.values()), default=0)
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+
+
+def _axes(name: str, value, axes: tuple) -> tuple:
+    depth = _depth(value)
+    if axes and depth != len(axes) and not (depth < len(axes) and _empty(value)):
+        wanted = f"{len(axes)} ({', '.join(axes)})"
+        raise ValueError(f"{name} has {depth} ax{'i' if depth == 1 else 'e'}s, wanted {wanted}")
+    if not axes and depth not in AXES:
+        raise ValueError(f"{name} has {depth} axes; name them with axes=(...)")
+    return axes or AXES[depth]
+
+
+def _empty(value) -> bool:
+    if isinstance(value, dict):
+        return all(map(_empty, value.values()))
+    return isinstance(value, list) and all(map(_empty, value))
+
+
+def _walk(value, axes: tuple, path: tuple):
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _walk(item, axes, (*path, re.sub(r"[,:\s]+", " ", key).strip()))
+    elif isinstance(value, list):
+        if not value:
+            yield (*path, f"no {axes[0]}"), None
+        for index, item in enumerate(value):
+            yield from _walk(item, axes[1:], (*path, f"{axes[0]} {index}"))
+    else:
+        yield path, value
+
+
+def _text(name: str, path: tuple, leaf, digits: int) -> str:
+    if leaf is None:
+        return "-"
+    if isinstance(leaf, str):
+        return json.dumps(leaf)
+    if isinstance(leaf, bool) and not path:
+        return "yes" if leaf else "no"
+    if math.isnan(leaf):
+        raise ValueError(f"{name} holds a NaN" + (f", the first at {', '.join(path)}" if path else ""))
+    if math.isinf(leaf):
+        return "inf" if leaf > 0 else "-inf"
+    if digits == 0 and leaf == int(leaf):
+        return str(int(leaf))
+    digits = digits or 2
+    scaled = abs(leaf) * 10**digits
+    if os.environ.get("MEMLIB_EDGES") == "refuse" and abs(scaled - math.floor(scaled) - 0.5) < 0.01:
+        raise RoundingEdge(f"{name}: {', '.join(path) or 'the value'} is {leaf:.6f}, between two roundings")
+    text = f"{leaf:.{digits}f}"
+    return text[1:] if re.fullmatch(r"-0\.0+", text) else text
+
+
+@contextmanager
+def no_edges():
+    """Inside, a number too near to a rounding edge raises RoundingEdge (for the reference)."""
+    before = os.environ.get("MEMLIB_EDGES")
+    os.environ["MEMLIB_EDGES"] = "refuse"
+    try:
+        yield
+    finally:
+        os.environ.pop("MEMLIB_EDGES")
+        if before is not None:
+            os.environ["MEMLIB_EDGES"] = before
+
+
+ENTRY = re.compile(r'(.+?) ("(?:[^"\\]|\\.)*"|[^\s,]+)(?:, |$)')
+Tables = dict[str, dict[str, dict[str, str]]]
+
+
+def read(text: str) -> Tables:
+    """The tables of a printed text: name -> line -> label -> text; a single value has line "" and label ""."""
+    tables: Tables = {}
+    name = ""
+    for line in text.splitlines():
+        if line.startswith("  "):
+            key, _, rest = line.strip().rpartition(": ") if '"' not in line else _split(line.strip())
+            tables.setdefault(name, {})[key] = dict(ENTRY.findall(rest))
+        elif ": " in line:
+            name, _, value = line.partition(": ")
+            tables[name] = {"": {"": value}}
+        elif line.strip():
+            name = line.strip()
+            tables[name] = {}
+    return tables
+
+
+def _split(line: str) -> tuple[str, str, str]:
+    head = line.split('"')[0]
+    key, colon, _ = head.partition(": ")
+    return (key, colon, line[len(key) + 2 :]) if colon else ("", "", line)
