@@ -1,0 +1,266 @@
+# %% [markdown]
+# # 00 · Meet the cache
+#
+# **The course.** A language model remembers what it has read in a *key-value cache* that grows with every
+# token. This course shows what happens when that cache is replaced by a memory of another kind: each one
+# moves before your eyes, on the real tensors of a small trained model.
+#
+# | path | chapters | honest time |
+# |---|---|---|
+# | one hour | 00, 01, and the one-fact films | 60 minutes, without exercises |
+# | three weeks | the core: 00, 01, 02, 03a, 04, 05a, 06, 07, 10 | about eight hours, and as much for exercises |
+# | a term | all, with the electives 03b, 05b, 08, 09, 11 | about thirty hours |
+#
+# Chapters 00 and 01 are here now; the others follow. You need Python and matrix multiplication, no GPU.
+#
+# **After this chapter you can** compute attention by hand, say what a key-value pair is and what Mem is for
+# standard attention, name what a cache costs in bytes and in work per token, and place a method on the map of
+# efficient attention, internal memory and external memory. **Time:** 50 minutes, and 45 for the exercise.
+
+# %%
+import time
+
+import torch
+
+from memlib import KV, Full, Window, attend, lm, outputs, recipe, state_bytes, states, tasks, view
+from memlib import draw, widgets
+from memlib.course import progress
+
+model = lm.load("facts")  # reads bytes, answers questions about what it has read
+progress()  # what you have solved so far
+
+# %% [markdown]
+# ## One fact
+#
+# Through the whole course runs one small story. Early in a text stands a fact, then comes small talk, then
+# the question. **Does the model still know?** Type another code if you like: four digits.
+
+# %%
+widgets.one_fact(Full(), model)
+
+# %% [markdown]
+# The model has never seen your code before. It finds it in the text it has read: in the keys and values that
+# its layers have kept. The whole chapter is about those.
+
+# %%
+fact = tasks.one_fact(Full(), distance=150, model=model)
+print(f"right: {fact.answer!r}   the model says: {fact.said!r}   probability of the right answer: {fact.p:.3f}")
+assert fact.said == fact.answer and fact.p > 0.5
+
+# %% tags=["film"]
+draw.dye(fact.recipe_dye, fact.view_dye, fact.text, fact.fact_span,
+         title="The fact's dye: how much of it is in the cache, how much each byte receives of it")  # fmt: skip
+
+# %% [markdown]
+# ## Do you know attention already?
+#
+# Five questions. If all five are easy, jump to *The cache of a real model*.
+
+# %%
+display(
+    widgets.quiz(
+        "A query is compared with the keys. By what?",
+        ["their distance in the text", "a scaled dot product", "a sum of both vectors"],
+        1,
+        "Score = q . k / sqrt(d): large where both point the same way.",
+    ),
+    widgets.quiz(
+        "What turns the scores into weights?",
+        ["softmax over the keys", "softmax over the width", "dividing by the largest"],
+        0,
+        "exp of each score, divided by their sum over the keys: at least 0, together 1.",
+    ),
+    widgets.quiz(
+        "Scores are all equal, values are 3, 6 and 9. What is read?",
+        ["18", "6", "9"],
+        1,
+        "Equal weights: the plain mean, 6. A read is an average, never a sum.",
+    ),
+    widgets.quiz(
+        "Which tokens may token 5 look at, in a model that writes text?",
+        ["0 to 4", "0 to 5", "all"],
+        1,
+        "Causal: itself and what came before.",
+    ),
+    widgets.quiz(
+        "Which of q, k, v of an old token are needed again later?",
+        ["all three", "k and v", "q only"],
+        1,
+        "Later queries compare with its key and average its value; its own query has done its work.",
+    ),
+)
+
+# %% [markdown]
+# ## Attention by hand, with three tokens
+#
+# A **key-value pair** $(k_i, v_i)$ is what token $i$ leaves behind: the key says *what can be asked for here*,
+# the value *what you get*. A query $q$ asks every key, and gets an average of the values:
+#
+# $$\mathrm{Att}(q,\mathrm{Mem})=\sum_i \frac{e^{\,q\cdot k_i/\sqrt d}}{\sum_j e^{\,q\cdot k_j/\sqrt d}}\;v_i .$$
+#
+# Three pairs, width $d=1$, so $\sqrt d=1$; the query is 1. The keys are $\ln 1, \ln 2, \ln 5$, the values
+# 8, 16 and 40. **Step 1, scores:** $\ln 1,\ln 2,\ln 5$. **Step 2, exponentials:** 1, 2, 5. **Step 3,
+# weights:** divide by their sum 8: $\tfrac18,\tfrac28,\tfrac58$. **Step 4, read:** $\tfrac18\cdot 8+
+# \tfrac28\cdot 16+\tfrac58\cdot 40=1+4+25=30$.
+
+# %%
+three = KV(torch.tensor([[1.0], [2.0], [5.0]]).log(), torch.tensor([[8.0], [16.0], [40.0]]))
+assert abs(attend(torch.ones(1, 1), three).item() - 30) < 1e-4
+
+# %% [markdown]
+# Move the query. At 0 it asks for nothing in particular and gets the mean; far to the right the third pair
+# takes all; to the left the first. **Predict** the bars at query = -3 before you go there.
+
+# %%
+widgets.knob(
+    lambda query: draw.bars(
+        {f"pair {i}: value {v}": w for i, (v, w) in enumerate(
+            zip((8, 16, 40), torch.softmax(query * three.k[:, 0], 0).tolist(), strict=True))},
+        y="weight",
+        title=f"query {query:.1f} reads {attend(torch.full((1, 1), float(query)), three).item():.1f}",
+    ),  # fmt: skip
+    query=(-4.0, 4.0, 1.0),
+)
+
+# %%
+assert abs(attend(torch.zeros(1, 1), three).item() - 64 / 3) < 1e-4  # no preference: the mean
+many = [attend(torch.full((1, 1), float(x)), three).item() for x in range(-40, 41)]
+assert 8 - 1e-4 <= min(many) and max(many) <= 40 + 1e-4  # never outside of the values
+
+# %% [markdown]
+# *Misconception: "attention can add values up."* It cannot: whatever the query, the read stays between the
+# smallest and the largest value. A memory of averages will meet this again.
+#
+# ## The cache of a real model
+#
+# Type a sentence. For each byte the model computes a query, a key and a value of width 32 in each of 4 heads
+# and 3 layers. You see one head of one layer. Which of the three are kept?
+
+# %%
+widgets.typed(lambda text, layer, head: draw.keys(*tasks.heads(model, text, layer, head), list(text)),
+              text="The door code is 4711.", layer=(0, 2, 1), head=(0, 3, 0))  # fmt: skip
+
+# %% [markdown]
+# Keys and values stay, one pair a byte: that is the cache. Watch it grow. For standard attention
+# $\mathrm{Mem}_i=(K_{\le i},V_{\le i})$: **all** pairs up to and including the newest, and every method of this
+# course replaces exactly this Mem in $\mathrm{Att}(q_i,\mathrm{Mem})$ by something else.
+
+# %% tags=["film"]
+text = "The door code is 4711."
+q, k, v = tasks.heads(model, text, layer=1, head=0)
+draw.film(recipe(Full(), k), list(text), views=view(Full(), q, k), title="The full cache: one more slot a byte")
+
+# %%
+held = states(Full(), KV(k, v))
+assert [mem.n for mem in held] == list(range(1, len(text) + 1))  # one pair a byte, none leaves
+assert torch.equal(recipe(Full(), k)[-1], torch.eye(len(text)))  # slot j holds byte j, whole
+causal = torch.nn.functional.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True)[0]
+assert torch.allclose(outputs(Full(), q, KV(k, v)), causal, atol=1e-5)  # Att(q, Mem) IS standard attention
+
+# %% [markdown]
+# ## What it costs
+#
+# Bytes of a cache: $2\cdot$ layers $\cdot$ key-value heads $\cdot$ width $\cdot$ tokens $\cdot$ batch $\cdot$ bytes a
+# number. For our model that is 3 KB a byte of text; for a model of 32 layers with 32 heads of 128 in two-byte
+# numbers it is 512 KB **a token**, and 64 GB for a context of 128k.
+
+# %%
+ours = sum(state_bytes(states(Full(), layer_kv)[-1]) for _, layer_kv in model.qkv(lm.data.as_bytes(text)[None].long()))
+assert ours == 2 * 3 * 4 * 32 * len(text) * 1 * 4
+assert 2 * 32 * 32 * 128 * 1 * 1 * 2 == 512 * 1024 and 512 * 1024 * 128 * 1024 == 64 * 1024**3
+
+# %% [markdown]
+# Work: the query of token $i$ is compared with $i+1$ keys. **Predict:** n doubles. What happens to the work of
+# one token at the end, and to the work of the whole text? And with a memory of fixed size?
+
+# %%
+def pairs_read(memory, n):
+    """Pairs that the queries of n tokens read: by the last one, and by all together."""
+    sizes = [memory.slots(mem).n for mem in states(memory, KV(torch.zeros(n, 1), torch.zeros(n, 1)))]
+    return sizes[-1], sum(sizes)
+
+
+for memory in (Full(), Window(64)):
+    (last, whole), (last2, whole2) = pairs_read(memory, 512), pairs_read(memory, 1024)
+    print(f"{memory!r:12}: one token x{last2 / last:.2f}, the whole text x{whole2 / whole:.2f}")
+assert pairs_read(Full(), 1024)[0] == 2 * pairs_read(Full(), 512)[0]
+assert abs(pairs_read(Full(), 1024)[1] / pairs_read(Full(), 512)[1] - 4) < 0.01
+assert pairs_read(Window(64), 1024)[0] == pairs_read(Window(64), 512)[0]
+assert abs(pairs_read(Window(64), 1024)[1] / pairs_read(Window(64), 512)[1] - 2) < 0.1
+
+# %% [markdown]
+# And on this machine, now: one head of width 64, one query, a growing cache. The dots are measured as you run
+# the cell; small caches cost little more than the call itself.
+
+# %%
+def milliseconds(n, times=30):
+    """The median time of one read over n pairs, 8 heads."""
+    kv, one, spent = KV(torch.randn(8, n, 64), torch.randn(8, n, 64)), torch.randn(8, 1, 64), []
+    for _ in range(times):
+        begin = time.perf_counter()
+        attend(one, kv)
+        spent.append(time.perf_counter() - begin)
+    return sorted(spent)[times // 2] * 1e3
+
+
+lengths = [256, 1024, 4096, 16384]
+draw.curves({"time of one read": (lengths, [milliseconds(n) for n in lengths])},
+            x="pairs in the cache", y="milliseconds", log_x=True, title="One token's read, measured here")  # fmt: skip
+
+# %% [markdown]
+# ## The map
+#
+# Three ways out of the growing cost:
+#
+# - **Efficient attention** keeps all pairs and compares fewer of them, or compares them more cheaply (sparse
+#   patterns, linear attention).
+# - **Internal memory**: the past lives in a state of fixed size inside the model (a window, an average, a
+#   recurrent state, a compressed tier). $\mathrm{Att}(q,\mathrm{Mem})$ with a small Mem.
+# - **External memory**: the past, or a whole library, lives in a store beside the model; a query fetches the few
+#   pairs nearest to it.
+#
+# They overlap: a window is also a sparse pattern, linear attention is also a recurrent state, and fetching the
+# nearest pairs of one's own past is also sparse attention. The course shows each of these as an equality.
+
+# %%
+assert torch.allclose(outputs(Window(len(text)), q, KV(k, v)), causal, atol=1e-5)  # a window nothing has left yet
+
+# %% [markdown]
+# ## Three questions to take along
+
+# %%
+display(
+    widgets.quiz(
+        "What is Mem for standard attention when the query of token 7 reads?",
+        ["pairs 0 to 6", "pairs 0 to 7", "the last layer's output"],
+        1,
+        "(K, V) of all tokens up to and including its own: eight pairs.",
+    ),
+    widgets.quiz(
+        "A context of 4,000 tokens grows to 8,000. The cache's bytes...",
+        ["double", "grow four times", "stay the same"],
+        0,
+        "Bytes are proportional to tokens. It is the work over the whole text that grows four times.",
+    ),
+    widgets.quiz(
+        "A phone assistant must listen for ever with 1 MB of state. Which family?",
+        ["efficient attention", "internal memory", "neither: it is impossible"],
+        1,
+        "Only a state of fixed size has a bound in bytes for an endless stream. What it forgets is the question of "
+        "the next chapters.",
+    ),
+)
+
+# %% [markdown]
+# ## Words of this chapter
+#
+# - **query, key, value**: what a token asks, what it can be found by, what it hands over.
+# - **key-value pair** $(k_i,v_i)$: what token $i$ leaves in the memory.
+# - **attention** Att(q, Mem): the average of the values, weighted by the softmax of the scores.
+# - **key-value cache**: all pairs of the past, Mem of standard attention. It grows with every token.
+# - **recipe**: what a slot holds of each token. **view**: what a query receives of each token.
+# - **dye**: the fact's bytes, marked, so that one can see where they are.
+#
+# ## Now you
+#
+# In a terminal of this JupyterLab (File, New, Terminal): `memlib start 00`, then open `my/00_cache.ipynb`.
