@@ -47,8 +47,8 @@ def _exercise(exercise: Exercise, place: str, text, printed: dict[str, str]):
         elif "check" in cell.options:
             cells.append(_check(task, printed[name]))
         else:
-            cell_id = f"{name}-look" if "look" in cell.options else f"{exercise.chapter}-{index:02}"
-            cells.append(_plain_cell(cell, cell_id))
+            cells.append(_plain_cell(cell, f"{name}-look" if name else f"{exercise.chapter}-{index:02}"))
+            cells[-1].source = cell.source.replace(f'look("{name}")', f'look("{name}", "{exercise.chapter}")')
     return _notebook(exercise.chapter, place.removesuffix("s"), cells)
 
 

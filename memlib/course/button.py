@@ -35,11 +35,11 @@ def watch(shell) -> None:
     shell.events.register("pre_run_cell", keep)
 
 
-def sources(names: list[str], shell, exercise: Exercise | None = None) -> dict[str, str]:
+def sources(exercise: Exercise, shell) -> dict[str, str]:
     """Task -> the source its answer cell was last run with, by cell id; else the newest cell defining the same names."""
-    found = {name: _ran[name] for name in names if name in _ran}
+    found = {name: _ran[name] for name in exercise.tasks if name in _ran}
     history = [text for text in shell.user_ns.get("In", []) if text.strip()]
-    for name in names if exercise else []:
+    for name in exercise.tasks:
         wanted = _bound(stub(exercise.tasks[name].answer))
         alike = [text for text in history if wanted and wanted <= _bound(text)]
         if name not in found and alike:
@@ -63,7 +63,7 @@ def handed_in(name: str, shell):
     from memlib.course.grade import with_answers
 
     exercise = load_exercise(name)
-    return with_answers(name, sources(list(exercise.tasks), shell, exercise))
+    return with_answers(name, sources(exercise, shell))
 
 
 def verdict_of(book, name: str) -> dict:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from memlib.course import stage
 from memlib.course.compare import first_difference, matrices
-from memlib.course.places import ROOT, CourseError, chapters
+from memlib.course.places import ROOT, CourseError
 from memlib.course.run import execute
+from memlib.course.source import load_exercise
 from memlib.course.table import read
 
 UNANSWERED = "Not answered yet."
@@ -67,24 +68,22 @@ def from_exception(error: BaseException, answer: str) -> Failure:
     return Failure(type(error).__name__, str(error), found[-1] if found else None)
 
 
-def _stored(task: str) -> dict:
-    """The check cell of a task as the exercise file of its chapter keeps it (no two chapters share a name)."""
-    for name in chapters():
-        path = ROOT / "exercises" / f"{name}.ipynb"
-        if path.exists():
-            for cell in json.loads(path.read_text("utf-8"))["cells"]:
-                if cell["id"] == f"{task}-check":
-                    return cell
-    raise CourseError(f"There is no task {task!r} in the exercises.")
+def _stored(task: str, chapter: str) -> dict:
+    """The check cell of a task as the exercise file of its chapter keeps it."""
+    book = json.loads((ROOT / "exercises" / f"{chapter}.ipynb").read_text("utf-8"))
+    for cell in book["cells"]:
+        if cell["id"] == f"{task}-check":
+            return cell
+    raise CourseError(f"Exercise {chapter} has no task {task!r}.")
 
 
-def look(task: str) -> None:
+def look(task: str, chapter: str) -> None:
     """Run the check of a task on what the notebook holds now, and show where it first differs from what was asked."""
     from IPython import get_ipython
     from IPython.display import display
 
     shell = get_ipython()
-    cell = _stored(task)
+    cell = _stored(task, chapter)
     heard = io.StringIO()
     stage.begin(to=heard)
     try:
@@ -93,7 +92,7 @@ def look(task: str) -> None:
         stage.end()
     expected = "".join(cell["outputs"][0]["text"])
     if error is not None:
-        said = from_exception(error, _answer(task, shell)).sentence()
+        said = from_exception(error, _answer(task, chapter, shell)).sentence()
     else:
         said = first_difference(heard.getvalue(), expected)
     print(f"{task}: as asked for." if said is None else f"{task}: {said}")
@@ -104,10 +103,10 @@ def look(task: str) -> None:
         display(figure)
 
 
-def _answer(task: str, shell) -> str:
+def _answer(task: str, chapter: str, shell) -> str:
     from memlib.course.button import sources
 
-    return sources([task], shell).get(task, "")
+    return sources(load_exercise(chapter), shell).get(task, "")
 
 
 def _picture(printed: str, expected: str):

@@ -6,7 +6,7 @@ on the same line as `name=value`, the value in JSON:
     # %% tags=["film"]                                            a lesson's film: its picture is kept
     # %% task="dilated" points=2 kind="write" minutes=8           an answer; also bonus=true, hides=["Window"]
     # %% check="dilated"                                          prints plain numbers with `report`
-    # %% look="dilated"                                           shows yours beside what was asked for
+    # %% look="dilated"                                           holds `look("dilated")`: yours beside the target
 
 In an answer `# BEGIN SOLUTION` and `# END SOLUTION` enclose what the learner writes; commented lines after `# GIVEN`
 inside are what the exercise shows instead (the bug to find). In a check the lines `# NEXT: ...` say where to look

@@ -36,7 +36,13 @@ def report(name: str, value, axes: tuple = (), digits: int = 2, sealed: bool = F
     digits: decimals; 0 for whole numbers. sealed: print each entry as a short fingerprint, for answers that are
     written down rather than computed, so that the stored output does not give them away.
     """
-    say(table(name, value, axes, digits, sealed))
+    text = table(name, value, axes, digits, sealed)
+    say(f"{text}\n  ({_fingerprint(text)})" if seed() else text)
+
+
+def _fingerprint(text: str) -> str:
+    """Six signs that depend on the seed: what was printed for another seed is not what is asked for."""
+    return hashlib.sha256(f"{seed()} {text}".encode()).hexdigest()[:6]
 
 
 def table(name: str, value, axes: tuple = (), digits: int = 2, sealed: bool = False) -> str:
@@ -52,7 +58,7 @@ def table(name: str, value, axes: tuple = (), digits: int = 2, sealed: bool = Fa
     for path, leaf in entries:
         text = _text(name, path, leaf, digits)
         if sealed and leaf is not None:
-            text = "#" + hashlib.sha256(f"{seed()} {name} {path} {text}".encode()).hexdigest()[:6]
+            text = "#" + _fingerprint(f"{name} {path} {text}")
         lines.setdefault(", ".join(path[:-1]), []).append(" ".join((*path[-1:], text)))
     if not axes and not isinstance(value, dict):
         return f"{name}: {lines[''][0]}"
@@ -163,6 +169,8 @@ def read(text: str) -> Tables:
     tables: Tables = {}
     name = ""
     for line in text.splitlines():
+        if line.startswith("  ("):
+            continue
         if line.startswith("  "):
             key, _, rest = line.strip().rpartition(": ") if '"' not in line else _split(line.strip())
             tables.setdefault(name, {})[key] = dict(ENTRY.findall(rest))
