@@ -30,30 +30,28 @@ print(f"{len(tokens)} bytes of text: one query, one key, one value each, of widt
 # ## Three questions from before
 
 # %%
-widgets.quiz(
-    "In standard attention, which pairs does the query of token 9 read (tokens count from 0)?",
-    ["pairs 0 to 8", "pairs 0 to 9", "all pairs of the text, later ones too"],
-    1,
-    "Mem is (K, V) of all tokens up to and INCLUDING its own: ten pairs. Later pairs are hidden by the "
-    "causal mask; without its own pair the first token would have nothing to read.",
-)
-
-# %%
-widgets.quiz(
-    "The context doubles. What happens to the work of ONE new token with an ordinary cache?",
-    ["it stays the same", "it doubles", "it grows four times"],
-    1,
-    "One query is compared with every pair that is there: O(n d). Over the whole text that adds up to n "
-    "times as much, so the total grows four times.",
-)
-
-# %%
-widgets.quiz(
-    "The softmax weights of one query over its pairs...",
-    ["sum to 1", "sum to the number of pairs", "can be negative"],
-    0,
-    "A read is a weighted AVERAGE of values: weights at least 0, sum 1. Keep this in mind when a pair "
-    "leaves: its weight goes to the others.",
+display(
+    widgets.quiz(
+        "In standard attention, which pairs does the query of token 9 read (tokens count from 0)?",
+        ["pairs 0 to 8", "pairs 0 to 9", "all pairs of the text, later ones too"],
+        1,
+        "Mem is (K, V) of all tokens up to and INCLUDING its own: ten pairs. Later pairs are hidden by the "
+        "causal mask; without its own pair the first token would have nothing to read.",
+    ),
+    widgets.quiz(
+        "The context doubles. What happens to the work of ONE new token with an ordinary cache?",
+        ["it stays the same", "it doubles", "it grows four times"],
+        1,
+        "One query is compared with every pair that is there: O(n d). Over the whole text that adds up to n "
+        "times as much, so the total grows four times.",
+    ),
+    widgets.quiz(
+        "The softmax weights of one query over its pairs...",
+        ["sum to 1", "sum to the number of pairs", "can be negative"],
+        0,
+        "A read is a weighted AVERAGE of values: weights at least 0, sum 1. Keep this in mind when a pair "
+        "leaves: its weight goes to the others.",
+    ),
 )
 
 # %% [markdown]
@@ -78,13 +76,11 @@ widgets.quiz(
 
 # %% tags=["film"]
 memory = Window(6)
-draw.film(recipe(memory, kv.k), tokens, views=view(memory, q, kv.k), title="A window of 6 reads the text")
-
-# %%
 held = states(memory, kv)  # one state a token: real keys, real values
 assert torch.equal(memory.slots(held[6]).k, kv.k[1:7])  # after byte 6: bytes 1 to 6
 assert torch.equal(memory.slots(held[3]).k, kv.k[:4])  # while it fills: all there is, nothing padded
 assert not view(memory, q, kv.k)[6, 0]  # and the query of byte 6 receives nothing of byte 0
+draw.film(recipe(memory, kv.k), tokens, views=view(memory, q, kv.k), title="A window of 6 reads the text")
 
 # %% [markdown]
 # ## The formula
@@ -120,7 +116,6 @@ from inspect import getsource
 
 print(getsource(Window.update), getsource(Window.slots))
 
-
 # %%
 class Mine:
     def __init__(self, size):
@@ -139,11 +134,8 @@ class Mine:
         return mem
 
 
-# %%
-verdict = check(Mine(6), Window(6))
-print(verdict)
 
-# %%
+print(check(Mine(6), Window(6)))
 widgets.player(Mine(6), kv.k, q, tokens)
 
 # %% [markdown]
@@ -151,25 +143,17 @@ widgets.player(Mine(6), kv.k, q, tokens)
 #
 # *"While it fills, the missing slots are zeros."* No: a memory starts **empty**. A zero key has the score
 # 0, which is not "no score": it draws weight to a value of zero and shrinks what is read.
+#
+# *"The recipe and the view are the same picture."* They answer different questions. The recipe says what
+# is **in** the memory (for a window: rows of the identity matrix, each slot one byte). The view says what
+# one query **gets** from it (weights that depend on the query, and sum to 1).
 
 # %%
 four, zero_pairs = KV(kv.k[:4], kv.v[:4]), KV(torch.zeros(16, 32), torch.zeros(16, 32))
 honest, padded = attend(q[3:4], four), attend(q[3:4], zero_pairs.append(four))
 print(f"length of what is read: {honest.norm():.2f}; with sixteen zero-filled slots: {padded.norm():.2f}")
 assert padded.norm() < 0.9 * honest.norm()
-
-# %% [markdown]
-# *"The recipe and the view are the same picture."* They answer different questions. The recipe says what
-# is **in** the memory (for a window: rows of the identity matrix, each slot one byte). The view says what
-# one query **gets** from it (weights that depend on the query, and sum to 1).
-
-# %%
-draw.recipe(recipe(memory, kv.k)[-1], tokens)
-
-# %%
-draw.view(view(memory, q, kv.k), tokens)
-
-# %%
+display(draw.recipe(recipe(memory, kv.k)[-1], tokens), draw.view(view(memory, q, kv.k), tokens))
 band = torch.ones(len(tokens), len(tokens)).tril().triu(-5).bool()  # at most 5 back, and itself
 assert torch.equal(recipe(memory, kv.k)[-1], torch.eye(len(tokens))[-6:])
 assert not view(memory, q, kv.k)[~band].any()
@@ -180,16 +164,13 @@ assert torch.allclose(view(memory, q, kv.k).sum(-1), torch.ones(len(tokens)))
 #
 # That band is the whole secret of *local attention*: compute all scores, hide everything outside the
 # band, and the outputs are those of the window that was walked token by token.
+#
+# Move the size. Watch the band widen, and see where this head looks when it is allowed to look further.
 
 # %%
 masked = torch.nn.functional.scaled_dot_product_attention(q[None], kv.k[None], kv.v[None], attn_mask=band)[0]
 assert torch.allclose(masked, outputs(memory, q, kv), atol=1e-5)
 assert torch.allclose(masked, attend_all(memory, q, kv), atol=1e-5)  # the library's form: block by block
-
-# %% [markdown]
-# Move the size. Watch the band widen, and see where this head looks when it is allowed to look further.
-
-# %%
 widgets.knob(
     lambda size: draw.view(view(Window(size), q, kv.k), tokens, title=f"What each query receives, window of {size}"),
     size=(1, len(tokens), 6),
@@ -263,15 +244,11 @@ window_text, window_size, window_spent = write(Window(64))
 assert window_size[-1] == window_size[0] == 2 * 3 * 4 * 32 * 64 * 4
 assert full_size[-1] == 2 * 3 * 4 * 32 * 2004 * 4
 print(window_text[-300:])
-
-# %%
 at = list(range(100, 2001, 100))
-draw.curves({"full cache": (at, [b / 1024 for b in full_size]), "window of 64": (at, [b / 1024 for b in window_size])},
-            x="bytes written", y="kilobytes of state", title="What has to be kept")  # fmt: skip
-
-# %%
-draw.curves({"full cache": (at, [s * 1e3 for s in full_spent]), "window of 64": (at, [s * 1e3 for s in window_spent])},
-            x="bytes written", y="milliseconds a byte", title="What a byte costs, here and now")  # fmt: skip
+display(draw.curves({"full cache": (at, [b / 1024 for b in full_size]), "window of 64": (at, [b / 1024 for b in window_size])},
+                    x="bytes written", y="kilobytes of state", title="What has to be kept"),
+        draw.curves({"full cache": (at, [s * 1e3 for s in full_spent]), "window of 64": (at, [s * 1e3 for s in window_spent])},
+                    x="bytes written", y="milliseconds a byte", title="What a byte costs, here and now"))  # fmt: skip
 
 # %% [markdown]
 # The bytes are a law; the milliseconds are your machine's. In so small a model most of a step is not
@@ -344,7 +321,7 @@ assert on_first.max() < 0.1
 # So we build a head that does have a sink: every query points along one direction, the first key lies far
 # along it, and the first value is zero. This head's normal state is to say nothing.
 
-# %%
+# %% tags=["film"]
 gen = torch.Generator().manual_seed(0)
 way = torch.zeros(16)
 way[0] = 1
@@ -357,12 +334,11 @@ said = {repr(m): outputs(m, sink_q, KV(sink_k, sink_v)).norm(dim=-1)
         for m in (Full(), Window(8), Window(7, sinks=1))}  # fmt: skip
 full_said, plain, kept = said.values()
 assert plain[8:].mean() > 2 * full_said[8:].mean() and (kept - full_said)[8:].abs().mean() < 0.5 * plain[8:].mean()
+sinks = Window(4, sinks=2)
+display(draw.film(recipe(sinks, kv.k), tokens, views=view(sinks, q, kv.k),
+                  title="Two sinks and a window of 4: the first two bytes never leave"))  # fmt: skip
 draw.curves({name: (list(range(40)), y.tolist()) for name, y in said.items()},
             x="token", y="length of what the head says", title="The sink leaves at token 8")  # fmt: skip
-
-# %% tags=["film"]
-draw.film(recipe(Window(4, sinks=2), kv.k), tokens, views=view(Window(4, sinks=2), q, kv.k),
-          title="Two sinks and a window of 4: the first two bytes never leave")  # fmt: skip
 
 # %% [markdown]
 # Sinks bring a question of **position**. Rotary positions tell the model how far apart two tokens are. A
@@ -386,31 +362,29 @@ draw.bars(streamed, y="bits per byte", title="Four sinks, 768 bytes of held-out 
 # ## Three new questions
 
 # %%
-widgets.quiz(
-    "Window(4, sinks=2) has read tokens 0 to 9. What does it hold, oldest first?",
-    ["0 1 6 7 8 9", "0 1 8 9", "6 7 8 9", "0 1 5 6 7 8"],
-    0,
-    "The sinks 0 and 1 stay for good, and the newest four are 6 to 9. `size` counts the newest pairs; sinks "
-    "come on top.",
-)
-
-# %%
-widgets.quiz(
-    "A support bot with a window of 2,000 tokens answers well for an hour, then asks the customer's name again. "
-    "The name was given 2,500 tokens ago. What would help for certain?",
-    ["more layers with the same window", "a window of 3,000", "sinks"],
-    1,
-    "Within the window a pair can be read directly. More layers lengthen the reach, but what arrives has been "
-    "mixed on the way and need not be the name. Sinks would help only if the name were among the first tokens.",
-)
-
-# %%
-widgets.quiz(
-    "You must halve the state's bytes of a window model. Which change does NOT do it?",
-    ["half the window", "bfloat16 in place of float32", "half as many queries", "half as many key-value heads"],
-    2,
-    "Bytes = 2 x layers x kv heads x width x pairs x bytes a number. Queries are used and forgotten; they are "
-    "not part of the state.",
+display(
+    widgets.quiz(
+        "Window(4, sinks=2) has read tokens 0 to 9. What does it hold, oldest first?",
+        ["0 1 6 7 8 9", "0 1 8 9", "6 7 8 9", "0 1 5 6 7 8"],
+        0,
+        "The sinks 0 and 1 stay for good, and the newest four are 6 to 9. `size` counts the newest pairs; sinks "
+        "come on top.",
+    ),
+    widgets.quiz(
+        "A support bot with a window of 2,000 tokens answers well for an hour, then asks the customer's name again. "
+        "The name was given 2,500 tokens ago. What would help for certain?",
+        ["more layers with the same window", "a window of 3,000", "sinks"],
+        1,
+        "Within the window a pair can be read directly. More layers lengthen the reach, but what arrives has been "
+        "mixed on the way and need not be the name. Sinks would help only if the name were among the first tokens.",
+    ),
+    widgets.quiz(
+        "You must halve the state's bytes of a window model. Which change does NOT do it?",
+        ["half the window", "bfloat16 in place of float32", "half as many queries", "half as many key-value heads"],
+        2,
+        "Bytes = 2 x layers x kv heads x width x pairs x bytes a number. Queries are used and forgotten; they are "
+        "not part of the state.",
+    ),
 )
 
 # %% [markdown]
