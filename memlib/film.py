@@ -1,0 +1,242 @@
+"""The film of a memory: the text, the slots and the query's view, step by step. Used as `draw.film`.
+
+Recipes, tokens and views go in as arrays; every step only replays them. Without negative weights a slot is a
+box divided among the tokens it holds; otherwise the slots are a heat map over the tokens.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import plotly.graph_objects as go
+
+from memlib.ink import (
+    CLEAR,
+    HEAT,
+    INK,
+    LEFT,
+    LINE,
+    OKABE_ITO,
+    RIGHT,
+    SIGNED,
+    WIDTH,
+    dress,
+    label,
+    matrix,
+    over,  # fmt: skip
+    safe,
+    ticks,
+    token_colors,
+)
+
+HELD = 1e-6  # a token of which no slot has more than this is forgotten
+HEAD = 30  # pixels for a panel's name
+ACROSS = WIDTH - LEFT - RIGHT
+
+
+def moment(recipes, tokens, views=None, step: int = 0, title: str = "", events=None) -> go.Figure:
+    """One step of the film: the text on top, the memory's slots below it, then the query's view.
+
+    recipes: one [slots, tokens] a step; tokens: their labels; views: [queries, tokens].
+    """
+    play = Play(recipes, tokens, views)
+    said = events[step] if events is not None else play.event(step)
+    return play.dressed(step, title, f"{said}. {play.holding(step)}", 34)
+
+
+def film(recipes, tokens, views=None, events=None, title: str = "", alt: str | None = None) -> go.Figure:
+    """All steps as a film with a slider and buttons; it plays without a kernel.
+
+    recipes: one [slots, tokens] a step; tokens: their labels; views: [queries, tokens], row t shown at step t;
+    events: a sentence a step (default: who enters, who leaves); alt: the sentence beneath.
+    """
+    play = Play(recipes, tokens, views)
+    said = list(events) if events is not None else [play.event(t) for t in range(play.steps)]
+    fig = play.dressed(0, title, alt or play.story(), 116)
+    which = list(range(len(fig.data)))
+    fig.frames = [go.Frame(data=play.changes(t), name=str(t), traces=which) for t in range(play.steps)]
+    return fig.update_layout(sliders=[_slider(said)], updatemenus=[_buttons()])
+
+
+def _jump(milliseconds: int) -> dict:
+    frame = {"duration": milliseconds, "redraw": True}
+    return {"frame": frame, "transition": {"duration": 0}, "mode": "immediate", "fromcurrent": True}
+
+
+def _slider(said: list[str]) -> dict:
+    steps = [{"method": "animate", "label": safe(text), "args": [[str(t)], _jump(0)]} for t, text in enumerate(said)]
+    return {"steps": steps, "x": 0.27, "len": 0.73, "y": 0, "pad": {"t": 30}, "bgcolor": LINE, "bordercolor": INK,
+            "font": {"size": 1, "color": CLEAR}, "ticklen": 5, "minorticklen": 0, "tickcolor": INK,
+            "activebgcolor": OKABE_ITO[0], "currentvalue": {"font": {"size": 16, "color": INK}, "offset": 8}}  # fmt: skip
+
+
+def _buttons() -> dict:
+    return {"type": "buttons", "direction": "left", "x": -0.06, "xanchor": "left", "y": 0, "yanchor": "top",
+            "pad": {"t": 46}, "showactive": False, "bgcolor": CLEAR, "bordercolor": INK, "font": {"size": 16},
+            "buttons": [{"label": "▶ play", "method": "animate", "args": [None, _jump(700)]},
+                        {"label": "❚❚ pause", "method": "animate", "args": [[None], _jump(0)]}]}  # fmt: skip
+
+
+class Play:
+    """The given arrays, and what of them stands in which panel at which step."""
+
+    def __init__(self, recipes, tokens, views=None):
+        self.labels = [label(t) for t in tokens]
+        n = len(self.labels)
+        self.recipes = [matrix(r, f"recipes[{t}]", n) for t, r in enumerate(recipes)]
+        self.views = None if views is None else matrix(views, "views", n)
+        self.steps, self.colors = len(self.recipes), token_colors(n)
+        if not n or not self.steps or self.steps > n:
+            raise ValueError(f"a film needs 1 to {n} recipes for {n} tokens, got {self.steps}")
+        if self.views is not None and len(self.views) != n:
+            raise ValueError(f"views must have a row for each of the {n} tokens, got shape {list(self.views.shape)}")
+        self.stride = -(-n // self.steps)  # tokens a step: several where a memory reads by segments
+        self.room = max(1, max(len(r) for r in self.recipes))
+        parts = max(np.count_nonzero(r) for r in self.recipes)
+        self.boxed = parts <= 4 * n and all(r.min(initial=0) >= 0 for r in self.recipes)
+
+    # what happens, in words
+
+    def now(self, t: int) -> int:
+        """The newest token at step t."""
+        return min(len(self.labels), (t + 1) * self.stride) - 1
+
+    def held(self, t: int) -> np.ndarray:
+        """Of which tokens something is left after step t."""
+        return (np.abs(self.recipes[t]) > HELD).any(0) if t >= 0 else np.zeros(len(self.labels), bool)
+
+    def event(self, t: int) -> str:
+        """Who enters and who leaves at step t, read off the recipes."""
+        before, after = self.held(t - 1), self.held(t)
+        told = [self._named(who, verb) for who, verb in ((after & ~before, "enter"), (before & ~after, "leave"))]
+        return f"step {t}: " + (", ".join(filter(None, told)) or f"'{self.labels[self.now(t)]}' is read, nothing moves")
+
+    def _named(self, who: np.ndarray, verb: str) -> str:
+        names = [f"'{self.labels[i]}'" for i in np.flatnonzero(who)]
+        said = ", ".join(names) if len(names) < 5 else f"{len(names)} tokens"
+        return names and f"{said} {verb}{'s' * (len(names) == 1)}"
+
+    def holding(self, t: int) -> str:
+        """The state after step t in numbers."""
+        slots = len(self.recipes[t])
+        return f"{slots} slot{'s' * (slots != 1)} hold{'s' * (slots == 1)} {self.held(t).sum()} of {self.now(t) + 1} tokens."
+
+    def story(self) -> str:
+        """The whole film in a sentence."""
+        gone = [t for t in range(self.steps) if (self.held(t - 1) & ~self.held(t)).any()]
+        lost = f"the first token leaves at step {gone[0]}" if gone else "no token ever leaves"
+        return (f"A film of {self.steps} steps: a memory reads {len(self.labels)} tokens; {lost}; "
+                f"at the end {self.holding(self.steps - 1)}")  # fmt: skip
+
+    # the panels
+
+    @cached_property
+    def panels(self) -> list[tuple[str, int]]:
+        """(name, pixels) from top to bottom."""
+        slots = ("what each slot holds (slots, oldest first)", 54) if self.boxed else ("what each slot holds", 120)
+        rows = [("the text   ▼ now · filled: still in memory · outlined: forgotten", 46), slots]
+        return rows + [("what the query of this step receives of each token", 90)] * (self.views is not None)
+
+    def dressed(self, t: int, title: str, says: str, bottom: int) -> go.Figure:
+        """All panels at step t."""
+        fig, plot = go.Figure(self.traces(t)), sum(HEAD + pixels for _, pixels in self.panels)
+        top = float(plot)
+        for i, (name, pixels) in enumerate(self.panels, 1):
+            domain = [(top - HEAD - pixels) / plot, (top - HEAD) / plot]
+            fig.update_layout({f"xaxis{i}": {"range": [-0.5, len(self.labels) - 0.5], "visible": False, "anchor": f"y{i}"},
+                               f"yaxis{i}": {"domain": domain, "range": [0, 1], "visible": False, "anchor": f"x{i}"}})  # fmt: skip
+            fig.add_annotation(text=name, x=0, y=domain[1], xref="paper", yref="paper", xanchor="left", yanchor="bottom",
+                               yshift=3, showarrow=False, font={"size": 14})  # fmt: skip
+            top -= HEAD + pixels
+        fig.update_layout(self._axes())
+        return dress(fig, title or "A memory reads the text", says, plot, bottom)
+
+    def _axes(self) -> dict:
+        if self.boxed:
+            axes = {"xaxis2": {"range": [-0.5, self.room - 0.5]}}
+        else:
+            axes = {"yaxis2": {"range": [self.room - 0.5, -0.5], "visible": True, "title": "slot", "tickformat": "d", "nticks": 5}}
+        axes["yaxis"] = {"range": [0, 1.35]}
+        if self.views is not None:
+            low, high = min(0.0, float(self.views.min())), max(1e-9, float(self.views.max()))
+            axes["yaxis3"] = {"range": [low, high], "visible": True, "nticks": 4}
+            axes["xaxis3"] = ticks(self.labels, ACROSS) | {"visible": True}
+        return axes
+
+    def traces(self, t: int) -> list[dict]:
+        """The pictures at step t, whole."""
+        bars = {"type": "bar", "hoverinfo": "text", "textposition": "inside", "insidetextanchor": "middle",
+                "textangle": 0, "constraintext": "none", "cliponaxis": True}  # fmt: skip
+        n, colors = len(self.labels), self.colors
+        text = {**bars, "x": list(range(n)), "y": [1] * n, "text": self._fitting(ACROSS / n), "hovertext": self._places()}
+        slots = {**bars, "marker": {"line": {"color": LINE, "width": 1}}} if self.boxed else self._heat()
+        view = {"type": "bar", "x": list(range(n)), "hoverinfo": "text", "marker": {"color": colors}}
+        point = {"type": "scatter", "y": [1.2], "mode": "markers", "hoverinfo": "skip",
+                 "marker": {"symbol": "triangle-down", "size": 13, "color": INK}}  # fmt: skip
+        fixed = [text | {"textfont": {"size": 14}}, slots, point] + [view] * (self.views is not None)
+        axis = ["", "2", "", "3"]
+        whole = [a | {"xaxis": f"x{i}", "yaxis": f"y{i}"} for a, i in zip(fixed, axis, strict=False)]
+        return [_joined(a, b) for a, b in zip(whole, self.changes(t), strict=True)]
+
+    def changes(self, t: int) -> list[dict]:
+        """What of `traces` is another from step to step: all that a frame carries."""
+        slots = self._boxes(t) if self.boxed else {"type": "heatmap", "z": self._levels(t)}
+        moving = [self._text(t), slots, {"type": "scatter", "x": [self.now(t)]}]
+        if self.views is not None:
+            row = self.views[self.now(t)]
+            said = [f"{safe(self.labels[i])}: {w:.3f}" for i, w in enumerate(row)]
+            moving.append({"type": "bar", "y": [float(f"{w:.4g}") for w in row], "hovertext": said})
+        return moving
+
+    def _text(self, t: int) -> dict:
+        held, now, color, line, ink, width = self.held(t), self.now(t), [], [], [], []
+        for i, own in enumerate(self.colors):
+            color.append(own if held[i] else CLEAR)
+            line.append(INK if i == now else own if i < now else CLEAR)
+            ink.append(over(own) if held[i] else INK)
+            width.append(3 if i == now else 1.5)
+        return {"type": "bar", "marker": {"color": color, "line": {"color": line, "width": width}}, "textfont": {"color": ink}}
+
+    def _boxes(self, t: int) -> dict:
+        """Each slot a box of width 0.94, divided among its tokens by weight."""
+        rows = self.recipes[t]
+        most, x, wide, which, said = max(1.0, *(r.sum(1).max(initial=0) for r in self.recipes)), [], [], [], []
+        for s, row in enumerate(rows):
+            left = s - 0.47
+            for i in np.flatnonzero(row > HELD):
+                share = 0.94 * row[i] / most
+                x.append(round(left + share / 2, 4))
+                wide.append(round(share, 4))
+                which.append(int(i))
+                said.append(f"slot {s}: {row[i]:.3g} of {safe(self.labels[i])}")
+                left += share
+        fits = [self._fitting(ACROSS / self.room * w)[i] for w, i in zip(wide, which, strict=True)]
+        return {"type": "bar", "x": x, "y": [1] * len(x), "width": wide, "text": fits, "hovertext": said,
+                "marker": {"color": [self.colors[i] for i in which]},
+                "textfont": {"color": [over(self.colors[i]) for i in which]}}  # fmt: skip
+
+    def _heat(self) -> dict:
+        signed = min(r.min(initial=0) for r in self.recipes) < 0
+        return {"type": "heatmap", "zmin": -127 if signed else 0, "zmax": 127, "hoverinfo": "skip", "showscale": False,
+                "colorscale": SIGNED if signed else HEAT}  # fmt: skip
+
+    def _levels(self, t: int) -> np.ndarray:
+        """The recipe in 127 levels of its greatest weight: a byte a cell."""
+        most = max(float(np.abs(r).max(initial=0)) for r in self.recipes) or 1.0
+        room = np.zeros((self.room, len(self.labels)))
+        room[: len(self.recipes[t])] = self.recipes[t]
+        return np.round(127 * room / most).astype(np.int8)
+
+    def _fitting(self, pixels: float) -> list[str]:
+        """The labels, cut to the width there is."""
+        most = int(pixels / 9)
+        return [safe(text if len(text) <= most else text[: most - 1] + "…" if most > 2 else "") for text in self.labels]
+
+    def _places(self) -> list[str]:
+        return [f"{safe(text)}: token {i}" for i, text in enumerate(self.labels)]
+
+
+def _joined(a: dict, b: dict) -> dict:
+    """b laid over a, dicts within dicts too."""
+    return a | {k: _joined(a[k], v) if isinstance(v, dict) and isinstance(a.get(k), dict) else v for k, v in b.items()}
