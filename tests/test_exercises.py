@@ -111,7 +111,8 @@ def test_nbval_gives_nothing_for_the_untouched_exercise(name):
 @pytest.mark.parametrize("name", EXERCISES)
 def test_nbval_gives_everything_for_the_solution(name):
     verdict = grade(ROOT / "solutions" / f"{name}.ipynb")
-    assert {task["task"]: task["feedback"] for task in verdict["tasks"]} == dict.fromkeys(load(name).tasks, "As asked for.")
+    feedback = {task["task"]: task["feedback"] for task in verdict["tasks"]}
+    assert feedback == dict.fromkeys(load(name).tasks, "As asked for.")
     assert (verdict["points"], verdict["bonus"]) == (verdict["total"], verdict["bonus_total"])
     assert verdict["total"] > 0 and verdict["notes"] == []
 

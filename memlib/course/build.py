@@ -32,7 +32,9 @@ def exercise_pair(name: str, folder: Path = CHAPTERS) -> dict:
     try:
         printed = expected(exercise)
     except RoundingEdge as error:
-        raise CourseError(f"{name}: at the visible seed {error}; use other digits, or another name= of inputs") from None
+        raise CourseError(
+            f"{name}: at the visible seed {error}; use other digits, or another name="
+        ) from None
     write = {"exercises": stub, "solutions": solved}
     return {place: _exercise(exercise, place, text, printed) for place, text in write.items()}
 
@@ -144,7 +146,9 @@ def main(argv: list[str] | None = None) -> int:
         names = [chapter(text) for text in args.chapters]
         if args.check:
             old = stale(names)
-            print(*[f"{shown(path)} is stale: make notebooks" for path in old] or ["Every built file is fresh."], sep="\n")
+            print(
+                *[f"{shown(path)} is stale: make notebooks" for path in old] or ["Every built file is fresh."], sep="\n"
+            )
             return int(bool(old))
         for name in names or chapters():
             for path, text in build(name, args.films).items():

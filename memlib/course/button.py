@@ -36,7 +36,7 @@ def watch(shell) -> None:
 
 
 def sources(exercise: Exercise, shell) -> dict[str, str]:
-    """Task -> the source its answer cell was last run with, by cell id; else the newest cell defining the same names."""
+    """Task -> the source its answer was last run with, by cell id; else the newest cell defining the same names."""
     found = {name: _ran[name] for name in exercise.tasks if name in _ran}
     history = [text for text in shell.user_ns.get("In", []) if text.strip()]
     for name in exercise.tasks:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from memlib.course import stage
 from memlib.course.places import CourseError
-from memlib.course.source import Cell, Exercise, load_exercise, solved
+from memlib.course.source import Cell, Exercise, solved
 from memlib.course.table import RoundingEdge, no_edges
 
 TRIES = 200

@@ -1,9 +1,9 @@
 """What a check prints: plain numbers in the learner's words, and the way back from the text.
 
-    recipe
-      step 0, slot 0: token 0 1.00, token 1 0.00
-      step 1, slot 0: token 0 0.50, token 1 0.50
-    size: 3
+recipe
+  step 0, slot 0: token 0 1.00, token 1 0.00
+  step 1, slot 0: token 0 0.50, token 1 0.50
+size: 3
 """
 
 from __future__ import annotations

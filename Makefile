@@ -1,0 +1,37 @@
+# make course   the environment in .venv, and JupyterLab on the first notebook
+# make test     the same environment, and every test
+# PORT=8890  BROWSER=none  PYTHON=python3.12  TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+PORT ?= 8888
+TORCH_INDEX ?=
+export PORT TORCH_INDEX
+
+COURSE = memlib/course
+IN = .venv/bin/python
+NAMES = $(or $(PYTHON),$(IN) python3 python3.13 python3.12 python3.11 python3.14 python)
+FIND = for p in $(NAMES); do \
+	  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && break; p=; done; \
+	if [ -z "$$p" ]; then \
+	  echo "Python 3.11 or newer is needed; $(or $(PYTHON),python3) is" \
+	    "$$($(or $(PYTHON),python3) --version 2>&1 | head -1). Install one, or say make PYTHON=..." >&2; exit 1; fi
+
+.PHONY: help course test notebooks bench
+help:
+	@echo "make course      make .venv, install, open JupyterLab on the first notebook (PORT=, BROWSER=none)"
+	@echo "make test        the same environment, and every test"
+	@echo "make notebooks   build notebooks/, exercises/ and solutions/ from chapters/ (FILMS=1: make the films anew)"
+	@echo "make bench       the library beside its peers: a table and a plot"
+
+course:
+	@$(FIND); $$p $(COURSE)/environment.py course && exec $(IN) -P $(COURSE)/lab.py
+
+test:
+	@$(FIND); $$p $(COURSE)/environment.py test && \
+	  echo "Running every test on two processes: a few minutes" && \
+	  exec $(IN) -m pytest -n 2 --dist loadfile -q $(ARGS)
+
+notebooks:
+	@$(FIND); $$p $(COURSE)/environment.py course && exec $(IN) -m memlib.course.build $(if $(FILMS),--films)
+
+bench:
+	@$(FIND); $$p $(COURSE)/environment.py test && exec $(IN) -m benchmarks

@@ -1,0 +1,88 @@
+"""JupyterLab on the first notebook: `python lab.py`, run by make with the environment's own interpreter.
+
+PORT= another port than 8888; BROWSER=none opens no browser. The address is printed once the server answers.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 90
+
+
+def port() -> int:
+    """The port asked for, free; the program ends in one sentence where it is not."""
+    text = os.environ.get("PORT", "").strip() or "8888"
+    if not text.isdigit() or not 1024 <= int(text) <= 65535:
+        sys.exit(f"PORT={text} is no port: take a whole number from 1024 to 65535, e.g. make course PORT=8890")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", int(text)))
+        except OSError:
+            sys.exit(f"Port {text} is taken: make course PORT={int(text) + 1}")
+    return int(text)
+
+
+def command(number: int) -> list[str]:
+    """How JupyterLab is started."""
+    words = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={number}", "--log-level=ERROR"]
+    words += ["--ServerApp.port_retries=0", "--ServerApp.answer_yes=True", "--no-browser"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        words.append("--allow-root")
+    return words
+
+
+def wait(server: subprocess.Popen, address: str) -> None:
+    """Until the server answers."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            sys.exit("JupyterLab did not start; what it said stands above.")
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.2)
+    server.terminate()
+    sys.exit(f"JupyterLab did not answer within {PATIENCE} s.")
+
+
+def main() -> int:
+    """Start it, print the address, open the browser, and stay until it is stopped."""
+    number, token = port(), secrets.token_hex(16)
+    found = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    page = f"lab/tree/notebooks/{found[0].name}" if found else "lab"
+    print(f"Starting JupyterLab on port {number} ...", flush=True)
+    env = {**os.environ, "JUPYTER_TOKEN": token}
+    server = subprocess.Popen(command(number), cwd=ROOT, env=env, stdin=subprocess.DEVNULL)
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+    try:
+        wait(server, f"http://127.0.0.1:{number}/api")
+        address = f"http://127.0.0.1:{number}/{page}?token={token}"
+        print(f"JupyterLab is ready: {address}\nCtrl-C stops it.", flush=True)
+        if os.environ.get("BROWSER", "") != "none":
+            import webbrowser
+
+            webbrowser.open(address)
+        return server.wait()
+    except KeyboardInterrupt:
+        server.wait()
+        print("\nStopped.")
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
