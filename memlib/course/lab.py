@@ -46,11 +46,12 @@ def command(number: int) -> list[str]:
 def wait(server: subprocess.Popen, address: str) -> None:
     """Until the server answers."""
     end = time.monotonic() + PATIENCE
+    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < end:
         if server.poll() is not None:
             sys.exit("JupyterLab did not start; what it said stands above.")
         try:
-            urllib.request.urlopen(address, timeout=5).close()
+            directly.open(address, timeout=5).close()
             return
         except urllib.error.HTTPError:
             return
