@@ -1,0 +1,119 @@
+"""The experiments: what a memory can do, measured on any memory, seeded.
+
+one_fact   a fact early in a stream, small talk, the question: does the model still answer?
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from memlib import lm
+from memlib.full import Full
+from memlib.kv import KV, whole
+from memlib.lm import facts
+from memlib.replay import attend_all, walk
+from memlib.state import state_bytes
+
+
+@dataclass(frozen=True, eq=False)
+class OneFact:
+    """What `one_fact` saw.
+
+    text: what was read, up to the place of the answer; fact_span: where the fact stands in it (bytes).
+    answer, said: the right answer, and what the model says (greedy, as many bytes); p: the probability the
+    model gives to the whole right answer.
+    recipe_dye, view_dye: [layers, bytes], the fact's dye after each byte: how much of the fact the slots
+    still hold (1: all of it), how much of its attention each byte's query gives to the fact (mean over
+    heads). recipe_dye is None for a memory that is not linear in its values.
+    state_bytes: bytes of all layers' states after each byte [bytes]; seconds_per_byte: of streaming.
+    """
+
+    text: str
+    fact_span: tuple[int, int]
+    answer: str
+    said: str
+    p: float
+    recipe_dye: Tensor | None
+    view_dye: Tensor | None
+    state_bytes: list[int]
+    seconds_per_byte: float
+
+    @property
+    def right(self) -> bool:
+        """Whether the model said the right answer."""
+        return self.said == self.answer
+
+
+@torch.no_grad()
+def one_fact(memory, distance: int = 150, seed: int = 0, model=None, positions=None, stream=None) -> OneFact:
+    """Reads a fact, `distance` bytes of other talk, and the question, through `memory` in every layer.
+
+    memory: any memory, also a learner's own. distance: bytes between fact and question, >= 1.
+    model: a language model that answers questions (default: lm.load("facts")). stream: one of your own,
+    `facts.stream(distance, own=facts.Fact(...))`, in the place of the one drawn by the seed, whose value and
+    wording training has never seen.
+    Raises ValueError for a distance that is no whole number >= 1.
+    """
+    whole("one_fact: distance", distance, 1)
+    model = (lm.load("facts") if model is None else model).reading(memory, positions)
+    stream = facts.stream(distance, seed) if stream is None else stream
+    tokens = lm.data.as_bytes(stream.prompt)[None].long()
+    logits, state, sizes, seconds = _stream(model, tokens)
+    said, p = _answer(model, logits, state, stream.answer)
+    recipe_dye, view_dye = _dye(model, tokens, stream.fact_span)
+    return OneFact(stream.prompt.decode(), stream.fact_span, stream.answer, said, p, recipe_dye, view_dye, sizes, seconds)
+
+
+def _stream(model, tokens: Tensor):
+    state, sizes, begin = model.init(1), [], time.perf_counter()
+    for t in range(tokens.shape[1]):
+        logits, state = model.step(tokens[:, t : t + 1], state)
+        sizes.append(sum(map(state_bytes, state.memories)))
+    return logits, state, sizes, (time.perf_counter() - begin) / tokens.shape[1]
+
+
+def _answer(model, logits: Tensor, state, right: str) -> tuple[str, float]:
+    """What the model says, greedy, and the probability of the whole right answer (each byte given the last)."""
+    wanted, said, p = lm.data.as_bytes(right).long(), bytearray(), 1.0
+    told, told_state = logits, state
+    for byte in wanted:
+        p *= torch.softmax(told[0, -1], -1)[byte].item()
+        told, told_state = model.step(byte.view(1, 1), told_state)
+    for _ in wanted:
+        said.append(int(logits[0, -1].argmax()))
+        logits, state = model.step(torch.tensor([[said[-1]]]), state)
+    return said.decode(errors="replace"), p
+
+
+def _dye(model, tokens: Tensor, span: tuple[int, int]) -> tuple[Tensor | None, Tensor | None]:
+    """Marks the fact's bytes: their value is 1, all others' 0; then what slots hold and reads receive is dye."""
+    mark = torch.zeros(tokens.shape[1], 1)
+    mark[span[0] : span[1]] = 1.0
+    held, seen = [], []
+    for memory, (q, kv) in zip(model.memories, model.qkv(tokens), strict=True):
+        if not getattr(memory, "linear_in_values", True):
+            return None, None
+        dyed = KV(kv.k, mark.expand(*kv.k.shape[:-1], 1))
+        slots = [memory.slots(mem).v.sum((-2, -1)).mean() for mem, _ in walk(memory, q, dyed)]
+        held.append(torch.stack(slots) / (span[1] - span[0]))
+        seen.append(attend_all(memory, q, dyed).mean((0, 1, 3)))
+    return torch.stack(held), torch.stack(seen)
+
+
+@torch.no_grad()
+def heads(model, text: str, layer: int = 0, head: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """q, k, v of one head of one layer of a model that reads `text`: each [bytes, width of a head].
+
+    Raises ValueError where the text is empty or the model has no such layer or head.
+    """
+    if not text:
+        raise ValueError("heads: text must not be empty")
+    if not 0 <= layer < model.config.layers or not 0 <= head < model.config.heads:
+        have = f"{model.config.layers} layers of {model.config.heads} heads"
+        raise ValueError(f"heads: the model has {have}, got layer={layer}, head={head}")
+    q, kv = model.qkv(lm.data.as_bytes(text)[None].long())[layer]
+    return q[0, head], kv.k[0, head], kv.v[0, head]

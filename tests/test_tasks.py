@@ -1,0 +1,87 @@
+"""The experiments: what they measure follows from the memory, and the same seed gives the same figure."""
+
+import pytest
+import torch
+
+from memlib import Full, Window, lm, tasks
+
+SEEDS = range(8)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return lm.load("facts")
+
+
+def right(memory, distance, model, seeds=SEEDS):
+    return sum(tasks.one_fact(memory, distance, seed, model).right for seed in seeds) / len(seeds)
+
+
+def test_with_its_full_cache_the_model_answers_what_it_has_never_seen(model):
+    assert right(Full(), 150, model) >= 0.75  # the card has the figure, over many more streams
+
+
+def test_a_window_answers_while_the_fact_is_in_it_and_not_when_it_is_far_behind(model):
+    assert right(Window(400), 150, model) >= 0.75
+    assert right(Window(16), 300, model) <= 0.25  # through three layers of 16 nothing comes from so far
+
+
+def test_the_dye_of_a_window_is_the_share_of_the_fact_that_is_still_in_it(model):
+    seen = tasks.one_fact(Window(64), 100, 0, model)
+    start, end = seen.fact_span
+    for t in range(len(seen.text.encode())):
+        inside = max(0, min(end, t + 1) - max(start, t - 63))
+        assert seen.recipe_dye[:, t].sub(inside / (end - start)).abs().max() < 1e-6
+    assert not seen.view_dye[:, end + 63 :].any() and seen.view_dye[:, end - 1].min() > 0
+
+
+def test_the_full_cache_keeps_all_of_the_dye_and_one_pair_a_byte(model):
+    seen = tasks.one_fact(Full(), 60, 1, model)
+    assert torch.allclose(seen.recipe_dye[:, seen.fact_span[1] :], torch.ones(()))
+    assert seen.state_bytes == [2 * 3 * 4 * 32 * 4 * (t + 1) for t in range(len(seen.text.encode()))]
+
+
+def test_the_same_seed_gives_the_same_stream_and_the_same_answer(model):
+    a, b = (tasks.one_fact(Window(96), 80, 3, model) for _ in range(2))
+    assert (a.text, a.said, a.p) == (b.text, b.said, b.p)
+    assert a.text != tasks.one_fact(Window(96), 80, 4, model).text
+
+
+def test_a_typed_fact_is_read_and_answered(model):
+    own = lm.facts.Fact("The door code is 7264.", "what is the door code?", "7264")
+    seen = tasks.one_fact(Full(), 100, model=model, stream=lm.facts.stream(100, own=own))
+    assert seen.said == "7264" and seen.p > 0.5
+    assert seen.text[slice(*seen.fact_span)] == "The door code is 7264."
+
+
+def test_a_memory_of_one_s_own_can_be_asked(model):
+    class Mine:
+        def init(self, like):
+            return like[:0]
+
+        def update(self, mem, new, q=None):
+            return mem.append(new)[-64:]
+
+        def read(self, mem, q, new=None, lse=False):
+            return Window(64).read(Window(64).update(Window(64).init(mem), mem), q)
+
+        def slots(self, mem):
+            return mem
+
+    mine, theirs = (tasks.one_fact(memory, 50, 2, model) for memory in (Mine(), Window(64)))
+    assert mine.said == theirs.said and abs(mine.p - theirs.p) < 1e-4
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.5, "far"])
+def test_a_distance_that_is_no_whole_number_is_refused(bad, model):
+    with pytest.raises(ValueError, match="one_fact: distance must be a whole number >= 1"):
+        tasks.one_fact(Full(), bad, model=model)
+
+
+def test_the_tensors_of_one_head_are_those_of_the_model(model):
+    q, k, v = tasks.heads(model, "abc def", layer=2, head=1)
+    assert q.shape == k.shape == v.shape == (7, 32)
+    with pytest.raises(ValueError, match="3 layers of 4 heads"):
+        tasks.heads(model, "abc", layer=3)
+    with pytest.raises(ValueError, match="must not be empty"):
+        tasks.heads(model, "")
