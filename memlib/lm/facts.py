@@ -1,0 +1,207 @@
+"""Streams with one fact early, small talk, and the question at the end: does it still know?
+
+Everything is drawn from seeds. A sixth of the values (by hash) and some wordings of statements and
+questions are held out: training never shows them, figures are measured on them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from random import Random
+
+from memlib.kv import whole
+from memlib.lm import words
+from memlib.lm.words import WORDINGS
+
+KINDS = tuple(WORDINGS)
+ASK, ANSWER = "Question: ", " Answer: "
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A sentence that states something, the question that asks for it, and the answer.
+
+    >>> Fact("The door code is 4711.", "what is the door code?", "4711").kind
+    'own'
+
+    Raises ValueError where a part is empty, or the sentence does not hold the answer.
+    """
+
+    statement: str
+    question: str
+    answer: str
+    kind: str = "own"
+    subject: str = ""
+    before: str = ""  # how an older, no longer true value was stated; "" where the fact never changed
+
+    def __post_init__(self):
+        for name in ("statement", "question", "answer"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name).strip():
+                raise ValueError(f"Fact: {name} must be some text, got {getattr(self, name)!r}")
+        if self.answer not in self.statement:
+            raise ValueError(f"Fact: statement must hold the answer {self.answer!r}, got {self.statement!r}")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A text that ends in the answer. Spans are byte offsets (start, end), end not included."""
+
+    text: bytes
+    fact: Fact
+    fact_span: tuple[int, int]
+    question_span: tuple[int, int]  # from "Question:" to the byte before the answer
+    answer_span: tuple[int, int]  # the answer alone; text[start - 1 : end - 1] are the bytes that predict it
+
+    @property
+    def prompt(self) -> bytes:
+        """The stream up to its answer."""
+        return self.text[: self.answer_span[0]]
+
+    @property
+    def answer(self) -> str:
+        """What is right."""
+        return self.fact.answer
+
+    @property
+    def distance(self) -> int:
+        """Bytes between the end of the fact and the start of the question."""
+        return self.question_span[0] - self.fact_span[1]
+
+
+def held_out(value: str) -> bool:
+    """Whether training never sees this value."""
+    return zlib.crc32(value.encode()) % 6 == 0
+
+
+def fact(seed: int | Random = 0, kind: str | None = None, new: bool = False, rebound: bool = False) -> Fact:
+    """A fact of one of KINDS (None: drawn). new: held-out value and wordings. rebound: it replaces an older one.
+
+    >>> fact(3, "code").question
+    'what is the library code?'
+    """
+    if kind is not None and kind not in KINDS:
+        raise ValueError(f"fact: kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    rng = seed if isinstance(seed, Random) else Random(f"fact {seed}")
+    kind = kind or rng.choice(KINDS)
+    name = _name(rng)
+    subject = _subject(rng, kind)
+    key = f"{name}'s {subject}" if kind in ("number", "pet") else name if kind == "city" else subject
+    return _state(rng, kind, name, subject, key, new, rebound)
+
+
+def _state(rng: Random, kind: str, name: str, subject: str, key: str, new: bool, rebound: bool) -> Fact:
+    says, says_new, asks, asks_new = WORDINGS[kind]
+    old, value = _value(rng, kind, subject, new), _value(rng, kind, subject, new)
+    if rebound:
+        say = rng.choice(says[-2:] if rng.random() < 0.8 else says[:-2])
+    else:
+        say = rng.choice(says_new if new else says[:-2])
+    opener = rng.choice(words.OPENERS_HELD_OUT + [""] if new else words.OPENERS)
+    fill = {"n": name, "s": subject}
+    statement = _upper(opener + say.format(v=value, **fill))
+    question = rng.choice(asks_new if new else asks).format(**fill)
+    before = _upper(rng.choice(says[:-2]).format(v=old, **fill)) if rebound and old != value else ""
+    return Fact(statement, question, value, kind, key, before)
+
+
+def _upper(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _name(rng: Random) -> str:
+    return rng.choice(words.NAMES) if rng.random() < 0.8 else _syllables(rng).title()
+
+
+def _syllables(rng: Random) -> str:
+    parts = (rng.choice("bdfghjklmnprstvz") + rng.choice("aeiou") + rng.choice(["", "", "", "n", "r", "l", "s"])
+             for _ in range(rng.randint(2, 3)))  # fmt: skip
+    return "".join(parts)
+
+
+def _subject(rng: Random, kind: str) -> str:
+    table = {"code": words.DOORS, "number": words.OWNED, "pet": words.ANIMALS, "city": [""],
+             "place": words.OBJECTS, "password": words.THINGS, "time": words.EVENTS}  # fmt: skip
+    return rng.choice(table[kind])
+
+
+def _value(rng: Random, kind: str, subject: str, new: bool) -> str:
+    while True:
+        value = _any_value(rng, kind, subject)
+        if held_out(value) == new:
+            return value
+
+
+def _any_value(rng: Random, kind: str, subject: str) -> str:
+    made = rng.random() < 0.6
+    if kind == "code":
+        return "".join(rng.choice("0123456789") for _ in range(rng.choice([4, 4, 4, 3, 5, 6])))
+    if kind == "number":
+        return str(rng.randint(1000, 9999) if "phone" in subject else rng.randint(2, 999))
+    if kind == "pet":
+        return (_syllables(rng) if made else rng.choice(words.SECRETS + words.NAMES)).title()
+    if kind == "city":
+        return _syllables(rng).title() if made else rng.choice(words.CITIES)
+    if kind == "place":
+        return f"{rng.choice(words.ADJECTIVES)} {rng.choice(words.PLACES)}"
+    if kind == "password":
+        return _syllables(rng) if made else rng.choice(words.SECRETS)
+    return f"{rng.randint(6, 23)}:{rng.randrange(0, 60, 5):02}"
+
+
+def talk(rng: Random) -> str:
+    """One sentence of small talk, with names, numbers and places of its own."""
+    pick = {"n": words.NAMES, "m": words.NAMES, "c": words.CITIES, "e": words.CITIES, "o": words.OBJECTS,
+            "d": words.DOORS, "a": words.ADJECTIVES, "p": words.PLACES, "l": words.ANIMALS}  # fmt: skip
+    template = rng.choice(words.SMALL_TALK)
+    found = {key: rng.choice(table) for key, table in pick.items() if "{" + key + "}" in template}
+    return template.format(i=rng.randint(2, 99), **found)
+
+
+def filler(length: int, rng: Random, about: Fact, distractors: float = 0.25) -> str:
+    """Exactly `length` bytes of small talk: a share `distractors` of the sentences are facts about other things."""
+    if length < 5:
+        return " " * length
+    out, tries = " ", 0
+    while tries < 10:
+        other = fact(rng) if rng.random() < distractors else None
+        clash = other is None or other.subject.lower() in (about.statement + about.question).lower()
+        sentence = (talk(rng) if clash else other.statement) + " "
+        fits = len(out) + len(sentence) + 4 <= length
+        out, tries = (out + sentence, 0) if fits else (out, tries + 1)
+    return out + "H" + "m" * (length - len(out) - 3) + ". "
+
+
+def stream(
+    distance: int,
+    seed: int = 0,
+    kind: str | None = None,
+    new: bool = True,
+    rebound: bool = False,
+    own: Fact | None = None,
+    distractors: float = 0.25,
+) -> Stream:
+    """A fact, `distance` bytes of small talk (a share of it facts about other things), the question, the answer.
+
+    distance: bytes from the end of the fact to the question, >= 1. new: held-out values and wordings.
+    rebound: an older value of the same thing stands before it, so that the newest counts.
+    own: a fact of your own instead of a drawn one.
+
+    >>> stream(40, seed=1, own=Fact("The door code is 4711.", "what is the door code?", "4711")).prompt[-40:]
+    b'Question: what is the door code? Answer: '
+    """
+    whole("stream: distance", distance, 1)
+    if kind is not None and own is not None:
+        raise ValueError(f"stream: give kind or own, not both; got kind={kind!r} and own={own!r}")
+    rng = Random(f"stream {seed}")
+    one = own if own is not None else fact(rng, kind, new, rebound)
+    head = filler(rng.randint(20, 80), rng, one, 0).lstrip()
+    if one.before:
+        head += one.before + filler(rng.randint(20, 80), rng, one, distractors)
+    texts = [head, one.statement, filler(distance, rng, one, distractors), ASK + one.question + ANSWER, one.answer]
+    ends, at = [], 0
+    for text in texts:
+        at += len(text.encode())
+        ends.append(at)
+    text = ("".join(texts) + ".").encode()
+    return Stream(text, one, (ends[0], ends[1]), (ends[2], ends[3]), (ends[3], ends[4]))

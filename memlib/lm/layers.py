@@ -1,0 +1,113 @@
+"""The parts of the transformer: turning by position, the short convolution, one block.
+
+Rotary positions: Su et al. 2021, arXiv 2104.09864. The short causal convolution on q, k and v lets one
+layer see byte pairs (So et al. 2021, arXiv 2109.08668); it reaches `conv - 1` bytes back by itself, past
+any memory, in every layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from memlib.kv import KV, attend
+
+BASE = 10000.0  # of the rotary frequencies
+
+
+def turns(places: Tensor, width: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Cosines and sines, each [n, width / 2], for keys of `width` at the whole-number `places` [n]."""
+    speed = BASE ** (-torch.arange(0, width, 2, device=places.device, dtype=torch.float32) / width)
+    angle = places.float()[:, None] * speed
+    return angle.cos().to(dtype), angle.sin().to(dtype)
+
+
+def turn(x: Float[Tensor, "*b n d"], by: tuple[Tensor, Tensor]) -> Tensor:
+    """Each pair (x_i, x_{i + d/2}) turned in its plane by its angle. Keeps lengths; q.k depends on i - j only."""
+    a, b = x.chunk(2, -1)
+    cos, sin = by
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+
+
+class Block(nn.Module):
+    """Attention over a memory, then a feed-forward net, each added to its input; normed first."""
+
+    def __init__(self, dim: int, heads: int, conv: int, layers: int):
+        super().__init__()
+        self.heads = heads
+        self.norm, self.norm2 = nn.RMSNorm(dim), nn.RMSNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.conv = nn.Parameter(torch.empty(conv, 3 * dim).uniform_(-0.5, 0.5))
+        self.out = nn.Linear(dim, dim, bias=False)
+        self.up, self.down = nn.Linear(dim, 4 * dim, bias=False), nn.Linear(4 * dim, dim, bias=False)
+        for linear in (self.qkv, self.out, self.up, self.down):
+            nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
+        for linear in (self.out, self.down):
+            linear.weight.data.mul_((2 * layers) ** -0.5)
+
+    def tail(self, batch: int) -> Tensor:
+        """What the convolution has seen before the first byte: [batch, conv - 1, 3 dim] of zeros."""
+        return self.conv.new_zeros(batch, self.conv.shape[0] - 1, self.conv.shape[1])
+
+    def heads_of(self, x: Tensor, tail: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """q, k, v, each [b, heads, t, d], of x [b, t, dim]; and the tail for the bytes after these."""
+        taps = self.conv.shape[0]
+        past = torch.cat([tail.to(x.dtype), self.qkv(self.norm(x))], 1)
+        kernel = self.conv.T[:, None, None].to(past.dtype)  # [3 dim, 1, 1, taps]
+        mixed = F.conv2d(past.transpose(1, 2).unsqueeze(2), kernel, groups=len(kernel)).squeeze(2).transpose(1, 2)
+        q, k, v = (y.unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in mixed.chunk(3, -1))
+        return q, k, v, past[:, past.shape[1] - taps + 1 :]
+
+    def add(self, x: Tensor, read: Tensor) -> Tensor:
+        """x [b, t, dim] with what was read [b, heads, t, d] added, then the feed-forward net."""
+        x = x + self.out(read.transpose(1, 2).flatten(-2))
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+
+
+@dataclass(frozen=True, eq=False)
+class InCache:
+    """A memory whose slots are turned by their place in it when they are read (StreamingLLM, section 3.2).
+
+    Places 0 ... m-1 for the m slots, oldest first; a query stands at the last place, and pairs of the
+    current segment (`new`) stand behind the slots. Xiao et al. 2023, arXiv 2309.17453.
+    """
+
+    memory: object
+
+    def __post_init__(self):
+        if not getattr(self.memory, "softmax", False):
+            raise ValueError(
+                f"positions='cache' wants a memory whose read is a softmax over its slots "
+                f"(softmax = True), got {self.memory!r}: use 'absolute' or 'none'"
+            )
+
+    @property
+    def segment(self):
+        return getattr(self.memory, "segment", None)
+
+    @property
+    def needs_queries(self):
+        return getattr(self.memory, "needs_queries", False)
+
+    def init(self, like: KV):
+        return self.memory.init(like)
+
+    def update(self, mem, new: KV, q: Tensor | None = None):
+        return self.memory.update(mem, new, q) if self.needs_queries else self.memory.update(mem, new)
+
+    def slots(self, mem) -> KV:
+        return self.memory.slots(mem)
+
+    def read(self, mem, q: Tensor, new: KV | None = None, lse: bool = False):
+        slots = self.memory.slots(mem)
+        m, n = slots.n, 0 if new is None else new.n
+        places = torch.arange(m + n, device=q.device)
+        cos, sin = turns(places, q.shape[-1], q.dtype)
+        last = (cos[m:], sin[m:]) if n else (cos[m - 1 : m], sin[m - 1 : m])
+        here = KV(turn(slots.k, (cos[:m], sin[:m])), slots.v, slots.bias)
+        behind = None if new is None else KV(turn(new.k, last), new.v, new.bias)
+        return attend(turn(q, last), here, lse, behind)

@@ -1,0 +1,71 @@
+"""What the answering model is trained on: talks in which facts are stated, changed and asked for, and real text.
+
+A talk fills a row of any length; facts are stated at any time, asked once, some of them at once, some
+much later, some after they changed. Bytes of an answer weigh more than the rest, drawn digits less.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+import torch
+from torch import Tensor
+
+from memlib.lm import data
+from memlib.lm.facts import ANSWER, ASK, fact, talk
+
+STAGES = ((0.40, 256), (0.20, 512), (0.20, 1024), (0.20, 2048))  # share of the steps, bytes a row
+TEXT = 0.25  # share of rows that are pieces of real text
+SMALL, LARGE = 0.3, 10.0  # weight of a byte of talk, and of an answer
+
+
+def conversation(length: int, rng: Random, text: Tensor | None = None) -> tuple[bytes, list[tuple[int, int]]]:
+    """`length` bytes of talk, and the spans of the answers in it. `text`: real text some of it is filled with."""
+    out, spans, open_facts = bytearray(), [], {}
+    dense, real = rng.uniform(0.2, 0.7), 0.3 if text is not None and rng.random() < 0.2 else 0.0
+    asked = dense * rng.random() ** 2  # so that many facts stand open at once
+    sole = rng.random() < 0.3  # one fact early, the question at the very end
+    out += (talk(rng) + " ").encode() if rng.random() < 0.7 else b""
+    while len(out) < length:
+        late = length - len(out) < 75 * len(open_facts)
+        if open_facts and (late or (not sole and rng.random() < asked)):
+            keys = list(open_facts)
+            one = open_facts.pop(keys[0] if rng.random() < 0.5 else rng.choice(keys))
+            out += (ASK + one.question + ANSWER).encode()
+            spans.append((len(out), len(out) + len(one.answer) + 1))
+            out += (one.answer + ". ").encode()
+        elif rng.random() < (dense if len(open_facts) < 40 else 0) or (not spans and not open_facts):
+            one = fact(rng, rebound=rng.random() < 0.2)
+            if one.before:
+                out += (one.before + " " + (talk(rng) + " " if rng.random() < 0.5 else "")).encode()
+            out += (one.statement + " ").encode()
+            key = (one.kind, one.subject)
+            open_facts.pop(key, None)
+            open_facts[key] = one
+        elif rng.random() < real:
+            start, n = rng.randrange(len(text) - 400), rng.randint(60, 400)
+            out += bytes(text[start : start + n].tolist()) + b" "
+        elif rng.random() < 0.1:
+            out += b"H" + b"m" * rng.randint(1, 50) + b". "
+        else:
+            out += (talk(rng) + " ").encode()
+    return bytes(out[:length]), [(a, min(b, length)) for a, b in spans if a < length]
+
+
+def mixed(text: Tensor):
+    """A source for `train`: TEXT of the rows are real text, the rest talks with weighted answers."""
+
+    def draw(length: int, rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        rng = Random(int(torch.randint(2**62, (1,), generator=generator)))
+        plain = int(rows * TEXT)
+        tokens = [data.batch(text, length, plain, generator)] if plain else []
+        weight = torch.ones(rows, length)
+        for row in range(plain, rows):
+            talked, spans = conversation(length + 1, rng, text)
+            tokens.append(data.as_bytes(talked).long()[None])
+            weight[row] = SMALL
+            for start, end in spans:
+                weight[row, start - 1 : end - 1] = LARGE
+        return torch.cat(tokens), weight
+
+    return draw

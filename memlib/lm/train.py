@@ -1,0 +1,162 @@
+"""Trains the language model: `python -m memlib.lm.train`, and `--facts` for the one that answers.
+
+Go on with a run that was stopped by giving the same command again: the checkpoint beside `--out` holds
+all it needs, and every step draws from its own seed, so a resumed run equals an unbroken one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from memlib.lm import data
+from memlib.lm.model import Config, LanguageModel
+from memlib.lm.weights import checkpoint, load, restore, write
+
+Source = Callable[[int, int, torch.Generator], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained. stages: (share of the steps, bytes a row), in order; tokens: bytes a step."""
+
+    steps: int = 1000
+    stages: tuple[tuple[float, int], ...] = ((1.0, 256),)
+    tokens: int = 8192
+    rate: float = 3e-3
+    warmup: int = 50
+    seed: int = 0
+    bf16: bool = True
+
+    def length(self, step: int) -> int:
+        """Bytes a row at this step."""
+        edge = 0.0
+        for share, length in self.stages:
+            edge += share
+            if step < edge * self.steps:
+                return length
+        return self.stages[-1][1]
+
+    def rate_at(self, step: int) -> float:
+        """Warm-up, then half a cosine down to a hundredth."""
+        if step < self.warmup:
+            return self.rate * (step + 1) / self.warmup
+        done = (step - self.warmup) / max(self.steps - self.warmup, 1)
+        return self.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def plain(text: Tensor) -> Source:
+    """Pieces of a text; every byte counts the same."""
+
+    def draw(length: int, rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return data.batch(text, length, rows, generator), torch.ones(rows, length)
+
+    return draw
+
+
+def loss_of(model: LanguageModel, tokens: Tensor, weight: Tensor) -> Tensor:
+    """Mean cross entropy in nats of the bytes tokens[:, 1:], weighted by `weight` [b, t]."""
+    logits = model(tokens[:, :-1]).flatten(0, 1).float()
+    each = F.cross_entropy(logits, tokens[:, 1:].flatten(), reduction="none")
+    weight = weight.flatten()
+    return (each * weight).sum() / weight.sum()
+
+
+def train(model: LanguageModel, source: Source, recipe: Recipe, path: Path | None = None, stop: int | None = None,
+          every: int = 100, quiet: bool = False) -> dict:  # fmt: skip
+    """Trains `model` in place, from the checkpoint at `path` on if there is one; returns what was done.
+
+    stop: a step to stop at, as if interrupted. every: steps between checkpoints.
+    Raises ValueError where the checkpoint belongs to another recipe.
+    """
+    device = model.embed.weight.device
+    decay = [p for p in model.parameters() if p.dim() > 1]
+    other = [p for p in model.parameters() if p.dim() <= 1]
+    groups = [{"params": decay, "weight_decay": 0.1}, {"params": other, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
+    about = {"step": 0, "seconds": 0.0, "recipe": asdict(recipe) | {"stages": [list(s) for s in recipe.stages]}}
+    if path is not None and path.exists():
+        found = restore(path, model, optimizer)
+        if found["recipe"] != about["recipe"]:
+            raise ValueError(f"--out: {path} was begun with {found['recipe']}, now wanted {about['recipe']}: "
+                             "remove it or give another --out")  # fmt: skip
+        about = {key: found[key] for key in about}
+    model.train()
+    last = min(recipe.steps, recipe.steps if stop is None else stop)
+    bar = tqdm(range(about["step"], last), initial=about["step"], total=last, disable=quiet, mininterval=5)
+    before, smooth = time.perf_counter(), None
+    for step in bar:
+        draw = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+        length = recipe.length(step)
+        tokens, weight = source(length, max(recipe.tokens // length, 1), draw)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.rate_at(step)
+        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
+            loss = loss_of(model, tokens.to(device), weight.to(device))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        smooth = loss.item() if smooth is None else 0.95 * smooth + 0.05 * loss.item()
+        bar.set_postfix_str(f"{smooth / math.log(2):.3f} bits per byte, rows of {length}", refresh=False)
+        if (step + 1) % every == 0 or step + 1 == last:
+            now = time.perf_counter()
+            about = about | {"step": step + 1, "seconds": round(about["seconds"] + now - before, 1)}
+            before = now
+            if path is not None:
+                checkpoint(path, model, optimizer, about)
+    return about | {"loss": None if smooth is None else round(smooth / math.log(2), 4)}
+
+
+def device() -> torch.device:
+    """cuda, else mps, else cpu."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The command line."""
+    parse = argparse.ArgumentParser(prog="python -m memlib.lm.train", description=__doc__.splitlines()[0])
+    parse.add_argument("--facts", action="store_true", help="streams with a fact and a question, mixed with the text")
+    parse.add_argument("--text", metavar="PATH", help="a text of your own, a file or a folder")
+    parse.add_argument("--start", metavar="WEIGHTS", help="weights to start from: stdlib, facts or a file")
+    parse.add_argument("--steps", type=int, help="default 1000, with --facts 3000")
+    parse.add_argument("--rate", type=float, default=3e-3)
+    parse.add_argument("--seed", type=int, default=0)
+    parse.add_argument("--out", type=Path, help="default build/stdlib.safetensors, build/facts.safetensors")
+    parse.add_argument("--device", default=None, help="default: cuda, else mps, else cpu")
+    ask = parse.parse_args(argv)
+    torch.manual_seed(ask.seed)
+    model = load(ask.start) if ask.start else LanguageModel(Config())
+    model.to(torch.device(ask.device) if ask.device else device())
+    text, _ = data.texts(ask.text)
+    if ask.facts:
+        from memlib.lm.talks import STAGES, mixed
+
+        source, stages, steps = mixed(text), STAGES, ask.steps or 3000
+    else:
+        source, stages, steps = plain(text), ((1.0, 256),), ask.steps or 1000
+    out = ask.out or Path("build") / ("facts.safetensors" if ask.facts else "stdlib.safetensors")
+    recipe = Recipe(steps, stages, rate=ask.rate, seed=ask.seed)
+    run = out.with_suffix(".run")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(text):,} bytes to train on"
+          + ("" if ask.text else f", the standard library's text {data.checksum()[:12]}"))  # fmt: skip
+    about = train(model, source, recipe, run)
+    more = {"config": asdict(model.config), "data": ask.text or f"stdlib {data.checksum()}",
+            "start": ask.start, "facts": ask.facts}  # fmt: skip
+    write(out, model.state_dict(), about | more)
+    print(f"{out}: {about['step']} steps, {about['seconds']:.0f} s; measure it: python -m memlib.lm.evaluate {out}")
+
+
+if __name__ == "__main__":
+    main()

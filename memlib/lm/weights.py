@@ -1,0 +1,92 @@
+"""Weights and checkpoints as safetensors (no pickle), replaced whole or not at all, each with its card."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from memlib.lm.model import Config, LanguageModel
+
+HOME = Path(__file__).parent / "weights"
+
+
+def write(path: str | Path, tensors: dict[str, Tensor], about: dict) -> None:
+    """Writes `tensors` and a JSON of `about` to one file, by a temporary file and one replacement."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    whole = {name: x.detach().cpu().contiguous() for name, x in tensors.items()}
+    save_file(whole, str(partial), metadata={"about": json.dumps(about)})
+    with open(partial, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def read(path: str | Path) -> tuple[dict[str, Tensor], dict]:
+    """(tensors, about) of a file that `write` wrote. Raises ValueError where it is no such file."""
+    try:
+        with safe_open(str(path), "pt") as file:
+            about = json.loads((file.metadata() or {})["about"])
+        return load_file(str(path)), about
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"{path} is no file of memlib.lm weights: {error}") from error
+
+
+def names() -> list[str]:
+    """The weights that come with the library: "facts", "stdlib"."""
+    return sorted(path.stem for path in HOME.glob("*.safetensors"))
+
+
+def where(name: str | Path) -> Path:
+    """The file of weights by name, or by path. Raises ValueError naming those there are."""
+    path = HOME / f"{name}.safetensors"
+    path = path if path.exists() else Path(name)
+    if not path.is_file():
+        raise ValueError(f"weights: wanted one of {', '.join(names())}, or a path to a file, got {str(name)!r}")
+    return path
+
+
+def card(name: str = "stdlib") -> dict:
+    """The card of weights that come with the library: data, steps, seconds, seed, figures."""
+    return json.loads(where(name).with_suffix(".json").read_text("utf-8"))
+
+
+def load(name: str | Path = "stdlib", memory=None, positions: str = "absolute", device="cpu") -> LanguageModel:
+    """A trained model that reads through `memory` (None: the full cache).
+
+    name: "stdlib", "facts", or the path of a file written by `python -m memlib.lm.train`.
+
+    >>> from memlib import Window
+    >>> model = load("stdlib", memory=Window(8))
+    """
+    tensors, about = read(where(name))
+    model = LanguageModel(Config(**about["config"]))
+    model.load_state_dict({k: x for k, x in tensors.items() if not k.startswith("adam.")})
+    return model.reading(memory if memory is not None else model.memory, positions).to(device).eval()
+
+
+def checkpoint(path: str | Path, model: LanguageModel, optimizer: torch.optim.Optimizer, about: dict) -> None:
+    """Everything training goes on from: weights, the optimizer's moments, and `about` (step, seconds, recipe)."""
+    tensors = {f"adam.{i}.{key}": x for i, state in optimizer.state_dict()["state"].items()
+               for key, x in state.items()}  # fmt: skip
+    write(path, tensors | model.state_dict(), about | {"config": asdict(model.config)})
+
+
+def restore(path: str | Path, model: LanguageModel, optimizer: torch.optim.Optimizer) -> dict:
+    """Puts a checkpoint back into model and optimizer; returns its `about`."""
+    tensors, about = read(path)
+    model.load_state_dict({k: x for k, x in tensors.items() if not k.startswith("adam.")})
+    saved = optimizer.state_dict()
+    for name, x in tensors.items():
+        if name.startswith("adam."):
+            _, i, key = name.split(".")
+            saved["state"].setdefault(int(i), {})[key] = x
+    optimizer.load_state_dict(saved)
+    return about

@@ -1,0 +1,92 @@
+"""The words that facts and small talk are made of. Wordings marked held out are never trained on."""
+
+from __future__ import annotations
+
+NAMES = """Anna Ben Clara David Emma Felix Greta Hugo Ida Jonas Karin Leo Maria Nils Olga Paul Rosa Simon Tara Uwe
+Vera Walter Yara Zoe Amir Bela Chen Dara Eli Fatima Goran Hana Ivan Jun Kofi Lena Malik Nadia Omar Priya Rafael
+Sofia Tomas Aisha Lucas Mona Noah Petra Ruben Stella Viktor Wanda""".split()
+CITIES = """Lisbon Oslo Kyoto Lima Cairo Quito Dublin Prague Nairobi Havana Seoul Athens Vienna Madrid Boston Milan
+Hanoi Tunis Zagreb Riga Porto Geneva Accra Bergen Delhi Osaka Turin Bogota Krakow Malmo Leeds Utrecht""".split()
+DOORS = """door gate safe garage vault cellar attic office lift archive shed tower library kitchen lab studio bike
+alarm boat cabinet hall yard chapel store museum workshop""".split()
+THINGS = """wifi printer server router tablet camera laptop account phone website mailbox heater scanner""".split()
+OBJECTS = """key umbrella passport ladder hammer map violin torch letter ticket kettle suitcase camera scarf
+drum rope lamp ring diary compass blanket flute""".split()
+ANIMALS = "dog cat parrot horse rabbit goat turtle hamster donkey canary".split()
+PLACES = """box drawer basket cupboard bag chest tin crate bucket shelf tent barn pantry trunk locker""".split()
+ADJECTIVES = """blue red green old small round wooden yellow heavy broken grey long white narrow dusty""".split()
+EVENTS = """concert dinner train meeting lecture exam rehearsal flight ferry interview picnic match auction""".split()
+OWNED = ["locker number", "room number", "desk number", "seat number", "badge number", "phone extension"]
+SECRETS = """banana harbour pepper candle marble walnut copper velvet thunder lantern meadow pebble saffron willow
+cobalt ginger anchor feather magnet orchid pigeon quartz ribbon saddle timber violet whisker zephyr""".split()
+
+OPENERS = ["", "", "", "Remember: ", "Please note: ", "By the way, ", "Listen, ", "I was told that ", "Mind that ",
+           "Write this down: ", "One more thing: ", "We should know that "]  # fmt: skip
+OPENERS_HELD_OUT = ["Keep in mind that ", "For the record, ", "Just so you know, "]
+
+# kind -> (statements, statements held out, questions, questions held out); {s} the subject, {v} the value.
+# The last two statements of a kind are those by which a fact is bound anew.
+WORDINGS = {
+    "code": (
+        ["the {s} code is {v}.", "the {s} code is {v}.", "the code of the {s} is {v}.", "{v} is the {s} code.",
+         "the code for the {s} will be {v}.", "the {s} code is now {v}.", "the {s} code was changed to {v}."],
+        ["the {s} has the code {v}.", "the {s} code reads {v}."],
+        ["what is the {s} code?", "what is the {s} code?", "what is the code of the {s}?", "which code has the {s}?",
+         "do you know the {s} code?"],
+        ["can you tell me the {s} code?", "what code does the {s} have?"],
+    ),
+    "number": (
+        ["{n}'s {s} is {v}.", "the {s} of {n} is {v}.", "{n} got {v} as {s}.", "{n} has the {s} {v}.",
+         "{n}'s {s} is now {v}.", "{n}'s {s} was changed to {v}."],
+        ["{v} is {n}'s {s}.", "{n}'s new {s} would be {v}."],
+        ["what is {n}'s {s}?", "what is the {s} of {n}?", "which {s} does {n} have?"],
+        ["can you tell me {n}'s {s}?", "do you remember {n}'s {s}?"],
+    ),
+    "pet": (
+        ["{n}'s {s} is called {v}.", "{n} has a {s} called {v}.", "the name of {n}'s {s} is {v}.",
+         "{n} calls the {s} {v}.", "{n}'s {s} is now called {v}.", "{n}'s {s} got the new name {v}."],
+        ["{n} has a {s} named {v}.", "{n}'s {s} goes by the name {v}."],
+        ["what is {n}'s {s} called?", "what is the name of {n}'s {s}?", "how does {n} call the {s}?"],
+        ["which name has {n}'s {s}?", "who is {n}'s {s}?"],
+    ),
+    "city": (
+        ["{n} lives in {v}.", "{n} has a flat in {v}.", "the home of {n} is in {v}.", "{v} is where {n} lives.",
+         "{n} now lives in {v}.", "{n} has moved to {v}."],
+        ["{n} settled in {v}.", "the house of {n} stands in {v}."],
+        ["where does {n} live?", "in which city does {n} live?", "where is the home of {n}?"],
+        ["which city does {n} live in?", "do you know where {n} lives?"],
+    ),
+    "place": (
+        ["the {s} is in the {v}.", "the {s} lies in the {v}.", "I put the {s} into the {v}.", "we keep the {s} in the {v}.",
+         "the {s} is now in the {v}.", "somebody moved the {s} to the {v}."],
+        ["the {s} belongs in the {v}.", "you will see the {s} in the {v}."],
+        ["where is the {s}?", "where can I find the {s}?", "what is the {s} in?"],
+        ["where did the {s} go?", "do you know where the {s} is?"],
+    ),
+    "password": (
+        ["the {s} password is {v}.", "the password of the {s} is {v}.", "the password for the {s} is {v}.",
+         "the word {v} is the {s} password.", "the {s} password is now {v}.", "the {s} password was changed to {v}."],
+        ["the {s} wants the password {v}.", "the {s} password reads {v}."],
+        ["what is the {s} password?", "what is the password of the {s}?", "which password has the {s}?"],
+        ["can you tell me the {s} password?", "what password does the {s} want?"],
+    ),
+    "time": (
+        ["the {s} starts at {v}.", "the {s} is at {v}.", "the {s} begins at {v}.", "at {v} there is the {s}.",
+         "the {s} is now at {v}.", "the {s} was moved to {v}."],
+        ["the {s} takes place at {v}.", "we go to the {s} at {v}."],
+        ["when is the {s}?", "when does the {s} start?", "at what time is the {s}?"],
+        ["when will the {s} begin?", "do you know when the {s} is?"],
+    ),
+}  # fmt: skip
+
+SMALL_TALK = """It rained for {i} days in {c}.|{n} went to {c} by train.|The {o} cost {i} euros at the market.
+{n} and {m} talked about the weather.|I saw {i} birds near the {d} this morning.|We had soup and bread for dinner.
+{n} laughed, and nobody knew why.|The road to {c} is closed until Monday.|{n} bought a {a} {o} yesterday.
+There were {i} people in the hall.|The coffee was cold again.|{n} will call {m} at noon.|What a long week it was.
+The {a} {p} stood beside the window.|{n} read a book about {c}.|My neighbour paints the {d} every year.
+In {c} the shops close at six.|{n} is {i} years old today.|Nobody found the {o} in the garden.
+The train was {i} minutes late.|{n} plays chess with {m} on Sundays.|It is quiet here, said {n}.
+We walked {i} miles along the river.|{m} asked {n} for a {a} {p}.|The {l} slept under the table.
+I like the light in {c}.|{n} wrote a letter to {m} about it.|The music was loud and the room was small.
+They sold {i} tickets before lunch.|A {l} crossed the street.|{n} forgot the {o} once more.
+The sun came out at last.|{n} said it would snow.|{c} is far away from {e}.""".replace("\n", "|").split("|")
