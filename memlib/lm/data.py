@@ -56,7 +56,7 @@ def checksum() -> str:
     return digest.hexdigest()
 
 
-def as_bytes(text: str | bytes) -> UInt8[Tensor, "n"]:
+def as_bytes(text: str | bytes) -> UInt8[Tensor, " n"]:
     """A text as its UTF-8 bytes, uint8 [n]."""
     raw = text.encode() if isinstance(text, str) else bytes(text)
     return torch.frombuffer(bytearray(raw), dtype=torch.uint8) if raw else torch.empty(0, dtype=torch.uint8)
@@ -87,7 +87,7 @@ def texts(path: str | None = None) -> tuple[Tensor, Tensor]:
     return tuple(map(as_bytes, halves))
 
 
-def batch(text: UInt8[Tensor, "n"], length: int, size: int, generator: torch.Generator) -> Tensor:
+def batch(text: UInt8[Tensor, " n"], length: int, size: int, generator: torch.Generator) -> Tensor:
     """`size` pieces of `length` + 1 bytes from random places: int64 [size, length + 1]."""
     if len(text) < length + 1:
         raise ValueError(f"batch: length {length} wants a text of at least {length + 1} bytes, got {len(text)}")

@@ -30,7 +30,7 @@ DISTANCES = (32, 128, 256, 512, 1024, 1800, 2500, 4000)
 
 @torch.no_grad()
 def bits_by_position(model: LanguageModel, text: Tensor, length: int = 256, rows: int = 256,
-                     batch: int = 8192) -> Float[Tensor, "t"]:  # fmt: skip
+                     batch: int = 8192) -> Float[Tensor, " t"]:  # fmt: skip
     """Mean bits to guess the byte after position 0, 1, ... length - 1 of a row.
 
     text: uint8 [n]; rows: how many, at even distances over the text; batch: bytes handled at once.

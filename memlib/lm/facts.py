@@ -6,13 +6,12 @@ questions are held out: training never shows them, figures are measured on them.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from random import Random
 
 from memlib.kv import whole
 from memlib.lm import words
-from memlib.lm.words import WORDINGS
+from memlib.lm.words import WORDINGS, talk
 
 KINDS = tuple(WORDINGS)
 ASK, ANSWER = "Question: ", " Answer: "
@@ -69,11 +68,6 @@ class Stream:
         return self.question_span[0] - self.fact_span[1]
 
 
-def held_out(value: str) -> bool:
-    """Whether training never sees this value."""
-    return zlib.crc32(value.encode()) % 6 == 0
-
-
 def fact(seed: int | Random = 0, kind: str | None = None, new: bool = False, rebound: bool = False) -> Fact:
     """A fact of one of KINDS (None: drawn). new: held-out value and wordings. rebound: it replaces an older one.
 
@@ -84,78 +78,25 @@ def fact(seed: int | Random = 0, kind: str | None = None, new: bool = False, reb
         raise ValueError(f"fact: kind must be one of {', '.join(KINDS)}, got {kind!r}")
     rng = seed if isinstance(seed, Random) else Random(f"fact {seed}")
     kind = kind or rng.choice(KINDS)
-    name = _name(rng)
-    subject = _subject(rng, kind)
+    name = words.name(rng)
+    subject = words.subject(rng, kind)
     key = f"{name}'s {subject}" if kind in ("number", "pet") else name if kind == "city" else subject
     return _state(rng, kind, name, subject, key, new, rebound)
 
 
 def _state(rng: Random, kind: str, name: str, subject: str, key: str, new: bool, rebound: bool) -> Fact:
     says, says_new, asks, asks_new = WORDINGS[kind]
-    old, value = _value(rng, kind, subject, new), _value(rng, kind, subject, new)
+    old, value = words.value(rng, kind, subject, new), words.value(rng, kind, subject, new)
     if rebound:
         say = rng.choice(says[-2:] if rng.random() < 0.8 else says[:-2])
     else:
         say = rng.choice(says_new if new else says[:-2])
     opener = rng.choice(words.OPENERS_HELD_OUT + [""] if new else words.OPENERS)
     fill = {"n": name, "s": subject}
-    statement = _upper(opener + say.format(v=value, **fill))
+    statement = words.upper(opener + say.format(v=value, **fill))
     question = rng.choice(asks_new if new else asks).format(**fill)
-    before = _upper(rng.choice(says[:-2]).format(v=old, **fill)) if rebound and old != value else ""
+    before = words.upper(rng.choice(says[:-2]).format(v=old, **fill)) if rebound and old != value else ""
     return Fact(statement, question, value, kind, key, before)
-
-
-def _upper(text: str) -> str:
-    return text[0].upper() + text[1:]
-
-
-def _name(rng: Random) -> str:
-    return rng.choice(words.NAMES) if rng.random() < 0.8 else _syllables(rng).title()
-
-
-def _syllables(rng: Random) -> str:
-    parts = (rng.choice("bdfghjklmnprstvz") + rng.choice("aeiou") + rng.choice(["", "", "", "n", "r", "l", "s"])
-             for _ in range(rng.randint(2, 3)))  # fmt: skip
-    return "".join(parts)
-
-
-def _subject(rng: Random, kind: str) -> str:
-    table = {"code": words.DOORS, "number": words.OWNED, "pet": words.ANIMALS, "city": [""],
-             "place": words.OBJECTS, "password": words.THINGS, "time": words.EVENTS}  # fmt: skip
-    return rng.choice(table[kind])
-
-
-def _value(rng: Random, kind: str, subject: str, new: bool) -> str:
-    while True:
-        value = _any_value(rng, kind, subject)
-        if held_out(value) == new:
-            return value
-
-
-def _any_value(rng: Random, kind: str, subject: str) -> str:
-    made = rng.random() < 0.6
-    if kind == "code":
-        return "".join(rng.choice("0123456789") for _ in range(rng.choice([4, 4, 4, 3, 5, 6])))
-    if kind == "number":
-        return str(rng.randint(1000, 9999) if "phone" in subject else rng.randint(2, 999))
-    if kind == "pet":
-        return (_syllables(rng) if made else rng.choice(words.SECRETS + words.NAMES)).title()
-    if kind == "city":
-        return _syllables(rng).title() if made else rng.choice(words.CITIES)
-    if kind == "place":
-        return f"{rng.choice(words.ADJECTIVES)} {rng.choice(words.PLACES)}"
-    if kind == "password":
-        return _syllables(rng) if made else rng.choice(words.SECRETS)
-    return f"{rng.randint(6, 23)}:{rng.randrange(0, 60, 5):02}"
-
-
-def talk(rng: Random) -> str:
-    """One sentence of small talk, with names, numbers and places of its own."""
-    pick = {"n": words.NAMES, "m": words.NAMES, "c": words.CITIES, "e": words.CITIES, "o": words.OBJECTS,
-            "d": words.DOORS, "a": words.ADJECTIVES, "p": words.PLACES, "l": words.ANIMALS}  # fmt: skip
-    template = rng.choice(words.SMALL_TALK)
-    found = {key: rng.choice(table) for key, table in pick.items() if "{" + key + "}" in template}
-    return template.format(i=rng.randint(2, 99), **found)
 
 
 def filler(length: int, rng: Random, about: Fact, distractors: float = 0.25) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
+from random import Random
+
 NAMES = """Anna Ben Clara David Emma Felix Greta Hugo Ida Jonas Karin Leo Maria Nils Olga Paul Rosa Simon Tara Uwe
 Vera Walter Yara Zoe Amir Bela Chen Dara Eli Fatima Goran Hana Ivan Jun Kofi Lena Malik Nadia Omar Priya Rafael
 Sofia Tomas Aisha Lucas Mona Noah Petra Ruben Stella Viktor Wanda""".split()
@@ -57,8 +60,8 @@ WORDINGS = {
         ["which city does {n} live in?", "do you know where {n} lives?"],
     ),
     "place": (
-        ["the {s} is in the {v}.", "the {s} lies in the {v}.", "I put the {s} into the {v}.", "we keep the {s} in the {v}.",
-         "the {s} is now in the {v}.", "somebody moved the {s} to the {v}."],
+        ["the {s} is in the {v}.", "the {s} lies in the {v}.", "I put the {s} into the {v}.", 
+         "we keep the {s} in the {v}.", "the {s} is now in the {v}.", "somebody moved the {s} to the {v}."],
         ["the {s} belongs in the {v}.", "you will see the {s} in the {v}."],
         ["where is the {s}?", "where can I find the {s}?", "what is the {s} in?"],
         ["where did the {s} go?", "do you know where the {s} is?"],
@@ -90,3 +93,66 @@ We walked {i} miles along the river.|{m} asked {n} for a {a} {p}.|The {l} slept 
 I like the light in {c}.|{n} wrote a letter to {m} about it.|The music was loud and the room was small.
 They sold {i} tickets before lunch.|A {l} crossed the street.|{n} forgot the {o} once more.
 The sun came out at last.|{n} said it would snow.|{c} is far away from {e}.""".replace("\n", "|").split("|")
+
+
+def held_out(value: str) -> bool:
+    """Whether training never sees this value: one in six, by hash."""
+    return zlib.crc32(value.encode()) % 6 == 0
+
+
+def upper(text: str) -> str:
+    """The text with a capital in front."""
+    return text[0].upper() + text[1:]
+
+
+def name(rng: Random) -> str:
+    """Somebody's name, known or made of syllables."""
+    return rng.choice(NAMES) if rng.random() < 0.8 else syllables(rng).title()
+
+
+def syllables(rng: Random) -> str:
+    """A word nobody has seen, two or three syllables."""
+    parts = (rng.choice("bdfghjklmnprstvz") + rng.choice("aeiou") + rng.choice(["", "", "", "n", "r", "l", "s"])
+             for _ in range(rng.randint(2, 3)))  # fmt: skip
+    return "".join(parts)
+
+
+def subject(rng: Random, kind: str) -> str:
+    """The thing a fact of this kind is about."""
+    table = {"code": DOORS, "number": OWNED, "pet": ANIMALS, "city": [""],
+             "place": OBJECTS, "password": THINGS, "time": EVENTS}  # fmt: skip
+    return rng.choice(table[kind])
+
+
+def value(rng: Random, kind: str, subject: str, new: bool) -> str:
+    """What is true of it: a held-out value where `new`, else one that training may show."""
+    while True:
+        value = _any_value(rng, kind, subject)
+        if held_out(value) == new:
+            return value
+
+
+def _any_value(rng: Random, kind: str, subject: str) -> str:
+    made = rng.random() < 0.6
+    if kind == "code":
+        return "".join(rng.choice("0123456789") for _ in range(rng.choice([4, 4, 4, 3, 5, 6])))
+    if kind == "number":
+        return str(rng.randint(1000, 9999) if "phone" in subject else rng.randint(2, 999))
+    if kind == "pet":
+        return (syllables(rng) if made else rng.choice(SECRETS + NAMES)).title()
+    if kind == "city":
+        return syllables(rng).title() if made else rng.choice(CITIES)
+    if kind == "place":
+        return f"{rng.choice(ADJECTIVES)} {rng.choice(PLACES)}"
+    if kind == "password":
+        return syllables(rng) if made else rng.choice(SECRETS)
+    return f"{rng.randint(6, 23)}:{rng.randrange(0, 60, 5):02}"
+
+
+def talk(rng: Random) -> str:
+    """One sentence of small talk, with names, numbers and places of its own."""
+    pick = {"n": NAMES, "m": NAMES, "c": CITIES, "e": CITIES, "o": OBJECTS,
+            "d": DOORS, "a": ADJECTIVES, "p": PLACES, "l": ANIMALS}  # fmt: skip
+    template = rng.choice(SMALL_TALK)
+    found = {key: rng.choice(table) for key, table in pick.items() if "{" + key + "}" in template}
+    return template.format(i=rng.randint(2, 99), **found)

@@ -51,7 +51,7 @@ def _segments(memory, state: Open, q: Tensor, kv: KV):
         n = min(memory.segment - state.kv.n, kv.n - t)
         open_q = torch.cat([state.q, q[..., t : t + n, :]], -2)
         open_kv = join(state.kv, kv[t : t + n])
-        (mem, out), = walk(memory, open_q, open_kv, state.mem)
+        ((mem, out),) = walk(memory, open_q, open_kv, state.mem)
         outs.append(out[..., -n:, :])
         full = open_kv.n == memory.segment
         state = Open(mem, open_q[..., :0, :], open_kv.empty()) if full else Open(state.mem, open_q, open_kv)
