@@ -11,28 +11,11 @@ from functools import cached_property
 import numpy as np
 import plotly.graph_objects as go
 
-from memlib.ink import (
-    CLEAR,
-    HEAT,
-    INK,
-    LEFT,
-    LINE,
-    OKABE_ITO,
-    RIGHT,
-    SIGNED,
-    WIDTH,
-    dress,
-    label,
-    matrix,
-    over,  # fmt: skip
-    safe,
-    ticks,
-    token_colors,
-)
+from memlib import ink
 
 HELD = 1e-6  # a token of which no slot has more than this is forgotten
 HEAD = 30  # pixels for a panel's name
-ACROSS = WIDTH - LEFT - RIGHT
+ACROSS = ink.WIDTH - ink.LEFT - ink.RIGHT
 
 
 def moment(recipes, tokens, views=None, step: int = 0, title: str = "", events=None) -> go.Figure:
@@ -53,7 +36,7 @@ def film(recipes, tokens, views=None, events=None, title: str = "", alt: str | N
     """
     play = Play(recipes, tokens, views)
     said = list(events) if events is not None else [play.event(t) for t in range(play.steps)]
-    fig = play.dressed(0, title, alt or play.story(), 116)
+    fig = play.dressed(0, title, alt or play.story(), 104)
     which = list(range(len(fig.data)))
     fig.frames = [go.Frame(data=play.changes(t), name=str(t), traces=which) for t in range(play.steps)]
     return fig.update_layout(sliders=[_slider(said)], updatemenus=[_buttons()])
@@ -65,15 +48,17 @@ def _jump(milliseconds: int) -> dict:
 
 
 def _slider(said: list[str]) -> dict:
-    steps = [{"method": "animate", "label": safe(text), "args": [[str(t)], _jump(0)]} for t, text in enumerate(said)]
-    return {"steps": steps, "x": 0.27, "len": 0.73, "y": 0, "pad": {"t": 30}, "bgcolor": LINE, "bordercolor": INK,
-            "font": {"size": 1, "color": CLEAR}, "ticklen": 5, "minorticklen": 0, "tickcolor": INK,
-            "activebgcolor": OKABE_ITO[0], "currentvalue": {"font": {"size": 16, "color": INK}, "offset": 8}}  # fmt: skip
+    steps = [{"method": "animate", "label": ink.safe(text), "args": [[str(t)], _jump(0)]}
+             for t, text in enumerate(said)]  # fmt: skip
+    return {"steps": steps, "x": 0.3, "len": 0.7, "y": 0, "pad": {"t": 30}, "bgcolor": ink.LINE, "bordercolor": ink.INK,
+            "font": {"size": 1, "color": ink.CLEAR}, "ticklen": 5, "minorticklen": 0, "tickcolor": ink.INK,
+            "activebgcolor": ink.OKABE_ITO[0],
+            "currentvalue": {"font": {"size": 16, "color": ink.INK}, "offset": 8}}  # fmt: skip
 
 
 def _buttons() -> dict:
-    return {"type": "buttons", "direction": "left", "x": -0.06, "xanchor": "left", "y": 0, "yanchor": "top",
-            "pad": {"t": 46}, "showactive": False, "bgcolor": CLEAR, "bordercolor": INK, "font": {"size": 16},
+    return {"type": "buttons", "direction": "left", "x": 0, "xanchor": "left", "y": 0, "yanchor": "top",
+            "pad": {"t": 46}, "showactive": False, "bgcolor": ink.CLEAR, "bordercolor": ink.INK, "font": {"size": 16},
             "buttons": [{"label": "▶ play", "method": "animate", "args": [None, _jump(700)]},
                         {"label": "❚❚ pause", "method": "animate", "args": [[None], _jump(0)]}]}  # fmt: skip
 
@@ -82,11 +67,11 @@ class Play:
     """The given arrays, and what of them stands in which panel at which step."""
 
     def __init__(self, recipes, tokens, views=None):
-        self.labels = [label(t) for t in tokens]
+        self.labels = [ink.label(t) for t in tokens]
         n = len(self.labels)
-        self.recipes = [matrix(r, f"recipes[{t}]", n) for t, r in enumerate(recipes)]
-        self.views = None if views is None else matrix(views, "views", n)
-        self.steps, self.colors = len(self.recipes), token_colors(n)
+        self.recipes = [ink.matrix(r, f"recipes[{t}]", n) for t, r in enumerate(recipes)]
+        self.views = None if views is None else ink.matrix(views, "views", n)
+        self.steps, self.colors = len(self.recipes), ink.token_colors(n)
         if not n or not self.steps or self.steps > n:
             raise ValueError(f"a film needs 1 to {n} recipes for {n} tokens, got {self.steps}")
         if self.views is not None and len(self.views) != n:
@@ -110,7 +95,8 @@ class Play:
         """Who enters and who leaves at step t, read off the recipes."""
         before, after = self.held(t - 1), self.held(t)
         told = [self._named(who, verb) for who, verb in ((after & ~before, "enter"), (before & ~after, "leave"))]
-        return f"step {t}: " + (", ".join(filter(None, told)) or f"'{self.labels[self.now(t)]}' is read, nothing moves")
+        still = f"'{self.labels[self.now(t)]}' is read, nothing enters or leaves"
+        return f"step {t}: " + (", ".join(filter(None, told)) or still)
 
     def _named(self, who: np.ndarray, verb: str) -> str:
         names = [f"'{self.labels[i]}'" for i in np.flatnonzero(who)]
@@ -120,7 +106,8 @@ class Play:
     def holding(self, t: int) -> str:
         """The state after step t in numbers."""
         slots = len(self.recipes[t])
-        return f"{slots} slot{'s' * (slots != 1)} hold{'s' * (slots == 1)} {self.held(t).sum()} of {self.now(t) + 1} tokens."
+        said = f"{slots} slots hold" if slots != 1 else "1 slot holds"
+        return f"{said} {self.held(t).sum()} of {self.now(t) + 1} tokens."
 
     def story(self) -> str:
         """The whole film in a sentence."""
@@ -135,8 +122,8 @@ class Play:
     def panels(self) -> list[tuple[str, int]]:
         """(name, pixels) from top to bottom."""
         slots = ("what each slot holds (slots, oldest first)", 54) if self.boxed else ("what each slot holds", 120)
-        rows = [("the text   ▼ now · filled: still in memory · outlined: forgotten", 46), slots]
-        return rows + [("what the query of this step receives of each token", 90)] * (self.views is not None)
+        panels = [("the text   ▼ now · filled: still in memory · outlined: forgotten", 46), slots]
+        return panels + [("what the query of this step receives of each token", 90)] * (self.views is not None)
 
     def dressed(self, t: int, title: str, says: str, bottom: int) -> go.Figure:
         """All panels at step t."""
@@ -144,24 +131,25 @@ class Play:
         top = float(plot)
         for i, (name, pixels) in enumerate(self.panels, 1):
             domain = [(top - HEAD - pixels) / plot, (top - HEAD) / plot]
-            fig.update_layout({f"xaxis{i}": {"range": [-0.5, len(self.labels) - 0.5], "visible": False, "anchor": f"y{i}"},
-                               f"yaxis{i}": {"domain": domain, "range": [0, 1], "visible": False, "anchor": f"x{i}"}})  # fmt: skip
-            fig.add_annotation(text=name, x=0, y=domain[1], xref="paper", yref="paper", xanchor="left", yanchor="bottom",
-                               yshift=3, showarrow=False, font={"size": 14})  # fmt: skip
+            x = {"range": [-0.55, len(self.labels) - 0.45], "visible": False, "anchor": f"y{i}"}
+            y = {"domain": domain, "range": [0, 1], "visible": False, "anchor": f"x{i}"}
+            fig.update_layout({f"xaxis{i}": x, f"yaxis{i}": y})
+            fig.add_annotation(text=name, x=0, y=domain[1], xref="paper", yref="paper", xanchor="left",
+                               yanchor="bottom", yshift=3, showarrow=False, font={"size": 14})  # fmt: skip
             top -= HEAD + pixels
         fig.update_layout(self._axes())
-        return dress(fig, title or "A memory reads the text", says, plot, bottom)
+        return ink.dress(fig, title or "A memory reads the text", says, plot, bottom)
 
     def _axes(self) -> dict:
         if self.boxed:
-            axes = {"xaxis2": {"range": [-0.5, self.room - 0.5]}}
+            axes = {"xaxis2": {"range": [-0.52, self.room - 0.48]}}
         else:
-            axes = {"yaxis2": {"range": [self.room - 0.5, -0.5], "visible": True, "title": "slot", "tickformat": "d", "nticks": 5}}
+            axes = {"yaxis2": ink.rows([str(s) for s in range(self.room)], 120) | {"visible": True, "title": "slot"}}
         axes["yaxis"] = {"range": [0, 1.35]}
         if self.views is not None:
             low, high = min(0.0, float(self.views.min())), max(1e-9, float(self.views.max()))
             axes["yaxis3"] = {"range": [low, high], "visible": True, "nticks": 4}
-            axes["xaxis3"] = ticks(self.labels, ACROSS) | {"visible": True}
+            axes["xaxis3"] = ink.ticks(self.labels, ACROSS) | {"visible": True}
         return axes
 
     def traces(self, t: int) -> list[dict]:
@@ -169,11 +157,12 @@ class Play:
         bars = {"type": "bar", "hoverinfo": "text", "textposition": "inside", "insidetextanchor": "middle",
                 "textangle": 0, "constraintext": "none", "cliponaxis": True}  # fmt: skip
         n, colors = len(self.labels), self.colors
-        text = {**bars, "x": list(range(n)), "y": [1] * n, "text": self._fitting(ACROSS / n), "hovertext": self._places()}
-        slots = {**bars, "marker": {"line": {"color": LINE, "width": 1}}} if self.boxed else self._heat()
+        text = {**bars, "x": list(range(n)), "y": [1] * n, "text": self._fitting(ACROSS / n),
+                "hovertext": [f"{ink.safe(text)}: token {i}" for i, text in enumerate(self.labels)]}  # fmt: skip
+        slots = {**bars, "marker": {"line": {"color": ink.LINE, "width": 1}}} if self.boxed else self._heat()
         view = {"type": "bar", "x": list(range(n)), "hoverinfo": "text", "marker": {"color": colors}}
         point = {"type": "scatter", "y": [1.2], "mode": "markers", "hoverinfo": "skip",
-                 "marker": {"symbol": "triangle-down", "size": 13, "color": INK}}  # fmt: skip
+                 "marker": {"symbol": "triangle-down", "size": 13, "color": ink.INK}}  # fmt: skip
         fixed = [text | {"textfont": {"size": 14}}, slots, point] + [view] * (self.views is not None)
         axis = ["", "2", "", "3"]
         whole = [a | {"xaxis": f"x{i}", "yaxis": f"y{i}"} for a, i in zip(fixed, axis, strict=False)]
@@ -185,41 +174,41 @@ class Play:
         moving = [self._text(t), slots, {"type": "scatter", "x": [self.now(t)]}]
         if self.views is not None:
             row = self.views[self.now(t)]
-            said = [f"{safe(self.labels[i])}: {w:.3f}" for i, w in enumerate(row)]
+            said = [f"{ink.safe(self.labels[i])}: {w:.3f}" for i, w in enumerate(row)]
             moving.append({"type": "bar", "y": [float(f"{w:.4g}") for w in row], "hovertext": said})
         return moving
 
     def _text(self, t: int) -> dict:
-        held, now, color, line, ink, width = self.held(t), self.now(t), [], [], [], []
+        held, now, color, line, letter, width = self.held(t), self.now(t), [], [], [], []
         for i, own in enumerate(self.colors):
-            color.append(own if held[i] else CLEAR)
-            line.append(INK if i == now else own if i < now else CLEAR)
-            ink.append(over(own) if held[i] else INK)
+            color.append(own if held[i] else ink.CLEAR)
+            line.append(ink.INK if i == now else own if i < now else ink.CLEAR)
+            letter.append(ink.over(own) if held[i] else ink.INK)
             width.append(3 if i == now else 1.5)
-        return {"type": "bar", "marker": {"color": color, "line": {"color": line, "width": width}}, "textfont": {"color": ink}}
+        marker = {"color": color, "line": {"color": line, "width": width}}
+        return {"type": "bar", "marker": marker, "textfont": {"color": letter}}
 
     def _boxes(self, t: int) -> dict:
         """Each slot a box of width 0.94, divided among its tokens by weight."""
-        rows = self.recipes[t]
         most, x, wide, which, said = max(1.0, *(r.sum(1).max(initial=0) for r in self.recipes)), [], [], [], []
-        for s, row in enumerate(rows):
+        for s, row in enumerate(self.recipes[t]):
             left = s - 0.47
             for i in np.flatnonzero(row > HELD):
                 share = 0.94 * row[i] / most
                 x.append(round(left + share / 2, 4))
                 wide.append(round(share, 4))
                 which.append(int(i))
-                said.append(f"slot {s}: {row[i]:.3g} of {safe(self.labels[i])}")
+                said.append(f"slot {s}: {row[i]:.3g} of {ink.safe(self.labels[i])}")
                 left += share
         fits = [self._fitting(ACROSS / self.room * w)[i] for w, i in zip(wide, which, strict=True)]
         return {"type": "bar", "x": x, "y": [1] * len(x), "width": wide, "text": fits, "hovertext": said,
                 "marker": {"color": [self.colors[i] for i in which]},
-                "textfont": {"color": [over(self.colors[i]) for i in which]}}  # fmt: skip
+                "textfont": {"color": [ink.over(self.colors[i]) for i in which]}}  # fmt: skip
 
     def _heat(self) -> dict:
         signed = min(r.min(initial=0) for r in self.recipes) < 0
         return {"type": "heatmap", "zmin": -127 if signed else 0, "zmax": 127, "hoverinfo": "skip", "showscale": False,
-                "colorscale": SIGNED if signed else HEAT}  # fmt: skip
+                "colorscale": ink.SIGNED if signed else ink.HEAT}  # fmt: skip
 
     def _levels(self, t: int) -> np.ndarray:
         """The recipe in 127 levels of its greatest weight: a byte a cell."""
@@ -231,10 +220,8 @@ class Play:
     def _fitting(self, pixels: float) -> list[str]:
         """The labels, cut to the width there is."""
         most = int(pixels / 9)
-        return [safe(text if len(text) <= most else text[: most - 1] + "…" if most > 2 else "") for text in self.labels]
-
-    def _places(self) -> list[str]:
-        return [f"{safe(text)}: token {i}" for i, text in enumerate(self.labels)]
+        cut = [text if len(text) <= most else text[: most - 1] + "…" if most > 2 else "" for text in self.labels]
+        return [ink.safe(text) for text in cut]
 
 
 def _joined(a: dict, b: dict) -> dict:

@@ -1,4 +1,4 @@
-"""The clothes of every figure: one palette, one size, one sentence beneath it. For `draw` and `film`.
+"""Palette, sizes and the sentence beneath: what every figure of `draw` and `film` wears.
 
 A token has one colour in every picture, and its own label is printed with it. Backgrounds are clear and the
 ink is a grey that reads on white and on JupyterLab's dark theme alike.
@@ -19,7 +19,7 @@ LINE = "rgba(128,128,128,0.35)"
 CLEAR = "rgba(0,0,0,0)"
 HEAT = sample_colorscale("Cividis", [0.15 + 0.85 * i / 9 for i in range(10)])  # without the blue that is black
 SIGNED = [[0, OKABE_ITO[4]], [0.5, "rgba(128,128,128,0.1)"], [1, OKABE_ITO[0]]]  # blue below 0, orange above
-WIDTH, LEFT, RIGHT, TOP = 880, 60, 20, 46
+WIDTH, LEFT, RIGHT, TOP = 880, 56, 20, 42
 SHOWN = {"\n": "↵", " ": "␣", "\t": "⇥", "\r": "␍", "": "∅"}
 
 
@@ -81,20 +81,36 @@ def ticks(labels: list[str], pixels: float) -> dict:
     return {"tickvals": at, "ticktext": [safe(labels[i]) for i in at], "tickangle": 0, "showgrid": False}
 
 
-def dress(fig: go.Figure, title: str, says: str, plot: int, bottom: int = 52, right: int = RIGHT) -> go.Figure:
+def rows(labels: list[str], pixels: float) -> dict:
+    """The same for labels one below the other, the first on top."""
+    at = list(range(0, len(labels), max(1, int(np.ceil(len(labels) * 17 / pixels)))))
+    said = {"tickvals": at, "ticktext": [safe(labels[i]) for i in at], "showgrid": False}
+    return said | {"range": [len(labels) - 0.5, -0.5], "mirror": True, "showline": True}
+
+
+def number(v: float) -> str:
+    """A number as one would write it."""
+    return f"{v:,.0f}" if abs(v) >= 1e4 else f"{v:,.4g}"
+
+
+def dress(
+    fig: go.Figure, title: str, says: str, plot: int,
+    bottom: int = 52, left: int = LEFT, right: int = RIGHT, top: int = TOP,
+) -> go.Figure:
     """Title above, `plot` pixels of picture, `bottom` pixels for its axis, the sentence beneath."""
-    lines = textwrap.wrap(says, 112)
+    lines = textwrap.wrap(says, 116)
     under = bottom + 20 * len(lines) + 8
     fig.update_layout(
-        template="none", paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, font={"size": 14, "color": INK}, bargap=0,
-        title={"text": safe(title), "x": 0.01, "y": 1, "yanchor": "top", "pad": {"t": 10}, "font": {"size": 18}},
-        width=WIDTH, height=TOP + plot + under, showlegend=False, meta={"alt": says}, dragmode=False,
-        margin={"l": LEFT, "r": right, "t": TOP, "b": under}, hoverlabel={"font": {"size": 14}},
+        template="none", paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, font={"size": 14, "color": INK}, bargap=0.08,
+        title={"text": safe(title), "x": LEFT / WIDTH, "y": 1, "yanchor": "top", "pad": {"t": 10}, "font_size": 18},
+        width=WIDTH, height=top + plot + under, showlegend=False, meta={"alt": says}, dragmode=False,
+        margin={"l": left, "r": right, "t": top, "b": under}, hoverlabel={"font": {"size": 14}},
     )  # fmt: skip
     for update in (fig.update_xaxes, fig.update_yaxes):
         update(gridcolor=LINE, zeroline=False, linecolor=LINE, tickcolor=LINE, fixedrange=True)
+        update(title_standoff=8, title_font_size=15)
     fig.add_annotation(
         text="<br>".join(map(safe, lines)), name="alt", showarrow=False, font={"size": 14}, align="left",
-        x=0, xref="paper", xanchor="left", xshift=10 - LEFT, y=0, yref="paper", yanchor="bottom", yshift=6 - under,
+        x=0, xref="paper", xanchor="left", xshift=LEFT - left, y=0, yref="paper", yanchor="bottom", yshift=6 - under,
     )  # fmt: skip
     return fig

@@ -1,0 +1,297 @@
+"""Knobs, players, sketches and questions of the lessons. The only file that imports ipywidgets.
+
+Every control has a visible label and works from the keyboard (Tab to it, then the arrows, space or enter). Pictures
+come from the functions of `draw`, at most ten times a second, each with its sentence beneath as readable text.
+Callbacks read finished arrays only. An error is shown in the widget and raised on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import dataclasses
+import html
+import re
+import time
+from functools import lru_cache
+
+import ipywidgets as ipw
+import numpy as np
+import plotly.graph_objects as go
+
+from memlib import draw
+from memlib.probe import recipe, view
+
+WIDE, AUTO = {"description_width": "initial"}, {"width": "auto"}
+
+
+def knob(make_figure, **controls) -> ipw.VBox:
+    """A picture and the controls that change it: `make_figure(**values) -> go.Figure`, always of the same traces.
+
+    controls: name=(low, high[, start[, step]]) a slider, name=[a, b, ...] a choice, name=True a tick box.
+    The box has `.controls` {name: widget}, `.figure` and `.said`.
+    """
+    boxes = {name: _control(name, given) for name, given in controls.items()}
+
+    def picture() -> go.Figure:
+        return make_figure(**{name: box.value for name, box in boxes.items()})
+
+    first = picture()
+    figure, said = go.FigureWidget(_bare(first)), ipw.HTML(_spoken(draw.alt(first)))
+    again = calmly(guarded(lambda: _show(figure, said, picture()), said))
+    for box in boxes.values():
+        box.observe(again, "value")
+    return _box([*boxes.values(), figure, said], controls=boxes, figure=figure, said=said)
+
+
+def player(memory, k, q, tokens) -> ipw.VBox:
+    """What a memory holds and what its queries receive, step by step, with a knob for its size where it has one.
+
+    memory: the library's or your own; k, q: [n, d]; tokens: n labels.
+    """
+    n = len(tokens)
+
+    @lru_cache(maxsize=64)
+    def traces(size):
+        memory_ = memory if size is None else resized(memory, size)
+        return recipe(memory_, k, q), view(memory_, q, k)
+
+    def picture(step: int, size=None) -> go.Figure:
+        recipes, views = traces(size)
+        name = type(memory).__name__ + (f" of {size}" if size is not None else "")
+        return draw.moment(recipes, tokens, views, min(step, len(recipes) - 1), title=name)
+
+    size = getattr(memory, "size", None)
+    sized = {"size": (1, max(n, size), size)} if isinstance(size, int) else {}
+    steps = len(traces(size if sized else None)[0])
+    box = knob(picture, step=(0, steps - 1, 0), **sized)
+    play = ipw.Play(min=0, max=steps - 1, interval=700, description="play")
+    ipw.jslink((play, "value"), (box.controls["step"], "value"))
+    box.children = (ipw.HBox([ipw.Label("play the steps"), play]), *box.children)
+    return box
+
+
+def resized(memory, size: int):
+    """The same memory with another `size`; the given one stays as it is."""
+    if dataclasses.is_dataclass(memory):
+        return dataclasses.replace(memory, size=size)
+    other = copy.copy(memory)
+    other.size = size
+    return other
+
+
+def predict(question: str, x, target=None, y: str = "", log_x: bool = False, x_name: str = "") -> ipw.VBox:
+    """A curve is sketched, one slider a point, before the measured one is shown beside it. Nothing is graded.
+
+    x: up to twelve places; target: the measured values there. The box has `.sliders`, `.typed` and `.button`.
+    """
+    x, target = [float(v) for v in x], None if target is None else [float(v) for v in target]
+    low, high = _room(target)
+    sliders = [_upright(f"{v:g}", low, high) for v in x]
+    typed = ipw.Text(description="or type the values:", placeholder="one number a point", style=WIDE)
+    button = ipw.Button(description="Now show the measured curve", layout=AUTO, disabled=target is None)
+    shown = []
+
+    def picture() -> go.Figure:
+        sketch = [slider.value for slider in sliders]
+        fig = draw.predict_then(x, sketch, target if shown else None, x_name, y, log_x, title=question)
+        return fig.update_yaxes(range=[low, high])
+
+    first = picture()
+    figure, said = go.FigureWidget(_bare(first)), ipw.HTML(_spoken(draw.alt(first)))
+    again = guarded(lambda: _show(figure, said, picture()), said)
+    calm = calmly(again)
+    for slider in sliders:
+        slider.observe(calm, "value")
+    typed.observe(guarded(lambda: _set(sliders, numbers(typed.value)), said), "value")
+    button.on_click(lambda _: (shown.append(True), again()))
+    row = ipw.HBox(sliders, layout={"flex_flow": "row wrap"})
+    lead = ipw.HTML(f"<p>{marked(question)}: sketch it first. Each slider is one point of the curve.</p>")
+    parts = {"typed": typed, "button": button, "figure": figure, "said": said}
+    return _box([lead, row, *parts.values()], sliders=sliders, **parts)
+
+
+def quiz(question: str, options=None, answer=None, why="", numeric=None) -> Question:
+    """A question answered in place, with the reason; nothing is graded. Reads without a kernel too.
+
+    options, answer: the choices and the number of the right one. numeric: in their place a number, or several,
+    that is typed. why: a sentence, or one an option. The box has `.choice` and `.button`.
+    """
+    if (options is None) == (numeric is None):
+        raise ValueError("quiz: give either options and answer, or numeric")
+    if numeric is not None:
+        right = [float(v) for v in np.atleast_1d(numeric)]
+        asked = "a number" if len(right) == 1 else f"{len(right)} numbers"
+        choice = ipw.Text(placeholder=asked, description="Your answer:", style=WIDE)
+        plain = " ".join(f"{v:g}" for v in right)
+    else:
+        if answer not in range(len(options)):
+            raise ValueError(f"quiz: answer must be one of 0 to {len(options) - 1}, got {answer!r}")
+        choice = ipw.RadioButtons(options=[(text, i) for i, text in enumerate(options)], value=None, layout=AUTO)
+        plain = options[answer]
+    button, said = ipw.Button(description="Check", tooltip="Check this answer"), ipw.HTML()
+
+    def judge() -> None:
+        said.value = f'<div role="status" aria-live="polite">{judged()}</div>'
+
+    def judged() -> str:
+        given = choice.value if numeric is None else numbers(choice.value)
+        if given is None or given == []:
+            return "Choose an answer first." if numeric is None else "Type a number first."
+        good = given == answer if numeric is None else _near(given, right)
+        return _verdict(good, why[given] if numeric is None and not isinstance(why, str) else why)
+
+    button.on_click(guarded(judge, said))
+    reason = why if isinstance(why, str) else " ".join(why)
+    return Question(question, [] if options is None else list(options), plain, reason, choice, button, said)
+
+
+def button(text: str, answer) -> ipw.VBox:
+    """A button; under it the HTML that `answer()` returns. The box has `.button` and `.said`."""
+    press, said = ipw.Button(description=text, tooltip=text, layout=AUTO), ipw.HTML()
+    press.on_click(guarded(lambda: setattr(said, "value", answer()), said))
+    return _box([press, said], button=press, said=said)
+
+
+class Question(ipw.VBox):
+    """The box of a quiz. Where no kernel runs it shows the question, and its answer in a fold."""
+
+    def __init__(self, question: str, options: list[str], right: str, why: str, choice, button, said):
+        super().__init__([ipw.HTML(f"<p><b>{marked(question)}</b></p>"), choice, button, said])
+        self.choice, self.button, self.said = choice, button, said
+        listed = "".join(f"<li>{marked(text)}</li>" for text in options)
+        self.plain = (f"<p>{marked(question)}</p><ul>{listed}</ul><details><summary>Answer</summary>"
+                      f"<p><b>{marked(right)}</b>. {marked(why)}</p></details>")  # fmt: skip
+
+    def _repr_mimebundle_(self, **options):
+        bundle = super()._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        return {**data, "text/html": self.plain}
+
+
+def calmly(show, every: float = 0.1):
+    """show() at most once in `every` seconds, and once more for the last change. Outside a kernel at once."""
+    due, waiting = 0.0, False
+
+    def now():
+        nonlocal due, waiting
+        due, waiting = time.monotonic() + every, False
+        show()
+        due = time.monotonic() + every
+
+    def call(_=None):
+        nonlocal waiting
+        wait = due - time.monotonic()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        if loop is None or (wait <= 0 and not waiting):
+            now()
+        elif not waiting:
+            waiting = True
+            loop.call_later(wait, now)
+
+    return call
+
+
+def guarded(act, said: ipw.HTML):
+    """act() with its error shown to the reader, and raised on."""
+
+    def call(_=None):
+        try:
+            act()
+        except Exception as error:
+            text = html.escape(f"{type(error).__name__}: {error}")
+            said.value = f'<p role="alert"><b>This did not work.</b> {text}</p>'
+            raise
+
+    return call
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers in a typed text."""
+    return [float(v) for v in re.findall(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?", text)]
+
+
+def marked(text: str) -> str:
+    """Plain text as HTML, `code` as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(str(text), quote=False))
+
+
+def _control(name: str, given):
+    about = {"description": name.replace("_", " "), "style": WIDE}
+    if isinstance(given, bool):
+        return ipw.Checkbox(value=given, indent=False, description=about["description"])
+    if isinstance(given, list):
+        return ipw.Dropdown(options=given, value=given[0], **about)
+    if not isinstance(given, tuple) or len(given) not in (2, 3, 4):
+        raise ValueError(f"knob: {name} must be (low, high[, start[, step]]), a list or a bool, got {given!r}")
+    low, high, start = (*given, given[0])[:3]
+    whole = all(isinstance(v, int) for v in given)
+    step = given[3] if len(given) == 4 else 1 if whole else (high - low) / 50
+    kind = ipw.IntSlider if whole else ipw.FloatSlider
+    return kind(value=start, min=low, max=high, step=step, layout={"width": "560px"}, **about)
+
+
+def _upright(name: str, low: float, high: float) -> ipw.FloatSlider:
+    return ipw.FloatSlider(value=(low + high) / 2, min=low, max=high, step=(high - low) / 50, description=name,
+                           orientation="vertical", readout_format=".3g", layout={"height": "150px", "width": "80px"})  # fmt: skip
+
+
+def _room(target: list[float] | None) -> tuple[float, float]:
+    """A range that holds the curve without drawing it."""
+    low, high = (0.0, 1.0) if not target else (min(target), max(target))
+    more = 0.3 * ((high - low) or abs(high) or 1.0)
+    return (0.0 if 0 <= low <= 2 * more else low - more), high + more
+
+
+def _set(sliders: list, values: list[float]) -> None:
+    if values and len(values) != len(sliders):
+        raise ValueError(f"{len(sliders)} numbers are wanted, got {len(values)}")
+    for slider, value in zip(sliders, values, strict=False):
+        slider.value = min(max(value, slider.min), slider.max)
+
+
+def _near(given: list[float], right: list[float]) -> bool:
+    return len(given) == len(right) and bool(np.allclose(given, right, rtol=5e-3, atol=1e-9))
+
+
+def _verdict(good: bool, why: str) -> str:
+    if good:
+        return f"<p><b>✓ Right.</b> {marked(why)}</p>"
+    return f"<p><b>✗ Not this one.</b></p><details><summary>Why?</summary><p>{marked(why)}</p></details>"
+
+
+def _spoken(text: str) -> str:
+    return f'<p role="status" aria-live="polite">{html.escape(text)}</p>'
+
+
+def _bare(fig: go.Figure) -> go.Figure:
+    """The figure without its printed sentence, which stands beneath as text."""
+    fig = go.Figure(fig)
+    notes = [note for note in fig.layout.annotations if note.name == "alt"]
+    less = sum(20 * (note.text.count("<br>") + 1) + 8 for note in notes)
+    fig.layout.annotations = [note for note in fig.layout.annotations if note.name != "alt"]
+    return fig.update_layout(height=fig.layout.height - less, margin_b=fig.layout.margin.b - less)
+
+
+def _show(figure: go.FigureWidget, said: ipw.HTML, new: go.Figure) -> None:
+    bare = _bare(new)
+    with figure.batch_update():
+        if [trace.type for trace in figure.data] == [trace.type for trace in bare.data]:
+            for old, trace in zip(figure.data, bare.data, strict=True):
+                old.update(trace.to_plotly_json(), overwrite=True)
+        else:
+            figure.data = ()
+            figure.add_traces(bare.data)
+        if figure.layout.to_plotly_json() != bare.layout.to_plotly_json():
+            figure.layout.update(bare.layout.to_plotly_json(), overwrite=True)
+    said.value = _spoken(draw.alt(new))
+
+
+def _box(children: list, **parts) -> ipw.VBox:
+    box = ipw.VBox(children)
+    for name, part in parts.items():
+        setattr(box, name, part)
+    return box
