@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from memlib import lm
-from memlib.full import Full
 from memlib.kv import KV, whole
-from memlib.lm import facts
+from memlib.lm import data, facts
 from memlib.replay import attend_all, walk
 from memlib.state import state_bytes
 
@@ -61,11 +60,12 @@ def one_fact(memory, distance: int = 150, seed: int = 0, model=None, positions=N
     whole("one_fact: distance", distance, 1)
     model = (lm.load("facts") if model is None else model).reading(memory, positions)
     stream = facts.stream(distance, seed) if stream is None else stream
-    tokens = lm.data.as_bytes(stream.prompt)[None].long()
+    tokens = data.as_bytes(stream.prompt)[None].long()
     logits, state, sizes, seconds = _stream(model, tokens)
     said, p = _answer(model, logits, state, stream.answer)
     recipe_dye, view_dye = _dye(model, tokens, stream.fact_span)
-    return OneFact(stream.prompt.decode(), stream.fact_span, stream.answer, said, p, recipe_dye, view_dye, sizes, seconds)
+    text, span = stream.prompt.decode(), stream.fact_span
+    return OneFact(text, span, stream.answer, said, p, recipe_dye, view_dye, sizes, seconds)
 
 
 def _stream(model, tokens: Tensor):
@@ -78,7 +78,7 @@ def _stream(model, tokens: Tensor):
 
 def _answer(model, logits: Tensor, state, right: str) -> tuple[str, float]:
     """What the model says, greedy, and the probability of the whole right answer (each byte given the last)."""
-    wanted, said, p = lm.data.as_bytes(right).long(), bytearray(), 1.0
+    wanted, said, p = data.as_bytes(right).long(), bytearray(), 1.0
     told, told_state = logits, state
     for byte in wanted:
         p *= torch.softmax(told[0, -1], -1)[byte].item()
@@ -115,5 +115,5 @@ def heads(model, text: str, layer: int = 0, head: int = 0) -> tuple[Tensor, Tens
     if not 0 <= layer < model.config.layers or not 0 <= head < model.config.heads:
         have = f"{model.config.layers} layers of {model.config.heads} heads"
         raise ValueError(f"heads: the model has {have}, got layer={layer}, head={head}")
-    q, kv = model.qkv(lm.data.as_bytes(text)[None].long())[layer]
+    q, kv = model.qkv(data.as_bytes(text)[None].long())[layer]
     return q[0, head], kv.k[0, head], kv.v[0, head]
