@@ -11,6 +11,7 @@ from functools import cache
 import nbformat
 import pytest
 
+from memlib.course.button import defined
 from memlib.course.grade import grade, untouched_file, with_answers
 from memlib.course.places import CHAPTERS, ROOT, chapters
 from memlib.course.run import expected, reference, run
@@ -99,6 +100,15 @@ def test_a_stored_output_of_a_written_answer_does_not_give_it_away(name, task):
     if load(name).tasks[task].kind in ("hand", "order", "explain"):
         assert "sealed=True" in load(name).tasks[task].check.source
     assert "SOLUTION" not in untouched_file(name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_no_two_answers_define_the_same_name(name):
+    """A learner runs them in any order; and by their names the button finds answers whose cell id is lost."""
+    seen: dict[str, str] = {}
+    for task in load(name).tasks.values():
+        for one in defined(stub(task.answer)):
+            assert seen.setdefault(one, task.name) == task.name, f"{one} is in {seen[one]} and in {task.name}"
 
 
 @pytest.mark.parametrize("name", EXERCISES)

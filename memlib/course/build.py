@@ -32,9 +32,7 @@ def exercise_pair(name: str, folder: Path = CHAPTERS) -> dict:
     try:
         printed = expected(exercise)
     except RoundingEdge as error:
-        raise CourseError(
-            f"{name}: at the visible seed {error}; use other digits, or another name="
-        ) from None
+        raise CourseError(f"{name}: at the visible seed {error}; use other digits, or another name=") from None
     write = {"exercises": stub, "solutions": solved}
     return {place: _exercise(exercise, place, text, printed) for place, text in write.items()}
 

@@ -40,14 +40,14 @@ def sources(exercise: Exercise, shell) -> dict[str, str]:
     found = {name: _ran[name] for name in exercise.tasks if name in _ran}
     history = [text for text in shell.user_ns.get("In", []) if text.strip()]
     for name in exercise.tasks:
-        wanted = _bound(stub(exercise.tasks[name].answer))
-        alike = [text for text in history if wanted and wanted <= _bound(text)]
+        wanted = defined(stub(exercise.tasks[name].answer))
+        alike = [text for text in history if wanted and wanted <= defined(text)]
         if name not in found and alike:
             found[name] = alike[-1]
     return found
 
 
-def _bound(source: str) -> set[str]:
+def defined(source: str) -> set[str]:
     """The names a cell defines at its top level."""
     try:
         body = ast.parse(source).body

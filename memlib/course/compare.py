@@ -21,22 +21,27 @@ def first_difference(printed: str, expected: str) -> str | None:
 
 
 def _lines(mine: dict, theirs: dict, name: str) -> str | None:
-    counted = set()
+    counted: set[tuple] = set()
     for key, entries in theirs.items():
-        parent = key.rpartition(", ")[0]
-        if parent not in counted:
-            counted.add(parent)
-            found = _count(_children(mine, parent), _children(theirs, parent), parent or name)
-            if found:
-                return found
+        parts = tuple(key.split(", "))
+        for depth in range(len(parts)):
+            parent = parts[:depth]
+            if parent not in counted:
+                counted.add(parent)
+                found = _count(_children(mine, parent), _children(theirs, parent), ", ".join(parent) or name)
+                if found:
+                    return found
         found = _entries(mine[key], entries, key, name)
         if found:
             return found
     return None
 
 
-def _children(lines: dict, parent: str) -> list[str]:
-    return [key.rpartition(", ")[2] for key in lines if key.rpartition(", ")[0] == parent]
+def _children(lines: dict, parent: tuple) -> list[str]:
+    """What stands one level below `parent`, in order: of no parent the steps, of a step its slots."""
+    deep = len(parent)
+    paths = [tuple(key.split(", ")) for key in lines]
+    return list(dict.fromkeys(path[deep] for path in paths if path[:deep] == parent and len(path) > deep))
 
 
 def _count(mine: list[str], theirs: list[str], where: str) -> str | None:
@@ -65,8 +70,8 @@ def _entries(mine: dict, theirs: dict, key: str, name: str) -> str | None:
 
 
 def _many(labels: list[str]) -> str:
+    word = ((labels or ["entry 0"])[0].removeprefix("no ") + " ").split(" ")[0] or "line"
     labels = [label for label in labels if not label.startswith("no ")]
-    word = (labels or ["entry 0"])[0].rpartition(" ")[0] or "line"
     plural = word[:-1] + "ies" if word.endswith("y") else word + "s"
     return f"{len(labels)} {word if len(labels) == 1 else plural}"
 

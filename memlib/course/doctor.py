@@ -69,8 +69,8 @@ def _kernel() -> tuple[bool | None, str]:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    same = "".join(said).strip() == sys.prefix
-    return same, f"kernel python3 runs memlib|the kernel runs in another environment ({''.join(said).strip()}); {REMAKE}"
+    where = "".join(said).strip()
+    return where == sys.prefix, f"kernel python3 runs memlib|the kernel runs in another environment ({where}); {REMAKE}"
 
 
 def _course() -> tuple[bool | None, str]:

@@ -23,10 +23,17 @@ class Record:
     def __init__(self, path: str, notebook: str):
         self.file = open(path, "w", encoding="utf-8")
         self.notebook = Path(notebook)
+        self.limit = None
 
     def pytest_collection_finish(self, session):
         """The notebook holds the expected outputs: once read it is gone before any answer runs."""
         self.notebook.unlink()
+
+    def pytest_runtest_setup(self, item):
+        """A cell of the course's own may take longer than an answer: the first one imports torch."""
+        if self.limit is None:
+            self.limit = item.config.option.nbval_cell_timeout
+        item.config.option.nbval_cell_timeout = item.cell.metadata.get("seconds", self.limit)
 
     def pytest_runtest_logreport(self, report):
         """Nothing is heard of set-up and tear-down unless they fail."""

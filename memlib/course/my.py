@@ -10,7 +10,7 @@ from pathlib import Path
 from memlib.course.places import ROOT, CourseError, chapters, shown
 from memlib.course.source import load_exercise
 
-MY = ROOT / "my"
+MY = Path(os.environ.get("MEMLIB_MY") or ROOT / "my")
 
 
 def start(name: str) -> tuple[Path, bool]:

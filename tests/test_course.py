@@ -1,0 +1,604 @@
+"""The course's machinery: sources, reports, comparison, grading of odd and hostile files, the button, the commands."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import jupytext
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+from memlib.course import button, cli, my, seeds, source, stage, submission, table
+from memlib.course import grade as grading
+from memlib.course.build import build
+from memlib.course.compare import first_difference, matrices
+from memlib.course.feedback import from_exception, from_kernel
+from memlib.course.places import CHAPTERS, ROOT, CourseError, chapter, chapters
+from memlib.course.run import execute, expected, reference, run
+
+TINY = """\
+# %% [markdown]
+# # A tiny exercise
+
+# %%
+import torch
+from memlib.course import inputs, number, report
+
+# %% task="double" points=2 kind="write" minutes=1 hides=["Window"]
+def double(x):
+    # BEGIN SOLUTION
+    return 2 * x
+    # END SOLUTION
+
+
+# %% check="double"
+# NEXT: Twice is not
+# NEXT: squared.
+report("double", double(inputs(3, name="x")), axes=("place",))
+
+# %% look="double"
+look("double")
+
+# %% task="total" points=3 kind="bug" minutes=1
+def total(x):
+    # BEGIN SOLUTION
+    return x.sum()
+    # GIVEN
+    # return x.mean()
+    # END SOLUTION
+
+
+# %% check="total"
+# NEXT: Divide by nothing.
+report("total", total(inputs(4, name="x")))
+
+# %% task="hand" points=1 kind="hand" minutes=1 bonus=true
+# BEGIN SOLUTION
+_three = 3
+kept = [_three, 4]
+# END SOLUTION
+
+# %% check="hand"
+# NEXT: Count.
+report("kept", kept, axes=("slot",), digits=0, sealed=True)
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A chapter of our own in an empty folder, in the place of the course's."""
+    folder = tmp_path / "chapters"
+    (folder / "77_tiny").mkdir(parents=True)
+    (folder / "77_tiny" / "exercise.py").write_text(TINY)
+    monkeypatch.setattr(grading, "load_exercise", lambda name: source.load_exercise("77_tiny", folder))
+    monkeypatch.setattr(submission.Submission, "chapter", lambda self: "77_tiny")
+    for path, text in build("77_tiny", folder=folder, root=tmp_path).items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def exercise(text: str, tmp_path) -> source.Exercise:
+    (tmp_path / "88_other").mkdir(exist_ok=True)
+    (tmp_path / "88_other" / "exercise.py").write_text(text)
+    return source.load_exercise("88_other", tmp_path)
+
+
+def answered(tiny, answers: dict[str, str], **more) -> dict:
+    """The verdict on the tiny exercise with these answers."""
+    book = nbformat.read(tiny / "exercises" / "77_tiny.ipynb", 4)
+    for cell in book.cells:
+        cell.source = answers.get(cell.id, cell.source)
+    nbformat.write(book, tiny / "mine.ipynb")
+    return grading.grade(tiny / "mine.ipynb", **more)
+
+
+# Sources and what is built of them
+
+
+@pytest.mark.parametrize("path", sorted(CHAPTERS.glob("*/[le]*.py")), ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_sources_are_read_as_jupytext_reads_them(path):
+    theirs = [cell for cell in jupytext.read(path, fmt="py:percent").cells if cell.source.strip()]
+    ours = [cell for cell in source.parse(path) if cell.source.strip()]
+    assert [(c.kind, c.source.strip()) for c in ours] == [(c.cell_type, c.source.strip()) for c in theirs]
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine.options == {k: v for k, v in other.metadata.items() if k in source.OPTIONS}
+
+
+@pytest.mark.parametrize(
+    "old, new, line, why",
+    [
+        ('    # END SOLUTION\n\n\n# %% check="double"', '\n\n# %% check="double"', 10, "without '# END SOLUTION'"),
+        ("    # BEGIN SOLUTION\n    return 2 * x", "    return 2 * x", 11, "without '# BEGIN SOLUTION'"),
+        ("    return 2 * x\n", "    # BEGIN SOLUTION\n", 11, "inside a block that has not ended"),
+        ('task="total"', 'task="double"', 23, "'double' stands twice"),
+        (' points=3 kind="bug"', ' kind="bug"', 23, "needs points="),
+        ('kind="bug"', 'kind="bugs"', 23, "needs kind="),
+        ("# NEXT: Divide by nothing.\n", "", 32, "needs '# NEXT: ...'"),
+        ('# %% check="total"', "# %%", 23, "'total' has no check cell"),
+        ('check="total"', 'check="totals"', 32, "no task 'totals' above"),
+        ('check="total"', 'check="double"', 32, "has two checks"),
+        ('look="double"', 'look="other"', 20, "no task 'other' above"),
+        ("minutes=1 hides", "minutes=soon hides", 8, "not JSON"),
+        ("minutes=1 hides", "minute=1 hides", 8, "is not an option"),
+        ('report("total", total(inputs(4, name="x")))', "total(inputs(4, name='x'))", 32, "prints nothing"),
+        ("    return x.sum()", "    return x.summ()", 32, "the solution of task 'total' fails: AttributeError"),
+        ("import torch\n", "import torchy\n", 4, "this cell fails: ModuleNotFoundError"),
+        ("# # A tiny", "A tiny", 2, "a line of a text cell begins with '# '"),
+    ],
+)
+def test_a_broken_exercise_is_refused_with_file_and_line(old, new, line, why, tmp_path):
+    assert old in TINY
+    with pytest.raises(CourseError) as error:
+        expected(exercise(TINY.replace(old, new), tmp_path))
+    assert re.search(rf"exercise\.py:{line}: ", str(error.value)) and why in str(error.value), error.value
+
+
+def test_an_exercise_without_tasks_is_refused(tmp_path):
+    with pytest.raises(CourseError, match=r"exercise\.py:1: an exercise needs at least one cell"):
+        exercise("# %%\nx = 1\n", tmp_path)
+
+
+def test_solutions_are_cut_out_and_given_code_is_shown(tiny):
+    cells = {cell.id: cell for cell in nbformat.read(tiny / "exercises" / "77_tiny.ipynb", 4).cells}
+    assert cells["double"].source == "def double(x):\n    raise NotImplementedError"
+    assert cells["total"].source == "def total(x):\n    return x.mean()"
+    assert cells["hand"].source == "kept = ...  # your answer"
+    assert cells["double-look"].source == 'look("double", "77_tiny")'
+    assert cells["double-check"].metadata.memlib == {"check": "double", "next": "Twice is not squared."}
+    assert cells["hand-check"].metadata.nbgrader.points == 0  # nbgrader refuses more than full marks
+    solved = {cell.id: cell for cell in nbformat.read(tiny / "solutions" / "77_tiny.ipynb", 4).cells}
+    assert "return 2 * x" in solved["double"].source and "GIVEN" not in solved["total"].source
+    assert solved["total-check"].outputs == cells["total-check"].outputs
+
+
+def test_films_are_carried_over_while_their_cell_is_unchanged(tmp_path):
+    folder = tmp_path / "chapters" / "77_tiny"
+    folder.mkdir(parents=True)
+    text = '# %%\nx = 1\n\n# %% tags=["film"]\nshow(x)\n'
+    (folder / "lesson.py").write_text(text)
+    path = tmp_path / "notebooks" / "77_tiny.ipynb"
+    path.parent.mkdir()
+
+    def built() -> str:
+        return build("77_tiny", folder=folder.parent, root=tmp_path)[path]
+
+    book = nbformat.reads(built(), 4)
+    picture = nbformat.v4.new_output("display_data", data={"application/vnd.plotly.v1+json": {"data": []}})
+    book.cells[1].outputs = [picture]
+    path.write_text(nbformat.writes(book))
+    (folder / "lesson.py").write_text(text.replace("x = 1", "x = 2"))
+    assert nbformat.reads(built(), 4).cells[1].outputs == [picture]
+    (folder / "lesson.py").write_text(text.replace("show(x)", "show(x, 2)"))
+    assert nbformat.reads(built(), 4).cells[1].outputs == []
+
+
+def test_a_lesson_holds_no_solution(tmp_path):
+    (tmp_path / "77_tiny").mkdir()
+    (tmp_path / "77_tiny" / "lesson.py").write_text("# %%\n# BEGIN SOLUTION\nx = 1\n# END SOLUTION\n")
+    with pytest.raises(CourseError, match=r"lesson\.py:1: a solution stands in an exercise"):
+        source.load_lesson("77_tiny", tmp_path)
+
+
+# Inputs and reports
+
+
+def test_inputs_are_quarters_and_differ_by_name_and_seed(monkeypatch):
+    first = seeds.inputs(4, 3, name="k")
+    assert torch.equal(first, seeds.inputs(4, 3, name="k")) and (first * 4 == (first * 4).round()).all()
+    assert first.abs().max() <= 2 and not torch.equal(first, seeds.inputs(4, 3, name="v"))
+    state = torch.get_rng_state()
+    monkeypatch.setenv("MEMLIB_SEED", "7")
+    assert not torch.equal(first, seeds.inputs(4, 3, name="k")) and torch.equal(state, torch.get_rng_state())
+    assert {seeds.number(2, 4, name=f"n{i}") for i in range(50)} == {2, 3, 4}
+
+
+class Liar(torch.Tensor):
+    """Equal to everything, and printed as it likes."""
+
+    def __repr__(self):
+        return "1.00"
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        return torch.ones(2)
+
+
+VECTOR = "x\n  entry 0 1.00, entry 1 -0.50"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1, -0.5],
+        (1.0, np.float32(-0.5)),
+        torch.tensor([1, -0.5]),
+        torch.tensor([1, -0.5], dtype=torch.bfloat16, requires_grad=True),
+        np.array([1, -0.5]),
+        [torch.tensor(1), torch.tensor([-0.5])[0]],
+        torch.tensor([1, -0.5]).as_subclass(Liar),
+    ],
+    ids=["list", "tuple", "float32", "bfloat16", "numpy", "scalars", "subclass"],
+)
+def test_a_report_says_the_same_of_the_same_numbers(value):
+    assert table.table("x", value) == VECTOR
+
+
+def test_reports_speak_of_steps_slots_and_tokens():
+    recipe = [torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [-0.001, 1.0]])]
+    assert table.table("recipe", recipe) == (
+        "recipe\n  step 0, slot 0: token 0 1.00, token 1 0.00\n"
+        "  step 1, slot 0: token 0 1.00, token 1 0.00\n  step 1, slot 1: token 0 0.00, token 1 1.00"
+    )
+    assert table.table("n", torch.tensor(3), digits=0) == table.table("n", 3.0, digits=0) == "n: 3"
+    assert table.table("n", 2.6, digits=0) == "n: 2.60", "not rounded to a right answer"
+    assert table.table("fits", torch.tensor(True)) == table.table("fits", True) == "fits: yes"
+    assert table.table("mask", torch.tensor([[True, False]]), digits=0) == "mask\n  row 0: column 0 1, column 1 0"
+    assert table.table("order", ["Append ", "read, then  evict"]) == (
+        'order\n  entry 0 "append", entry 1 "read, then evict"'
+    )
+    assert table.table("read", {"window": [2, 3], "full": [4]}, axes=("place",), digits=0) == (
+        "read\n  window: place 0 2, place 1 3\n  full: place 0 4"
+    )
+    assert table.table("bias", [float("-inf"), float("inf")]) == "bias\n  entry 0 -inf, entry 1 inf"
+    assert table.table("none", torch.zeros(0, 3), axes=("slot", "token")) == "none\n  no slot -"
+    assert "0x" not in table.table("pairs", {"a": 1, "b": torch.zeros(2)})
+
+
+def test_what_is_printed_can_be_read_back():
+    text = table.table("order", {"first": ["a: b, c", 'd "e"'], "second": ["x"]}) + "\n" + table.table("n", 3)
+    assert table.read(text) == {
+        "order": {
+            "first": {"entry 0": '"a: b, c"', "entry 1": r'"d \"e\""'},
+            "second": {"entry 0": '"x"'},
+        },
+        "n": {"": {"": "3.00"}},
+    }
+
+
+@pytest.mark.parametrize(
+    "value, error, message",
+    [
+        (None, NotImplementedError, "x is not answered yet"),
+        ([1, ...], NotImplementedError, "x is not answered yet"),
+        ([[1.0, float("nan")]], ValueError, "x holds a NaN, the first at row 0, column 1"),
+        (object(), TypeError, "x is a object; wanted a tensor"),
+        (torch.zeros(80, 80), ValueError, "x holds 6400 numbers; a report prints at most 5000"),
+        (torch.zeros(1, 1, 1, 1), ValueError, "x has 4 axes; name them"),
+    ],
+)
+def test_what_cannot_be_reported_is_said_in_a_sentence(value, error, message):
+    with pytest.raises(error, match=message):
+        table.table("x", value)
+
+
+def test_a_report_of_the_wrong_depth_is_refused():
+    with pytest.raises(ValueError, match=r"x has 1 axis, wanted 2 \(slot, token\)"):
+        table.table("x", [1, 2], axes=("slot", "token"))
+
+
+def test_the_reference_stays_away_from_rounding_edges():
+    assert table.table("x", 0.12501) == "x: 0.13"
+    with table.no_edges(), pytest.raises(table.RoundingEdge):
+        table.table("x", [0.25, 0.12501])
+    with table.no_edges():
+        assert table.table("x", 0.1251, digits=3) == "x: 0.125"
+    assert "MEMLIB_EDGES" not in os.environ
+
+
+def test_a_seed_is_drawn_again_where_the_reference_lies_on_an_edge(tmp_path):
+    text = TINY.replace("return 2 * x", "return x / 2")  # an eighth lies between 0.12 and 0.13
+    found = exercise(text, tmp_path)
+    seed, printed = reference(found, 0)
+    assert seed > 0 and "double" in printed
+    never = exercise(TINY.replace("return 2 * x", "return x * 0 + 0.125"), tmp_path)
+    with pytest.raises(CourseError, match="report with digits=3"):
+        reference(never, 0)
+
+
+# The first difference
+
+
+@pytest.mark.parametrize(
+    "mine, theirs, axes, said",
+    [
+        ([[[1, 0]], [[0, 1]]], [[[1, 0]], [[1, 1]]], (), "step 1, slot 0: token 0 has weight 0.00, expected 1.00."),
+        ([[[1, 0]]], [[[1, 0], [0, 1]]], (), "step 0 has 1 slot, expected 2 slots."),
+        ([[[1, 0]]], [[[1, 0]], [[1, 0]]], (), "x has 1 step, expected 2 steps."),
+        ([[1, 2]], [[1, 3]], ("slot", "channel"), "slot 0: channel 1 is 2.00, expected 3.00."),
+        ([[1]], [[1, 3]], ("slot", "channel"), "slot 0 has 1 channel, expected 2 channels."),
+        ([1, 2], [1, 2, 3], (), "x has 2 entries, expected 3 entries."),
+        (2, 3, (), "x is 2.00, expected 3.00."),
+        (True, False, (), "x is yes, expected no."),
+    ],
+)
+def test_the_first_difference_is_said_in_the_learners_words(mine, theirs, axes, said):
+    assert first_difference(table.table("x", mine, axes), table.table("x", theirs, axes)) == said
+    assert first_difference(table.table("x", mine), table.table("x", mine)) is None
+
+
+def test_a_sealed_answer_is_not_given_away():
+    texts = [table.table("kept", kept, ("slot",), 0, True) for kept in ([3, 4], [3, 5], [3])]
+    assert first_difference(texts[1], texts[0]) == "slot 1 is not right yet."
+    assert first_difference(texts[2], texts[0]) == "kept has 1 slot, which is not the right number."
+    assert not re.search(r"\b[345]\b", texts[0]) and texts[0] != table.table("kept", [4, 3], ("slot",), 0, True)
+
+
+def test_several_reports_are_told_apart():
+    theirs = table.table("a", 1) + "\n" + table.table("b", [1, 2])
+    assert first_difference(table.table("a", 1) + "\n" + table.table("b", [1, 3]), theirs) == (
+        "b: entry 1 is 3.00, expected 2.00."
+    )
+    assert first_difference(table.table("a", 1), theirs) == "Nothing was printed for 'b'."
+
+
+def test_weights_per_token_become_a_picture():
+    recipe = [[[1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]]
+    assert matrices(table.read(table.table("recipe", recipe))) == ("recipe", recipe)
+    assert matrices(table.read(table.table("n", 3))) is None
+
+
+def test_an_error_is_said_with_its_line_in_the_answer():
+    answer = "def f(x):\n    y = x + 1\n    return y.shpae\n"
+    error = execute(answer + "f(torch.ones(1))", {"torch": torch}, "<answer x>")
+    said = from_exception(error, answer).sentence()
+    assert said.startswith("Line 3 of the answer: AttributeError: ") and "shpae" in said
+    said = from_exception(execute("x = [1\n", {}, "<a>"), "x = [1\n").sentence()
+    assert said.startswith("Line 1 of the answer: SyntaxError")
+    assert from_exception(NotImplementedError(), "").sentence() == "Not answered yet."
+    trace = [
+        "\x1b[31mNameError\x1b[0m",
+        "Cell In[1], line 2, in f(x)\n      1 def f(x):\n----> 2     return helper(x)\n",
+    ]
+    error = {"ename": "NameError", "evalue": "name 'helper' is not defined", "traceback": trace}
+    answer = "def f(x):\n    return helper(x)"
+    said = from_kernel(error, answer).sentence((), "def helper(x): ...")
+    assert said.startswith("Line 2 of the answer: NameError: name 'helper' is not defined. ")
+    assert said.endswith("Only the answer cell is graded: move helper into it.")
+
+
+# Grading
+
+
+def test_names_are_away_while_an_answer_is_graded_and_back_afterwards(tiny):
+    import memlib
+
+    found = source.load_exercise("77_tiny", tiny / "chapters")
+    for borrowed in ("from memlib import Window", "import memlib; memlib.Window", "from memlib.window import Window"):
+        printed = run(found, {"double": f"{borrowed}\ndouble = lambda x: 2 * x"}, 3)
+        assert isinstance(printed["double"].error, (ImportError, AttributeError)), borrowed
+        assert printed["total"].error is None and memlib.Window is sys.modules["memlib.window"].Window
+    assert sys.stdout.write is not stage.Nowhere.write
+
+
+def test_odd_and_hostile_answers_lose_their_task_and_nothing_else(tiny):
+    """A dead kernel, a loop without end, a lone right answer that prints; a changed check; 3 s a cell."""
+    started = time.monotonic()
+    answers = {
+        "double": "import os\ndef double(x):\n    os._exit(1)",
+        "total": "def total(x):\n    while True:\n        pass",
+        "hand": "import sys\nprint('noise')\nprint('noise', file=sys.stderr)\nkept = (3, 4)",
+        "total-check": "print('total: 1.00')",
+    }
+    verdict = answered(tiny, answers, cell_seconds=3)
+    states = {task["task"]: (task["state"], task["points"], task["feedback"]) for task in verdict["tasks"]}
+    assert states["double"] == ("failed", 0, "Its kernel died.")
+    assert states["total"][:2] == ("failed", 0) and "was stopped" in states["total"][2]
+    assert states["hand"] == ("passed", 1, "As asked for.")
+    assert (verdict["points"], verdict["total"], verdict["bonus"], verdict["bonus_total"]) == (0, 5, 1, 1)
+    assert verdict["notes"] == ["The check of 'total' is changed in this file; the course's own was used."]
+    assert time.monotonic() - started < 90
+
+
+def test_right_wrong_and_broken_answers_side_by_side(tiny):
+    answers = {
+        "double": "from memlib import Window\ndef double(x):\n    return 2 * x",
+        "total": "def total(x):\n    print('looking at', x)\n    return sum(v.item() for v in x.double())",
+        "hand": "kept = [3, 4",
+    }
+    verdict = answered(tiny, answers, seed=5)
+    double, total, hand = verdict["tasks"]
+    assert double["feedback"].startswith("Line 1 of the answer: ImportError") and "Window is away" in double["feedback"]
+    assert (total["state"], total["points"], total["of"], total["next"]) == ("passed", 3, 3, "")
+    assert hand["state"] == "failed" and hand["feedback"].startswith("Line 1 of the answer: SyntaxError")
+    assert hand["next"] == "Count."
+    keys = "format chapter course file isolation seed points total bonus bonus_total tasks notes seconds"
+    assert list(verdict) == keys.split() and json.loads(json.dumps(verdict)) == verdict
+    assert set(double) == {"task", "kind", "bonus", "points", "of", "state", "feedback", "next"}
+    text = grading.as_text(verdict)
+    assert text.startswith("77_tiny: 3 of 5 points, bonus 0 of 1\n") and "Look next: Count." in text
+
+
+def test_a_loop_in_the_answer_cell_itself_is_stopped(tiny):
+    answers = {"double": "while True: pass", "total": "def total(x):\n    return x.sum()"}
+    verdict = answered(tiny, answers, cell_seconds=2)
+    assert [task["state"] for task in verdict["tasks"]] == ["failed", "passed", "unanswered"]
+
+
+def test_answers_are_found_in_a_notebook_that_was_worked_in(tiny):
+    book = nbformat.read(tiny / "exercises" / "77_tiny.ipynb", 4)
+    found = source.load_exercise("77_tiny", tiny / "chapters")
+    cells = {cell.id: cell for cell in book.cells}
+    extra = nbformat.v4.new_code_cell("def double(x):\n    return 0", id="extra")
+    cells["double"].source = "mine"
+    cells["total"].metadata = {}
+    copy = nbformat.v4.new_code_cell("a copy", id="copied", metadata=cells["double"].metadata)
+    book.cells = [extra, copy, cells["total"], cells["double"]]
+
+    def answers():
+        nbformat.write(book, tiny / "mine.ipynb")
+        return submission.answers(submission.read(tiny / "mine.ipynb"), found)
+
+    assert answers() == {"double": "mine", "total": cells["total"].source}
+    cells["double"].id = "new"
+    with pytest.raises(CourseError, match="The answer 'double' stands in 2 cells: delete all but one"):
+        answers()
+
+
+def test_a_task_whose_cell_was_deleted_is_missing(tiny):
+    found = source.load_exercise("77_tiny", tiny / "chapters")
+    said = grading._state(found, "double", {}, {}, "", "")
+    assert said == ("missing", "The answer cell of this task is not in the file.")
+
+
+@pytest.mark.parametrize(
+    "content, why",
+    [
+        (b"", "is damaged"),
+        (b'{"cells": [', "is damaged"),
+        (b'{"nbformat": 4, "cells": [], "x": NaN}', "is damaged"),
+        (b"\xff\xfe\x00", "is damaged"),
+        (b"[" * 200_000, "is damaged"),
+        (b"[]", "is not a notebook of format 4"),
+        (b'{"nbformat": 3, "worksheets": []}', "is not a notebook of format 4"),
+        (b'{"nbformat": 4, "cells": [3]}', "holds a cell that is not text"),
+        (b'{"nbformat": 4, "cells": [{"source": "a\\u0000"}]}', "holds a cell that is not text"),
+        (b" " * 5_000_001, "is larger than 5 MB"),
+        (b'{"nbformat": 4, "cells": []}', "There is no chapter"),
+    ],
+)
+def test_a_malformed_file_is_refused_in_one_sentence(content, why, tmp_path, capsys):
+    path = tmp_path / "odd.ipynb"
+    path.write_bytes(content)
+    assert cli.main(["grade", str(path)]) == 1
+    said = capsys.readouterr().err.strip()
+    assert why in said and "\n" not in said and "Traceback" not in said
+
+
+def test_a_byte_order_mark_is_no_harm(tiny):
+    text = (tiny / "exercises" / "77_tiny.ipynb").read_text()
+    (tiny / "bom.ipynb").write_text("\ufeff" + text)
+    assert len(submission.read(tiny / "bom.ipynb").cells) == 9
+
+
+def test_a_fault_of_the_course_is_never_a_learners_zero(tiny, monkeypatch):
+    record = {"cell": 0, "outcome": "failed", "error": None, "stopped": None}
+    monkeypatch.setattr(grading, "_nbval", lambda *_: [record])
+    with pytest.raises(grading.GraderFault, match="set-up fails here"):
+        answered(tiny, {})
+
+
+# The learner's own folder, the commands, the button
+
+
+def test_start_copies_once_and_never_overwrites(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(my, "MY", tmp_path / "my")
+    name = chapters()[0]
+    assert cli.main(["start", name.split("_")[0]]) == 0
+    copy = tmp_path / "my" / f"{name}.ipynb"
+    assert copy.read_bytes() == (ROOT / "exercises" / f"{name}.ipynb").read_bytes()
+    copy.write_text("mine")
+    assert cli.main(["start", str(int(name[:2]))]) == 0 and copy.read_text() == "mine"
+    assert "is yours" in (said := capsys.readouterr().out) and "stays as it is" in said
+    assert cli.main(["start", "99"]) == 1 and "There is no chapter '99'" in capsys.readouterr().err
+
+
+def test_git_leaves_the_learners_folder_alone():
+    done = subprocess.run(["git", "check-ignore", "-q", "my/01_window.ipynb"], cwd=ROOT)
+    assert done.returncode == 0
+
+
+def test_progress_keeps_what_was_solved(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(my, "MY", tmp_path / "my")
+    name = next(name for name in chapters() if (CHAPTERS / name / "exercise.py").exists())
+    first = next(iter(source.load_exercise(name).tasks.values()))
+    task = {"task": first.name, "state": "passed", "of": first.points}
+    my.record({"chapter": name, "tasks": [task]})
+    my.record({"chapter": name, "tasks": [task | {"state": "failed"}]})
+    assert cli.main(["progress"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(name))
+    assert f"{first.points} of" in line and first.name not in line.split("still open:")[1].split(", ")
+    (tmp_path / "my" / ".progress.json").write_text("{")
+    assert cli.main(["progress"]) == 1 and "is damaged" in capsys.readouterr().err
+
+
+def test_chapters_are_named_as_people_name_them():
+    name = chapters()[0]
+    number = name.split("_")[0]
+    assert {chapter(text) for text in (number, number.lstrip("0") or "0", name, f"my/{name}.ipynb")} == {name}
+
+
+def test_the_doctor_finds_this_machine_well(capsys):
+    assert cli.main(["doctor"]) == 0
+    assert "WRONG" not in capsys.readouterr().out
+
+
+def test_feedback_in_the_notebook_is_escaped():
+    task = {"task": "<b>", "points": 0, "of": 1, "bonus": False, "feedback": "<script>", "next": "<img src=x>"}
+    text = button.as_html({"points": 0, "total": 1, "tasks": [task]})
+    assert not re.search(r"<(script|img|b>)", text) and "&lt;script&gt;" in text
+    assert button.as_html({"problem": "<script>"}) == "<p>&lt;script&gt;</p>"
+
+
+@pytest.fixture
+def kernel():
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel(kernel_name="python3", cwd=ROOT, stderr=subprocess.DEVNULL)
+
+    def execute(code: str, cell_id: str | None = None) -> str:
+        said = []
+
+        def hear(message):
+            content = message["content"]
+            said.append(content.get("text", "") or "\n".join(content.get("traceback", [])))
+
+        message = client.session.msg("execute_request", {"code": code, "silent": False, "allow_stdin": False})
+        message["metadata"] = {"cellId": cell_id} if cell_id else {}
+        client.shell_channel.send(message)
+        while True:
+            heard = client.get_iopub_msg(timeout=60)
+            if heard["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+                continue
+            hear(heard)
+            if heard["content"].get("execution_state") == "idle":
+                return "".join(said)
+
+    yield execute
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def test_the_button_grades_what_was_run_in_the_kernel(kernel, tmp_path):
+    """As a learner does it: set-up, two answers (one cell known by its id, one by what it defines), look, button."""
+    name = next(name for name in chapters() if (CHAPTERS / name / "exercise.py").exists())
+    found = source.load_exercise(name)
+    setup = next(cell for cell in found.cells if cell.kind == "code").source
+    one, two, three = list(found.tasks.values())[:3]
+    kernel(setup)
+    kernel(source.solved(one.answer), one.name)
+    assert kernel(f"look({one.name!r}, {name!r})").strip() == f"{one.name}: as asked for."
+    kernel(source.solved(two.answer))
+    kernel(source.stub(three.answer), three.name)
+    assert "Not answered yet." in kernel(f"look({three.name!r}, {name!r})")
+    shown = kernel(
+        f"""
+from memlib.course import button
+from memlib.course.button import handed_in
+from IPython import get_ipython
+book = handed_in({name!r}, get_ipython())
+print({{cell.id: cell.source for cell in book.cells if cell.id in {list(found.tasks)!r}}})
+"""
+    )
+    sources = eval(shown)
+    assert sources[one.name] == source.solved(one.answer) and sources[two.name] == source.solved(two.answer)
+    assert sources[three.name] == source.stub(three.answer)
+    said = kernel(
+        f"""
+import os, time
+os.environ["MEMLIB_MY"] = {str(tmp_path)!r}
+box = grade_button({name!r})
+box.children[0].click()
+while "Grading" in box.children[1].value or not box.children[1].value:
+    time.sleep(0.2)
+print(box.children[1].value)
+"""
+    )
+    assert f"{one.points + two.points} of " in said and said.count("As asked for.") == 2
+    kept = json.loads((tmp_path / ".progress.json").read_text())
+    assert kept == {name: {one.name: one.points, two.name: two.points}}
