@@ -27,22 +27,9 @@ def dye(held, seen, text: str, span: tuple[int, int], title: str = "The fact's d
     it; after: what to print behind the text at the last step, the model's answer.
     Raises ValueError where the sizes do not fit the text.
     """
-    n = len(text)
-    held, seen = ink.matrix(held, "held", n), ink.matrix(seen, "seen", n)
-    left = held.mean(0)
-    at = sorted({*np.linspace(0, n - 1, min(FRAMES, n)).round().astype(int).tolist(), span[1] - 1})
-    fig = go.Figure(_curves(left, seen, at, at[-1]))
-    says = (f"Of the fact {text[slice(*span)]!r} the slots hold {left[span[1] - 1]:.0%} when it has been read and "
-            f"{left[-1]:.0%} at the end; the last byte gives {seen[:, -1].max():.0%} of its attention to it "
-            f"(the strongest layer).")  # fmt: skip
-    ink.dress(fig, title, says, 330, 124)
-    caption = list(fig.layout.annotations)
-    shown = _text(text, span, left, n - 1, after)
-    fig.update_layout(
-        xaxis={"range": [0, n], "showgrid": False, "ticksuffix": " bytes"}, showlegend=True,
-        yaxis={"range": [-0.03, 1.08], "domain": [0, 0.5], "tickformat": ".0%", "gridcolor": ink.LINE},
-        annotations=[*caption, shown], legend={"orientation": "h", "x": 0, "y": 0.51, "yanchor": "bottom"},
-    )  # fmt: skip
+    fig, left, seen = _still(held, seen, text, span, title, after)
+    n, caption = len(text), list(fig.layout.annotations)[:-1]
+    at = _frames(n, span)
     fig.frames = [
         go.Frame(
             data=_curves(left, seen, at, t), name=str(i),
@@ -52,6 +39,33 @@ def dye(held, seen, text: str, span: tuple[int, int], title: str = "The fact's d
     ]  # fmt: skip
     slider = _slider([f"byte {t}: {left[t]:.0%} of the fact is left" for t in at])
     return fig.update_layout(sliders=[slider | {"active": len(at) - 1}], updatemenus=[_buttons()])
+
+
+def dyed(held, seen, text: str, span: tuple[int, int], title: str = "The fact's dye", after: str = "") -> go.Figure:
+    """The last picture of `dye` alone, without a film: for a knob."""
+    return _still(held, seen, text, span, title, after, bottom=30)[0]
+
+
+def _frames(n: int, span: tuple[int, int]) -> list[int]:
+    return sorted({*np.linspace(0, n - 1, min(FRAMES, n)).round().astype(int).tolist(), span[1] - 1})
+
+
+def _still(held, seen, text: str, span: tuple[int, int], title: str, after: str, bottom: int = 104):
+    n = len(text)
+    held, seen = ink.matrix(held, "held", n), ink.matrix(seen, "seen", n)
+    left = held.mean(0)
+    fig = go.Figure(_curves(left, seen, _frames(n, span), n - 1))
+    says = (f"Of the fact {text[slice(*span)]!r} the slots hold {left[span[1] - 1]:.0%} when it has been read and "
+            f"{left[-1]:.0%} at the end; the last byte gives {seen[:, -1].max():.0%} of its attention to it "
+            f"(the strongest layer).")  # fmt: skip
+    ink.dress(fig, title, says, 330, bottom)
+    fig.add_annotation(_text(text, span, left, n - 1, after))
+    fig.update_layout(
+        xaxis={"range": [0, n], "showgrid": False, "ticksuffix": " bytes"}, showlegend=True,
+        yaxis={"range": [-0.03, 1.08], "domain": [0, 0.5], "tickformat": ".0%", "gridcolor": ink.LINE},
+        legend={"orientation": "h", "x": 0, "y": 0.52, "yanchor": "bottom"},
+    )  # fmt: skip
+    return fig, left, seen
 
 
 def _curves(left, seen, at: list[int], now: int) -> list[go.Scatter]:

@@ -24,10 +24,11 @@ import torch
 
 from memlib import KV, Full, Window, attend, lm, outputs, recipe, state_bytes, states, tasks, view
 from memlib import draw, widgets
-from memlib.course import progress
+from memlib.lm import data
+from memlib.course import my
 
 model = lm.load("facts")  # reads bytes, answers questions about what it has read
-progress()  # what you have solved so far
+print(my.progress())  # what you have solved so far
 
 # %% [markdown]
 # ## One fact
@@ -165,7 +166,7 @@ assert torch.allclose(outputs(Full(), q, KV(k, v)), causal, atol=1e-5)  # Att(q,
 # numbers it is 512 KB **a token**, and 64 GB for a context of 128k.
 
 # %%
-ours = sum(state_bytes(states(Full(), layer_kv)[-1]) for _, layer_kv in model.qkv(lm.data.as_bytes(text)[None].long()))
+ours = sum(state_bytes(states(Full(), layer_kv)[-1]) for _, layer_kv in model.qkv(data.as_bytes(text)[None].long()))
 assert ours == 2 * 3 * 4 * 32 * len(text) * 1 * 4
 assert 2 * 32 * 32 * 128 * 1 * 1 * 2 == 512 * 1024 and 512 * 1024 * 128 * 1024 == 64 * 1024**3
 

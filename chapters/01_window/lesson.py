@@ -18,6 +18,7 @@ import torch
 
 from memlib import KV, Full, Window, attend, attend_all, check, outputs, recipe, state_bytes, states, view
 from memlib import draw, lm, widgets
+from memlib.lm import data
 
 model = lm.load("stdlib")  # a byte model trained on Python's standard library
 text = "def newest(pairs): return pairs[-4:]"
@@ -197,7 +198,7 @@ for depth in (1, 2, 3, 4):
 # picture for three layers and a window of six: how many bytes back?
 
 # %%
-ids = lm.data.as_bytes(text).long()
+ids = data.as_bytes(text).long()
 changed = ids.repeat(len(ids), 1)
 changed[torch.arange(len(ids)), torch.arange(len(ids))] = ord("#")  # row i: byte i is another one
 touched = model.double().reading(Window(6))
@@ -226,7 +227,7 @@ def write(memory, n=2000, seed=0):
     """Lets the model write n bytes; returns them with bytes of state and seconds a byte, every 100 bytes."""
     reader, draw_from = model.reading(memory), torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        logits, state = reader.step(lm.data.as_bytes("def ")[None].long(), reader.init(1))
+        logits, state = reader.step(data.as_bytes("def ")[None].long(), reader.init(1))
         out, size, spent, begin = bytearray(), [], [], time.perf_counter()
         for i in range(1, n + 1):
             byte = torch.multinomial(torch.softmax(logits[0, -1] / 0.7, -1), 1, generator=draw_from)
@@ -262,7 +263,7 @@ display(draw.curves({"full cache": (at, [b / 1024 for b in full_size]), "window 
 # window grows from 2 to 256?
 
 # %%
-pieces = lm.data.batch(lm.data.texts()[1], 256, 48, torch.Generator().manual_seed(1))
+pieces = data.batch(data.texts()[1], 256, 48, torch.Generator().manual_seed(1))
 
 
 @torch.no_grad()
@@ -291,7 +292,7 @@ assert gain < 0.25 * (quality[0] - quality[-1])
 # seen; a window never does. Which of the two would you rather have at 1,024 bytes?
 
 # %%
-long = lm.data.batch(lm.data.texts()[1], 1024, 6, torch.Generator().manual_seed(2))
+long = data.batch(data.texts()[1], 1024, 6, torch.Generator().manual_seed(2))
 lengths = [128, 256, 512, 1024]
 full_bits = [bits(model, long[:, : n + 1]) for n in lengths]
 window_bits = [bits(model.reading(Window(128)), long[:, : n + 1]) for n in lengths]
