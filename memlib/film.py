@@ -38,8 +38,15 @@ def film(recipes, tokens, views=None, events=None, title: str = "", alt: str | N
     said = list(events) if events is not None else [play.event(t) for t in range(play.steps)]
     fig = play.dressed(0, title, alt or play.story(), 104)
     which = list(range(len(fig.data)))
-    fig.frames = [go.Frame(data=play.changes(t), name=str(t), traces=which) for t in range(play.steps)]
-    return fig.update_layout(sliders=[_slider(said)], updatemenus=[_buttons()])
+    frames = [go.Frame(data=play.changes(t), name=str(t), traces=which) for t in range(play.steps)]
+    return playing(fig, frames, said)
+
+
+def playing(fig: go.Figure, frames: list[go.Frame], said: list[str]) -> go.Figure:
+    """A figure with frames, and with what moves through them: a slider that says each step, play and pause."""
+    fig.frames = frames
+    names = [frame.name for frame in frames]
+    return fig.update_layout(sliders=[_slider(names, said)], updatemenus=[_buttons()])
 
 
 def _jump(milliseconds: int) -> dict:
@@ -47,9 +54,9 @@ def _jump(milliseconds: int) -> dict:
     return {"frame": frame, "transition": {"duration": 0}, "mode": "immediate", "fromcurrent": True}
 
 
-def _slider(said: list[str]) -> dict:
-    steps = [{"method": "animate", "label": ink.safe(text), "args": [[str(t)], _jump(0)]}
-             for t, text in enumerate(said)]  # fmt: skip
+def _slider(names: list[str], said: list[str]) -> dict:
+    steps = [{"method": "animate", "label": ink.safe(text), "args": [[name], _jump(0)]}
+             for name, text in zip(names, said, strict=True)]  # fmt: skip
     return {"steps": steps, "x": 0.3, "len": 0.7, "y": 0, "pad": {"t": 30}, "bgcolor": ink.LINE, "bordercolor": ink.INK,
             "font": {"size": 1, "color": ink.CLEAR}, "ticklen": 5, "minorticklen": 0, "tickcolor": ink.INK,
             "activebgcolor": ink.OKABE_ITO[0],

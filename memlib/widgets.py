@@ -22,13 +22,15 @@ import plotly.graph_objects as go
 from memlib import draw
 from memlib.probe import recipe, view
 
-WIDE, AUTO = {"description_width": "initial"}, {"width": "auto"}
+WIDE, AUTO, LONG = {"description_width": "initial"}, {"width": "auto"}, {"width": "560px"}
+LATER = {"style": WIDE, "layout": LONG, "continuous_update": False}  # for what takes a second
 
 
 def knob(make_figure, **controls) -> ipw.VBox:
     """A picture and the controls that change it: `make_figure(**values) -> go.Figure`, always of the same traces.
 
-    controls: name=(low, high[, start[, step]]) a slider, name=[a, b, ...] a choice, name=True a tick box.
+    controls: name=(low, high[, start[, step]]) a slider, name=[a, b, ...] a choice, name=True a tick box,
+    name="text" a line to type in.
     The box has `.controls` {name: widget}, `.figure` and `.said`.
     """
     boxes = {name: _control(name, given) for name, given in controls.items()}
@@ -78,6 +80,64 @@ def resized(memory, size: int):
     other = copy.copy(memory)
     other.size = size
     return other
+
+
+def typed(make_figure, text: str, **controls) -> ipw.VBox:
+    """A picture of a text that the reader types, beside the controls of a knob."""
+    return knob(make_figure, text=text, **controls)
+
+
+def one_fact(memory, model=None, distance: int = 150, statement: str = "The door code is 4711.",
+             question: str = "what is the door code?") -> ipw.VBox:  # fmt: skip
+    """Does it still know? A fact that the reader types, talk, the question: the model's answer through any memory.
+
+    The answer is the last word of the statement. The box has `.controls`, `.button`, `.figure` and `.said`.
+    """
+    from memlib import tasks
+    from memlib.lm import facts
+
+    boxes = {
+        "fact": ipw.Text(value=statement, description="a fact:", style=WIDE, layout=LONG),
+        "question": ipw.Text(value=question, description="the question:", style=WIDE, layout=LONG),
+        "distance": ipw.IntSlider(value=distance, min=20, max=1000, step=10, description="bytes between", **LATER),
+    }
+    if isinstance(getattr(memory, "size", None), int):
+        boxes["size"] = ipw.IntSlider(value=memory.size, min=1, max=1200, description="size of the memory", **LATER)
+
+    def asked():
+        told, far = boxes["fact"].value.strip(), boxes["distance"].value
+        last = told.rstrip(".!? ").rpartition(" ")[2]
+        read = resized(memory, boxes["size"].value) if "size" in boxes else memory
+        own = facts.Fact(told, boxes["question"].value, last)
+        return tasks.one_fact(read, distance=far, model=model, stream=facts.stream(far, own=own))
+
+    first = asked()
+    figure, said = go.FigureWidget(_bare(_dye_of(first))), ipw.HTML(_told(first))
+
+    def again() -> None:
+        said.value = "<p>Reading ...</p>"
+        seen = asked()
+        _show(figure, said, _dye_of(seen))
+        said.value = _told(seen)
+
+    press = ipw.Button(description="Ask", tooltip="Read the text and ask the question")
+    press.on_click(guarded(again, said))
+    for name in ("distance", "size"):
+        if name in boxes:
+            boxes[name].observe(guarded(again, said), "value")
+    return _box([*boxes.values(), press, said, figure], controls=boxes, button=press, figure=figure, said=said)
+
+
+def _dye_of(fact) -> go.Figure:
+    return draw.dye(fact.recipe_dye, fact.view_dye, fact.text, fact.fact_span, still=True)
+
+
+def _told(fact) -> str:
+    mark = "✓ right" if fact.right else f"✗ the fact said {html.escape(fact.answer)}"
+    cost = f"{fact.state_bytes[-1] / 1024:,.0f} KB of state, {fact.seconds_per_byte * 1e3:.1f} ms a byte"
+    odds = f"probability of the right answer {fact.p:.3f}; {len(fact.text.encode())} bytes read"
+    answer = f"The model says <b>{html.escape(fact.said)}</b> ({mark})"
+    return f'<p role="status" aria-live="polite">{answer}; {odds}; {cost}.</p>'
 
 
 def predict(question: str, x, target=None, y: str = "", log_x: bool = False, x_name: str = "") -> ipw.VBox:
@@ -223,20 +283,23 @@ def _control(name: str, given):
     about = {"description": name.replace("_", " "), "style": WIDE}
     if isinstance(given, bool):
         return ipw.Checkbox(value=given, indent=False, description=about["description"])
+    if isinstance(given, str):
+        return ipw.Text(value=given, layout=LONG, **about)
     if isinstance(given, list):
         return ipw.Dropdown(options=given, value=given[0], **about)
     if not isinstance(given, tuple) or len(given) not in (2, 3, 4):
-        raise ValueError(f"knob: {name} must be (low, high[, start[, step]]), a list or a bool, got {given!r}")
+        raise ValueError(f"knob: {name} must be (low, high[, start[, step]]), a list, a text or a bool, got {given!r}")
     low, high, start = (*given, given[0])[:3]
     whole = all(isinstance(v, int) for v in given)
     step = given[3] if len(given) == 4 else 1 if whole else (high - low) / 50
     kind = ipw.IntSlider if whole else ipw.FloatSlider
-    return kind(value=start, min=low, max=high, step=step, layout={"width": "560px"}, **about)
+    return kind(value=start, min=low, max=high, step=step, layout=LONG, **about)
 
 
 def _upright(name: str, low: float, high: float) -> ipw.FloatSlider:
-    return ipw.FloatSlider(value=(low + high) / 2, min=low, max=high, step=(high - low) / 50, description=name,
-                           orientation="vertical", readout_format=".3g", layout={"height": "150px", "width": "80px"})  # fmt: skip
+    room = {"min": low, "max": high, "step": (high - low) / 50, "value": (low + high) / 2}
+    return ipw.FloatSlider(description=name, orientation="vertical", readout_format=".3g",
+                           layout={"height": "150px", "width": "80px"}, **room)  # fmt: skip
 
 
 def _room(target: list[float] | None) -> tuple[float, float]:
@@ -260,7 +323,8 @@ def _near(given: list[float], right: list[float]) -> bool:
 def _verdict(good: bool, why: str) -> str:
     if good:
         return f"<p><b>✓ Right.</b> {marked(why)}</p>"
-    return f"<p><b>✗ Not this one.</b></p><details><summary>Why?</summary><p>{marked(why)}</p></details>"
+    folded = f"<details><summary>Why?</summary><p>{marked(why)}</p></details>"
+    return f"<p><b>✗ Not this one.</b></p>{folded}"
 
 
 def _spoken(text: str) -> str:
