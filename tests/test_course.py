@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from memlib.course import button, cli, my, seeds, source, stage, submission, table
+from memlib.course import button, cli, feedback, my, seeds, source, stage, submission, table
 from memlib.course import grade as grading
 from memlib.course.build import build
 from memlib.course.compare import first_difference, matrices
@@ -341,6 +341,11 @@ def test_weights_per_token_become_a_picture():
     recipe = [[[1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]]
     assert matrices(table.read(table.table("recipe", recipe))) == ("recipe", recipe)
     assert matrices(table.read(table.table("n", 3))) is None
+    texts = [table.table("recipe", steps) for steps in (recipe, [recipe[0], [[0.5, 0.5], [0.0, 1.0]]])]
+    figure = feedback.picture(texts[0], texts[1])
+    assert "recipe, step 1: yours and the target" in figure.to_json()
+    assert feedback.picture(texts[0], table.table("recipe", [[[1.0]]])) is None
+    assert feedback.picture(table.table("n", 3), table.table("n", 3)) is None
 
 
 def test_an_error_is_said_with_its_line_in_the_answer():

@@ -47,9 +47,9 @@ def _children(lines: dict, parent: tuple) -> list[str]:
 def _count(mine: list[str], theirs: list[str], where: str) -> str | None:
     if mine == theirs:
         return None
-    if len(mine) == len(theirs) or not mine:
-        return f"{where}: the lines are {_listed(mine)}, expected {_listed(theirs)}"
-    return f"{where} has {_many(mine)}, expected {_many(theirs)}"
+    if len(mine) == len(theirs) or not theirs[0][-1].isdigit():
+        return f"{where} has {_listed(mine)}, expected {_listed(theirs)}"
+    return f"{where} has {_many(mine or [f'no {theirs[0]}'])}, expected {_many(theirs)}"
 
 
 def _entries(mine: dict, theirs: dict, key: str, name: str) -> str | None:
@@ -77,7 +77,7 @@ def _many(labels: list[str]) -> str:
 
 
 def _listed(labels: list[str]) -> str:
-    return ", ".join(label or "a single line" for label in labels[:4]) or "missing"
+    return ", ".join(label or "a single line" for label in labels[:4]) or "nothing"
 
 
 def matrices(tables: Tables) -> tuple[str, list[list[list[float]]]] | None:

@@ -98,7 +98,7 @@ def look(task: str, chapter: str) -> None:
     print(f"{task}: as asked for." if said is None else f"{task}: {said}")
     if said and said != UNANSWERED:
         print(f"Look next: {cell['metadata']['memlib']['next']}")
-    figure = None if error else _picture(heard.getvalue(), expected)
+    figure = None if error else picture(heard.getvalue(), expected)
     if figure is not None:
         display(figure)
 
@@ -109,13 +109,17 @@ def _answer(task: str, chapter: str, shell) -> str:
     return sources(load_exercise(chapter), shell).get(task, "")
 
 
-def _picture(printed: str, expected: str):
+def picture(printed: str, expected: str):
+    """Yours and the target side by side, at the first step that differs; None where there is no table of tokens."""
     yours, target = matrices(read(printed)), matrices(read(expected))
     if not yours or not target or yours[0] != target[0]:
         return None
-    try:
-        from memlib.draw import compare
-    except ImportError:
+    from memlib.draw import compare
+
+    pairs = list(zip(yours[1], target[1], strict=False))
+    step = next((t for t, (a, b) in enumerate(pairs) if a != b), len(pairs) - 1)
+    mine, theirs = pairs[step]
+    if {len(row) for row in mine} != {len(row) for row in theirs}:
         return None
-    tokens = [str(i) for i in range(len(target[1][-1][-1]))]
-    return compare(yours[1], target[1], tokens)
+    title = f"{yours[0]}: yours and the target" if len(pairs) == 1 else f"{yours[0]}, step {step}: yours and the target"
+    return compare(mine, theirs, [str(i) for i in range(len(theirs[0]))], title)
