@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from memlib import ink
-from memlib.film import _buttons, _slider
+from memlib.film import playing
 
 FRAMES = 60  # at most; a longer text moves several bytes a frame
 COLUMNS = 84  # bytes a line of text
@@ -30,15 +30,15 @@ def dye(held, seen, text: str, span: tuple[int, int], title: str = "The fact's d
     fig, left, seen = _still(held, seen, text, span, title, after)
     n, caption = len(text), list(fig.layout.annotations)[:-1]
     at = _frames(n, span)
-    fig.frames = [
+    frames = [
         go.Frame(
-            data=_curves(left, seen, at, t), name=str(i),
+            data=_curves(left, seen, at, t), name=str(t),
             layout={"annotations": [*caption, _text(text, span, left, t, after if t == n - 1 else "")]},
         )
-        for i, t in enumerate(at)
+        for t in at
     ]  # fmt: skip
-    slider = _slider([f"byte {t}: {left[t]:.0%} of the fact is left" for t in at])
-    return fig.update_layout(sliders=[slider | {"active": len(at) - 1}], updatemenus=[_buttons()])
+    playing(fig, frames, [f"byte {t}: {left[t]:.0%} of the fact is left" for t in at])
+    return fig.update_layout(sliders=[{"active": len(at) - 1}])
 
 
 def dyed(held, seen, text: str, span: tuple[int, int], title: str = "The fact's dye", after: str = "") -> go.Figure:

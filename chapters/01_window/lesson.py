@@ -23,7 +23,7 @@ from memlib.lm import data
 model = lm.load("stdlib")  # a byte model trained on Python's standard library
 text = "def newest(pairs): return pairs[-4:]"
 tokens = list(text)
-layers = model.qkv(lm.encode(text))  # the q, k, v that each layer hands to its memory
+layers = model.qkv(data.as_bytes(text)[None])  # the q, k, v that each layer hands to its memory
 q, kv = layers[1][0][0, 2], KV(layers[1][1].k[0, 2], layers[1][1].v[0, 2])  # layer 1, head 2
 print(f"{len(tokens)} bytes of text: one query, one key, one value each, of width {q.shape[-1]}")
 
