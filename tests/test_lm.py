@@ -12,10 +12,11 @@ from memlib.full import Full
 from memlib.kv import KV, attend, sdpa
 from memlib.lm import Config, Fact, LanguageModel, card, data, load, names, stream
 from memlib.lm.evaluate import bits_by_position, bits_per_byte, right
-from memlib.lm.facts import KINDS, fact, held_out
+from memlib.lm.facts import KINDS, fact
 from memlib.lm.layers import turn, turns
 from memlib.lm.talks import conversation, mixed
 from memlib.lm.train import Recipe, plain, train
+from memlib.lm.words import held_out
 from memlib.window import Window
 
 TINY = Config(dim=32, layers=2, heads=2)

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from memlib.full import Full
 from memlib.kv import KV, kind, whole
-from memlib.lm.layers import Block, InCache, turn, turns
 from memlib.lm.follow import begin, follow, learned, own
+from memlib.lm.layers import Block, InCache, turn, turns
 from memlib.replay import attend_all
 
 POSITIONS = ("absolute", "cache", "none")
