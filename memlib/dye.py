@@ -19,59 +19,56 @@ DASHES = ("dash", "dot", "dashdot")
 COLORS = [ink.OKABE_ITO[i] for i in (4, 2, 6)]
 
 
-def dye(held, seen, text: str, span: tuple[int, int], title: str = "The fact's dye", after: str = "") -> go.Figure:
-    """The fact's way through a memory, byte by byte; plays without a kernel.
+def dye(recipe_dye, view_dye, text: str, span: tuple[int, int], title: str = "Where the fact's dye goes",
+        after: str = "", still: bool = False) -> go.Figure:  # fmt: skip
+    """A fact's way through a memory, byte by byte; plays without a kernel (still: the last picture alone).
 
-    held: [layers, bytes], how much of the fact the slots still hold, 1: all of it; seen: [layers, bytes], the
-    share of each byte's attention that goes to the fact; text: what was read; span: (start, end) of the fact in
-    it; after: what to print behind the text at the last step, the model's answer.
-    Raises ValueError where the sizes do not fit the text.
+    recipe_dye: [layers, bytes], how much of the fact the slots still hold, 1: all of it; None where that cannot
+    be told. view_dye: [layers, bytes], the share of each byte's attention that goes to the fact. text: what was
+    read; span: (start, end) of the fact in its bytes; after: what stands behind the text at the last step, the
+    model's answer. Raises ValueError where the sizes do not fit the text.
     """
-    fig, left, seen = _still(held, seen, text, span, title, after)
-    n, caption = len(text), list(fig.layout.annotations)[:-1]
-    at = _frames(n, span)
-    frames = [
-        go.Frame(
-            data=_curves(left, seen, at, t), name=str(t),
-            layout={"annotations": [*caption, _text(text, span, left, t, after if t == n - 1 else "")]},
-        )
-        for t in at
-    ]  # fmt: skip
-    playing(fig, frames, [f"byte {t}: {left[t]:.0%} of the fact is left" for t in at])
-    return fig.update_layout(sliders=[{"active": len(at) - 1}])
-
-
-def dyed(held, seen, text: str, span: tuple[int, int], title: str = "The fact's dye", after: str = "") -> go.Figure:
-    """The last picture of `dye` alone, without a film: for a knob."""
-    return _still(held, seen, text, span, title, after, bottom=30)[0]
-
-
-def _frames(n: int, span: tuple[int, int]) -> list[int]:
-    return sorted({*np.linspace(0, n - 1, min(FRAMES, n)).round().astype(int).tolist(), span[1] - 1})
-
-
-def _still(held, seen, text: str, span: tuple[int, int], title: str, after: str, bottom: int = 104):
-    n = len(text)
-    held, seen = ink.matrix(held, "held", n), ink.matrix(seen, "seen", n)
-    left = held.mean(0)
-    fig = go.Figure(_curves(left, seen, _frames(n, span), n - 1))
-    says = (f"Of the fact {text[slice(*span)]!r} the slots hold {left[span[1] - 1]:.0%} when it has been read and "
-            f"{left[-1]:.0%} at the end; the last byte gives {seen[:, -1].max():.0%} of its attention to it "
-            f"(the strongest layer).")  # fmt: skip
-    ink.dress(fig, title, says, 330, bottom)
-    fig.add_annotation(_text(text, span, left, n - 1, after))
+    letters = [bytes([b]).decode("ascii", "replace") for b in text.encode()]  # one place a byte
+    n = len(letters)
+    seen = ink.matrix(view_dye, "view_dye", n)
+    left = None if recipe_dye is None else ink.matrix(recipe_dye, "recipe_dye", n).mean(0)
+    at = sorted({*np.linspace(0, n - 1, min(FRAMES, n)).round().astype(int).tolist(), span[1] - 1})
+    fig = go.Figure(_curves(left, seen, at, n - 1))
+    ink.dress(fig, title, _says(left, seen, text, span), 330, 30 if still else 104)
+    caption = list(fig.layout.annotations)
+    fig.add_annotation(_text(letters, span, left, n - 1, after))
     fig.update_layout(
         xaxis={"range": [0, n], "showgrid": False, "ticksuffix": " bytes"}, showlegend=True,
         yaxis={"range": [-0.03, 1.08], "domain": [0, 0.5], "tickformat": ".0%", "gridcolor": ink.LINE},
         legend={"orientation": "h", "x": 0, "y": 0.52, "yanchor": "bottom"},
     )  # fmt: skip
-    return fig, left, seen
+    if still:
+        return fig
+    frames = [
+        go.Frame(
+            data=_curves(left, seen, at, t), name=str(t),
+            layout={"annotations": [*caption, _text(letters, span, left, t, after if t == n - 1 else "")]},
+        )
+        for t in at
+    ]  # fmt: skip
+    playing(fig, frames, [f"byte {t}" + ("" if left is None else f": {left[t]:.0%} of the fact is left") for t in at])
+    return fig.update_layout(sliders=[{"active": len(at) - 1}])
+
+
+def _says(left, seen, text: str, span: tuple[int, int]) -> str:
+    fact = text.encode()[slice(*span)].decode(errors="replace")
+    held = "" if left is None else (
+        f"the slots hold {left[span[1] - 1]:.0%} when it has been read and {left[-1]:.0%} at the end; ")  # fmt: skip
+    gets = f"the last byte gives {seen[:, -1].max():.0%} of its attention to it (the strongest layer)"
+    return f"Of the fact {fact!r} {held}{gets}."
 
 
 def _curves(left, seen, at: list[int], now: int) -> list[go.Scatter]:
     x = [t for t in at if t <= now]
-    lines = [go.Scatter(x=x, y=left[x].round(4), name="left in the slots", mode="lines",
-                        line={"color": ink.OKABE_ITO[5], "width": 4})]  # fmt: skip
+    lines = []
+    if left is not None:
+        line = {"color": ink.OKABE_ITO[5], "width": 4}
+        lines.append(go.Scatter(x=x, y=left[x].round(4), name="left in the slots", mode="lines", line=line))
     for layer, row in enumerate(seen):
         line = {"color": COLORS[layer % 3], "width": 2, "dash": DASHES[layer % 3]}
         name = f"attention to it, layer {layer}"
@@ -79,9 +76,10 @@ def _curves(left, seen, at: list[int], now: int) -> list[go.Scatter]:
     return lines
 
 
-def _text(text: str, span: tuple[int, int], left, now: int, after: str) -> dict:
+def _text(letters: list[str], span: tuple[int, int], left, now: int, after: str) -> dict:
     """The text up to `now` in lines; the fact coloured as strongly as it is held."""
-    strong = float(np.clip(left[now] if now >= span[1] else 1.0, 0, 1))
+    text = "".join(letters)
+    strong = 1.0 if left is None or now < span[1] else float(np.clip(left[now], 0, 1))
     rgb = ",".join(str(int(ink.OKABE_ITO[5][i : i + 2], 16)) for i in (1, 3, 5))
     lines = []
     for start, stop in _lines(text[: now + 1]):

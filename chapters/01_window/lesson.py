@@ -16,7 +16,7 @@ import time
 
 import torch
 
-from memlib import KV, Full, Window, attend, attend_all, check, outputs, recipe, state_bytes, states, view
+from memlib import KV, Full, Window, attend, attend_all, check, outputs, recipe, state_bytes, states, tasks, view
 from memlib import draw, lm, widgets
 from memlib.lm import data
 
@@ -54,6 +54,26 @@ display(
         "leaves: its weight goes to the others.",
     ),
 )
+
+# %% [markdown]
+# ## Does it still know?
+#
+# A fact, small talk, the question. In chapter 00 the full cache answered. Now every layer of the same trained
+# model reads through a window of its newest pairs, and nothing else is changed: `Window(64)` in the place of
+# `Full()` is one argument. **Predict** the size at which the code falls out, then move the size until it does.
+
+# %%
+answers = lm.load("facts")
+widgets.one_fact(Window(400), answers)
+
+# %% tags=["film"]
+fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
+stream = lm.stream(150, seed=1, own=fact)
+wide, narrow = (tasks.one_fact(Window(n), model=answers, stream=stream) for n in (400, 64))
+assert wide.right and not narrow.right
+assert wide.recipe_dye[:, -1].min() == 1 and not narrow.recipe_dye[:, -1].any()  # all of it, and nothing of it
+draw.dye(narrow.recipe_dye, narrow.view_dye, narrow.text, narrow.fact_span, after=narrow.said,
+         title="The fact's dye, through a window of 64")  # fmt: skip
 
 # %% [markdown]
 # ## Predict
@@ -117,7 +137,7 @@ from inspect import getsource
 
 print(getsource(Window.update), getsource(Window.slots))
 
-# %%
+
 class Mine:
     def __init__(self, size):
         self.size = size
