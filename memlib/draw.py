@@ -197,7 +197,7 @@ def dye(recipe_dye, view_dye, text: str, span: tuple[int, int], title: str = "Wh
     recipe_dye: the share of it that the slots still hold, or None; view_dye: what each byte's query receives.
     span: the fact's place in the text, in bytes.
     """
-    told = (("how much of the fact the slots still hold", recipe_dye), ("how much each byte's query receives", view_dye))
+    told = (("how much of it the slots still hold", recipe_dye), ("how much each byte's query receives", view_dye))
     parts = {name: ink.matrix(a, name) for name, a in told if a is not None}
     fig = make_subplots(len(parts), 1, subplot_titles=list(parts), vertical_spacing=0.26, shared_xaxes=True)
     high = [max(1.0 if "slots" in name else 0.0, float(a.max(initial=0))) or 1.0 for name, a in parts.items()]
@@ -210,7 +210,7 @@ def dye(recipe_dye, view_dye, text: str, span: tuple[int, int], title: str = "Wh
         fig.update_yaxes(title="layer", row=i, col=1, **ink.rows([str(j) for j in range(len(a))], 90))
         fig.update_xaxes(range=[-0.5, n - 0.5], showticklabels=True, showgrid=False, row=i, col=1)
     ends = [f"{name}: {a[:, -1].mean():.2f} at the end" for name, a in parts.items()]
-    says = f"The fact stands in {where} of {n} (boxed). Mean over the layers, {'; '.join(ends)}. Yellow is {_most(high)}."
+    says = f"The fact stands in {where} of {n} (boxed). Mean of the layers: {'; '.join(ends)}. Yellow is {_most(high)}."
     if not still:
         playing(fig, *_dye_frames(parts, high, text.encode(), n))
     return ink.dress(fig, title, says, 120 * len(parts) + 20, 30 if still else 110, top=ink.TOP + 28)

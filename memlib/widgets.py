@@ -22,7 +22,7 @@ import plotly.graph_objects as go
 from memlib import draw
 from memlib.probe import recipe, view
 
-WIDE, AUTO, LONG = {"description_width": "initial"}, {"width": "auto"}, {"width": "560px"}
+WIDE, AUTO, LONG = {"description_width": "initial"}, {"width": "auto", "align_self": "flex-start"}, {"width": "560px"}
 LATER = {"style": WIDE, "layout": LONG, "continuous_update": False}  # for what takes a second
 
 
@@ -120,7 +120,7 @@ def one_fact(memory, model=None, distance: int = 150, statement: str = "The door
         _show(figure, said, _dye_of(seen))
         said.value = _told(seen)
 
-    press = ipw.Button(description="Ask", tooltip="Read the text and ask the question")
+    press = ipw.Button(description="Ask", tooltip="Read the text and ask the question", layout=AUTO)
     press.on_click(guarded(again, said))
     for name in ("distance", "size"):
         if name in boxes:
@@ -189,7 +189,7 @@ def quiz(question: str, options=None, answer=None, why="", numeric=None) -> Ques
             raise ValueError(f"quiz: answer must be one of 0 to {len(options) - 1}, got {answer!r}")
         choice = ipw.RadioButtons(options=[(text, i) for i, text in enumerate(options)], value=None, layout=AUTO)
         plain = options[answer]
-    button, said = ipw.Button(description="Check", tooltip="Check this answer"), ipw.HTML()
+    button, said = ipw.Button(description="Check", tooltip="Check this answer", layout=AUTO), ipw.HTML()
 
     def judge() -> None:
         said.value = f'<div role="status" aria-live="polite">{judged()}</div>'

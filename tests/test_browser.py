@@ -1,0 +1,70 @@
+"""Lessons in JupyterLab in a real browser, offline: films play, knobs move the picture, nothing asks the net.
+
+MEMLIB_BROWSER=all tries every lesson and lets Chromium not be missing; otherwise the newest lesson is tried.
+"""
+
+import os
+import shutil
+
+import browser
+import pytest
+
+EVERY = os.environ.get("MEMLIB_BROWSER") == "all"
+LESSONS = sorted((browser.ROOT / "notebooks").glob("*.ipynb"))
+MISSING = "no lesson was tried in a browser: Chromium is not here. On Debian: apt-get install -y chromium"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    if browser.CHROMIUM is None:
+        pytest.fail(MISSING) if EVERY else pytest.skip(MISSING)
+    home = tmp_path_factory.mktemp("home")
+    copy = shutil.copytree(browser.ROOT / "notebooks", home / "notebooks")
+    with browser.lab(copy, home) as address:
+        yield address
+
+
+@pytest.mark.parametrize("lesson", LESSONS if EVERY else LESSONS[-1:], ids=lambda path: path.stem)
+def test_a_lesson_runs_plays_and_turns_offline(address, lesson):
+    with browser.browser() as (page, asked):
+        browser.open_notebook(page, address(lesson.name))
+        if page.locator(FILM).count():
+            film_plays(page, lesson.stem, "untouched")  # as in a fresh clone: no cell has run
+        browser.run_all(page)
+        film_plays(page, lesson.stem, "light")
+        knob_turns(page)
+        shoot_all(page, lesson.stem, "light")
+        browser.menu(page, "Settings", "Theme", "JupyterLab Dark")
+        page.locator("body[data-jp-theme-light=false]").wait_for(state="attached")
+        shoot_all(page, lesson.stem, "dark")
+    assert asked == []
+
+
+FILM = ".js-plotly-plot:has(.updatemenu-button)"
+TURNED = ".jp-CodeCell:has(.noUi-handle):has(.js-plotly-plot)"
+
+
+def film_plays(page, name, theme):
+    film = page.locator(FILM).first
+    film.scroll_into_view_if_needed()
+    play = film.locator(".updatemenu-button", has_text="play")
+    assert browser.changes(page, film, play.click), "play was pressed and the picture stayed the same"
+    page.wait_for_timeout(2500)
+    film.locator(".updatemenu-button", has_text="pause").click()
+    browser.shoot(page, f"{name}-{theme}-film")
+
+
+def knob_turns(page):
+    cell = page.locator(TURNED).first
+    cell.locator(".noUi-handle").first.focus()
+    plot = cell.locator(".js-plotly-plot").first
+    assert browser.changes(page, plot, lambda: page.keyboard.press("ArrowRight")), "the knob moved and nothing changed"
+
+
+def shoot_all(page, name, theme):
+    """A screenshot of each cell with a picture or a control."""
+    cells = page.locator(".jp-CodeCell:has(.jp-OutputArea :is(.js-plotly-plot, .jupyter-widgets))")
+    for i in range(cells.count()):
+        cells.nth(i).locator(".jp-Cell-outputArea").evaluate("output => output.scrollIntoView({block: 'start'})")
+        page.wait_for_timeout(250)
+        browser.shoot(page, f"{name}-{theme}-{i:02}")
