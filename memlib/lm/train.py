@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from memlib.lm import data
 from memlib.lm.model import Config, LanguageModel
+from memlib.lm.talks import STAGES, mixed
 from memlib.lm.weights import checkpoint, load, restore, write
 
 Source = Callable[[int, int, torch.Generator], tuple[Tensor, Tensor]]
@@ -72,23 +73,25 @@ def loss_of(model: LanguageModel, tokens: Tensor, weight: Tensor) -> Tensor:
 
 
 def train(model: LanguageModel, source: Source, recipe: Recipe, path: Path | None = None, stop: int | None = None,
-          every: int = 100, quiet: bool = False) -> dict:  # fmt: skip
+          every: int = 100, quiet: bool = False, what: dict | None = None) -> dict:  # fmt: skip
     """Trains `model` in place, from the checkpoint at `path` on if there is one; returns what was done.
 
-    stop: a step to stop at, as if interrupted. every: steps between checkpoints.
-    Raises ValueError where the checkpoint belongs to another recipe.
+    stop: a step to stop at, as if interrupted. every: steps between checkpoints. what: said of the run in
+    its checkpoint. Raises ValueError where the checkpoint belongs to another recipe or another `what`.
     """
     device = model.embed.weight.device
     decay = [p for p in model.parameters() if p.dim() > 1]
     other = [p for p in model.parameters() if p.dim() <= 1]
     groups = [{"params": decay, "weight_decay": 0.1}, {"params": other, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
-    about = {"step": 0, "seconds": 0.0, "recipe": asdict(recipe) | {"stages": [list(s) for s in recipe.stages]}}
+    wanted = (what or {}) | {"recipe": asdict(recipe) | {"stages": [list(stage) for stage in recipe.stages]}}
+    about = {"step": 0, "seconds": 0.0} | wanted
     if path is not None and path.exists():
         found = restore(path, model, optimizer)
-        if found["recipe"] != about["recipe"]:
-            raise ValueError(f"--out: {path} was begun with {found['recipe']}, now wanted {about['recipe']}: "
-                             "remove it or give another --out")  # fmt: skip
+        for key, value in wanted.items():
+            if found.get(key) != value:
+                raise ValueError(f"--out: {path} was begun with {key} {found.get(key)}, now wanted {value}: "
+                                 "remove it or give another --out")  # fmt: skip
         about = {key: found[key] for key in about}
     model.train()
     last = min(recipe.steps, recipe.steps if stop is None else stop)
@@ -129,32 +132,34 @@ def main(argv: list[str] | None = None) -> None:
     parse = argparse.ArgumentParser(prog="python -m memlib.lm.train", description=__doc__.splitlines()[0])
     parse.add_argument("--facts", action="store_true", help="streams with a fact and a question, mixed with the text")
     parse.add_argument("--text", metavar="PATH", help="a text of your own, a file or a folder")
-    parse.add_argument("--start", metavar="WEIGHTS", help="weights to start from: stdlib, facts or a file")
-    parse.add_argument("--steps", type=int, help="default 1000, with --facts 3000")
-    parse.add_argument("--rate", type=float, default=3e-3)
+    parse.add_argument(
+        "--start",
+        metavar="WEIGHTS",
+        help="weights to start from, a name or a file; none: random (default none, with --facts stdlib)",
+    )
+    parse.add_argument("--steps", type=int, help="default 1200, with --facts 2000")
+    parse.add_argument("--rate", type=float, help="default 3e-3, with --facts 2e-3")
     parse.add_argument("--seed", type=int, default=0)
     parse.add_argument("--out", type=Path, help="default build/stdlib.safetensors, build/facts.safetensors")
     parse.add_argument("--device", default=None, help="default: cuda, else mps, else cpu")
     ask = parse.parse_args(argv)
     torch.manual_seed(ask.seed)
-    model = load(ask.start) if ask.start else LanguageModel(Config())
+    start = ask.start or ("stdlib" if ask.facts else "none")
+    model = LanguageModel(Config()) if start == "none" else load(start)
     model.to(torch.device(ask.device) if ask.device else device())
     text, _ = data.texts(ask.text)
     if ask.facts:
-        from memlib.lm.talks import STAGES, mixed
-
-        source, stages, steps = mixed(text), STAGES, ask.steps or 3000
+        name, source, stages, steps, rate = "facts", mixed(text), STAGES, 2000, 2e-3
     else:
-        source, stages, steps = plain(text), ((1.0, 256),), ask.steps or 1000
-    out = ask.out or Path("build") / ("facts.safetensors" if ask.facts else "stdlib.safetensors")
-    recipe = Recipe(steps, stages, rate=ask.rate, seed=ask.seed)
+        name, source, stages, steps, rate = "stdlib", plain(text), ((1.0, 256),), 1200, 3e-3
+    out = ask.out or Path("build") / f"{name}.safetensors"
+    recipe = Recipe(ask.steps or steps, stages, rate=ask.rate or rate, seed=ask.seed)
     run = out.with_suffix(".run")
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(text):,} bytes to train on"
           + ("" if ask.text else f", the standard library's text {data.checksum()[:12]}"))  # fmt: skip
-    about = train(model, source, recipe, run)
-    more = {"config": asdict(model.config), "data": ask.text or f"stdlib {data.checksum()}",
-            "start": ask.start, "facts": ask.facts}  # fmt: skip
-    write(out, model.state_dict(), about | more)
+    what = {"facts": ask.facts, "start": start, "data": ask.text or f"stdlib {data.checksum()}"}
+    about = train(model, source, recipe, run, what=what)
+    write(out, model.state_dict(), about | {"config": asdict(model.config)})
     print(f"{out}: {about['step']} steps, {about['seconds']:.0f} s; measure it: python -m memlib.lm.evaluate {out}")
 
 
