@@ -161,6 +161,8 @@ def keys(q, k, v=None, tokens=None, title: str = "Real tensors of one head") -> 
     fig = make_subplots(1, len(parts), subplot_titles=list(parts), horizontal_spacing=0.04)
     n = len(next(iter(parts.values())))
     names = [label(t) for t in tokens] if tokens is not None else [str(i) for i in range(n)]
+    if any(len(a) != len(names) for a in parts.values()):
+        raise ValueError(f"keys: {len(names)} tokens need as many rows, got {[len(a) for a in parts.values()]}")
     for i, a in enumerate(parts.values(), 1):
         high = float(np.abs(a).max(initial=0)) or 1.0
         fig.add_heatmap(z=a.round(3).tolist(), colorscale=ink.SIGNED, zmin=-high, zmax=high, showscale=False, row=1,

@@ -149,7 +149,7 @@ class Play:
 
     def _axes(self) -> dict:
         if self.boxed:
-            axes = {"xaxis2": {"range": [-0.52, self.room - 0.48]}}
+            axes = {"xaxis2": {"range": [-0.5, self.room - 0.5]}}
         else:
             axes = {"yaxis2": ink.rows([str(s) for s in range(self.room)], 120) | {"visible": True, "title": "slot"}}
         axes["yaxis"] = {"range": [0, 1.35]}
@@ -196,12 +196,13 @@ class Play:
         return {"type": "bar", "marker": marker, "textfont": {"color": letter}}
 
     def _boxes(self, t: int) -> dict:
-        """Each slot a box of width 0.94, divided among its tokens by weight."""
+        """Each slot a box, divided among its tokens by weight."""
+        box = 1 - min(0.2, 6 * self.room / ACROSS)  # six pixels between two slots
         most, x, wide, which, said = max(1.0, *(r.sum(1).max(initial=0) for r in self.recipes)), [], [], [], []
         for s, row in enumerate(self.recipes[t]):
-            left = s - 0.47
+            left = s - box / 2
             for i in np.flatnonzero(row > HELD):
-                share = 0.94 * row[i] / most
+                share = box * row[i] / most
                 x.append(round(left + share / 2, 4))
                 wide.append(round(share, 4))
                 which.append(int(i))

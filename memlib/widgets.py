@@ -148,7 +148,8 @@ def predict(question: str, x, target=None, y: str = "", log_x: bool = False, x_n
     x, target = [float(v) for v in x], None if target is None else [float(v) for v in target]
     low, high = _room(target)
     sliders = [_upright(f"{v:g}", low, high) for v in x]
-    typed = ipw.Text(description="or type the values:", placeholder="one number a point", style=WIDE)
+    typed = ipw.Text(description="or type the values:", placeholder="one number a point", style=WIDE,
+                     continuous_update=False)  # fmt: skip
     button = ipw.Button(description="Now show the measured curve", layout=AUTO, disabled=target is None)
     shown = []
 

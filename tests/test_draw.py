@@ -1,0 +1,216 @@
+"""Figures: they replay what they are given, step by step, say it in words, and are never mistaken for each other."""
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import torch
+
+from memlib import Full, Window, draw, ink, recipe, view
+
+TEXT = list("def newest(pairs): return x\n<b>&4:]")
+N = len(TEXT)
+GEN = torch.Generator().manual_seed(0)
+Q, K = torch.randn(N, 4, generator=GEN), torch.randn(N, 4, generator=GEN)
+AVERAGES = [torch.tril(torch.ones(N, N))[t : t + 1] / (t + 1) for t in range(N)]
+POOLED = [torch.stack([torch.eye(N)[4 * i : 4 * i + 4].mean(0) for i in range(s + 1)]) for s in range(N // 4)]
+SIGNED = [torch.randn(6, N, generator=GEN) * (torch.arange(N) <= t) for t in range(N)]
+FILMS = {
+    "window": (recipe(Window(6), K), view(Window(6), Q, K)),
+    "sinks": (recipe(Window(3, sinks=2), K), view(Window(3, sinks=2), Q, K)),
+    "full": (recipe(Full(), K), view(Full(), Q, K)),
+    "one average": (AVERAGES, None),
+    "signed": (SIGNED, view(Full(), Q, K)),
+}
+FIGURES = {
+    "film": lambda: draw.film(*(FILMS["window"][0], TEXT), views=FILMS["window"][1]),
+    "moment": lambda: draw.moment(FILMS["full"][0], TEXT, FILMS["full"][1], step=9),
+    "recipe": lambda: draw.recipe(FILMS["window"][0][-1], TEXT),
+    "view": lambda: draw.view(FILMS["window"][1], TEXT),
+    "curves": lambda: draw.curves({"a": ([1, 2, 4], [3, 2, 1]), "b": ([1, 2, 4], [3, 2, 1.01])}, "x", "y", log_x=True),
+    "spread": lambda: draw.curves({"a": ([1, 2], [3, 2])}, spread={"a": ([2, 1], [4, 3])}),
+    "predict_then": lambda: draw.predict_then([1, 2], [3, 2], [3, 1], "window", "bits"),
+    "bars": lambda: draw.bars({"full": 12_000_000.0, "window": 192.0}, y="bytes"),
+    "keys": lambda: draw.keys(Q, K, K, TEXT),
+    "reach": lambda: draw.reach(FILMS["window"][1][-3:], TEXT),
+    "compare": lambda: draw.compare(FILMS["window"][0][4], FILMS["sinks"][0][4], TEXT),
+    "dye": lambda: draw.dye(torch.rand(3, N), torch.rand(3, N), "".join(TEXT), (4, 9)),
+}
+
+
+def film(name: str) -> go.Figure:
+    recipes, views = FILMS[name]
+    return draw.film(recipes, TEXT, views=views)
+
+
+def shown(fig: go.Figure, t: int) -> list[dict]:
+    """The traces of a film as they stand at step t."""
+    start = [trace.to_plotly_json() for trace in fig.data]
+    return [merged(a, b.to_plotly_json()) for a, b in zip(start, fig.frames[t].data, strict=True)]
+
+
+def merged(a: dict, b: dict) -> dict:
+    return a | {k: merged(a.get(k, {}), v) if isinstance(v, dict) else v for k, v in b.items()}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_says_in_words_what_it_shows_and_suits_both_themes(name):
+    fig = FIGURES[name]()
+    says = draw.alt(fig)
+    assert len(says) > 20 and says.endswith(".") and ("." in says)
+    printed = [note.text.replace("<br>", " ") for note in fig.layout.annotations if note.name == "alt"]
+    assert printed == [ink.safe(says)]
+    assert fig.layout.paper_bgcolor == fig.layout.plot_bgcolor == ink.CLEAR
+    assert fig.layout.font.size >= 14 and fig.layout.font.color == ink.INK
+    assert fig.layout.width <= 900 and fig.layout.height <= 540
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_drawing_changes_none_of_its_arrays_and_shows_nothing_itself(name, capsys):
+    before = [r.clone() for r in FILMS["window"][0]]
+    assert isinstance(FIGURES[name](), go.Figure)
+    assert all(torch.equal(a, b) for a, b in zip(before, FILMS["window"][0], strict=True))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_a_film_at_each_place_of_its_slider_is_the_moment_of_that_step(name):
+    recipes, views = FILMS[name]
+    fig = film(name)
+    for t in range(0, len(recipes), 3):
+        moment = draw.moment(recipes, TEXT, views, step=t)
+        for a, b in zip(shown(fig, t), moment.data, strict=True):
+            a, b = go.Figure(a).data[0].to_plotly_json(), b.to_plotly_json()
+            assert set(a) == set(b)
+            assert all(same(a[key], b[key]) for key in a)
+
+
+def same(a, b) -> bool:
+    return bool(np.array_equal(a, b)) if isinstance(a, np.ndarray) else a == b
+
+
+@pytest.mark.parametrize("name", ["window", "sinks", "full", "one average"])
+def test_the_boxes_of_a_film_are_the_recipes_and_its_bars_the_views(name):
+    recipes, views = FILMS[name]
+    fig, room = film(name), max(len(r) for r in recipes)
+    box = 1 - min(0.2, 6 * room / (ink.WIDTH - ink.LEFT - ink.RIGHT))
+    for t, want in enumerate(recipes):
+        boxes = fig.frames[t].data[1]
+        got, place = np.zeros((len(want), N)), {color: [] for color in ink.token_colors(N)}
+        for i, color in enumerate(ink.token_colors(N)):
+            place[color].append(i)
+        for x, wide, color, said in zip(boxes.x, boxes.width, boxes.marker.color, boxes.hovertext, strict=True):
+            named = [i for i in place[color] if said.endswith(f" of {ink.safe(draw.label(TEXT[i]))}")]
+            which = [i for i in named if want[round(x), i] > 0]
+            got[round(x), which[0]] += wide / box
+        assert np.allclose(got, want, atol=2e-4)
+        if views is not None:
+            assert np.allclose(fig.frames[t].data[3].y, views[t], rtol=1e-3, atol=1e-6)
+
+
+def test_the_slider_says_who_enters_and_who_leaves():
+    fig = draw.film(recipe(Window(2), K[:4]), list("ab c"))
+    said = [step.label for step in fig.layout.sliders[0].steps]
+    assert said[:2] == ["step 0: 'a' enters", "step 1: 'b' enters"]
+    assert said[2:] == ["step 2: '␣' enters, 'a' leaves", "step 3: 'c' enters, 'b' leaves"]
+
+
+def test_steps_say_what_they_are_told_to_say():
+    fig = draw.film(recipe(Full(), K[:2]), list("ab"), events=["first", "then"], alt="Two steps.")
+    assert [step.label for step in fig.layout.sliders[0].steps] == ["first", "then"]
+    assert draw.alt(fig) == "Two steps."
+
+
+def test_what_is_held_is_filled_what_is_forgotten_is_outlined_and_now_is_marked():
+    text, _, now = draw.moment(recipe(Window(2), K[:5]), list("abcde"), step=3).data
+    colors = draw.token_colors(5)
+    assert text.marker.color == (ink.CLEAR, ink.CLEAR, colors[2], colors[3], ink.CLEAR)
+    assert text.marker.line.color == (colors[0], colors[1], colors[2], ink.INK, ink.CLEAR)
+    assert list(now.x) == [3]
+
+
+def test_a_token_has_one_colour_in_all_views_and_its_label_beside_it():
+    fig = draw.moment(FILMS["full"][0], TEXT, FILMS["full"][1], step=N - 1)
+    text, slots, _, bars = fig.data
+    assert list(text.marker.color) == list(slots.marker.color) == list(bars.marker.color) == draw.token_colors(N)
+    assert list(text.text) == list(slots.text) == [ink.safe(draw.label(t)) for t in TEXT]
+    assert len(set(draw.token_colors(21))) == 21
+
+
+def test_a_memory_that_reads_by_segments_moves_by_segments():
+    whole = 4 * len(POOLED)
+    fig = draw.film([r[:, :whole] for r in POOLED], TEXT[:whole])
+    assert [list(frame.data[2].x) for frame in fig.frames[:2]] == [[3], [7]]
+    assert fig.layout.sliders[0].steps[0].label == "step 0: 'd', 'e', 'f', '␣' enter"
+
+
+def test_forty_steps_of_any_film_stay_under_300_kilobytes():
+    tokens, k = list("x" * 40), torch.randn(40, 4)
+    many = [torch.randn(32, 40) for _ in range(40)]
+    for recipes in (recipe(Full(), k), recipe(Window(9), k), many):
+        assert len(draw.film(recipes, tokens, views=view(Full(), k, k)).to_json()) < 300_000
+
+
+def test_a_film_needs_no_kernel_and_waits_to_be_played():
+    fig = film("window")
+    labels = [button.label for button in fig.layout.updatemenus[0].buttons]
+    assert "play" in labels[0] and "pause" in labels[1] and len(fig.frames) == len(fig.layout.sliders[0].steps) == N
+
+
+def test_recipe_and_view_are_never_confused():
+    held, got = FIGURES["recipe"](), FIGURES["view"]()
+    assert held.layout.title.text == "What each slot holds" and got.layout.title.text == "What each query receives"
+    assert held.layout.yaxis.title.text == "slot (oldest first)" and got.layout.yaxis.title.text == "query of token"
+    assert draw.alt(held).startswith("Recipe: ") and draw.alt(got).startswith("View: ")
+
+
+def test_nothing_is_drawn_where_nothing_is_held():
+    z = draw.recipe(torch.tensor([[0.0, 0.25], [1.0, 0.0]]), "ab").data[0].z
+    assert [list(row) for row in z] == [[None, 0.25], [1.0, None]]
+
+
+def test_curves_differ_in_more_than_colour_and_carry_their_names():
+    fig = FIGURES["curves"]()
+    a, b = fig.data
+    assert a.line.dash != b.line.dash and a.marker.symbol != b.marker.symbol and a.line.color != b.line.color
+    notes = {note.text: note for note in fig.layout.annotations}
+    assert abs(notes["b"].yshift - notes["a"].yshift) > 15 and notes["a"].x == pytest.approx(np.log10(4))
+
+
+def test_the_first_cell_that_differs_is_boxed_and_named():
+    fig = draw.compare(torch.eye(3), torch.eye(3).roll(1, 0), "abc")
+    assert draw.alt(fig) == "First difference: row 0, token 0 ('a') has 1.00, expected 0.00."
+    assert [(s.x0, s.y0) for s in fig.layout.shapes] == [(-0.5, -0.5)] * 2
+    assert draw.alt(draw.compare(torch.eye(3), torch.eye(2, 3), "abc")) == "Yours has 3 rows, the target 2."
+    assert not draw.compare(torch.eye(3), torch.eye(3), "abc").layout.shapes
+
+
+def test_the_dye_stands_still_or_plays():
+    x = torch.rand(3, 50)
+    moving, still = draw.dye(x, x, "x" * 50, (2, 6)), draw.dye(None, x, "x" * 50, (2, 6), still=True)
+    assert moving.frames and not still.frames and len(moving.data) == 2 and len(still.data) == 1
+    assert draw.alt(still).startswith("The fact stands in bytes 2 to 5 of 50")
+
+
+def test_tensors_of_any_kind_are_drawn():
+    for x in (torch.eye(3, dtype=torch.bfloat16), torch.eye(3, requires_grad=True), np.eye(3), [[1, 0, 0]] * 3):
+        assert draw.recipe(x, "abc").data[0].z[0][0] == 1.0
+
+
+def test_text_is_never_read_as_markup():
+    assert "<b>" not in str(draw.film(recipe(Full(), K[:2]), ["<b>", "$x$"]).data[0].text)
+    assert draw.label("\n") == "↵" and draw.label(b"\xff") == "�"
+
+
+@pytest.mark.parametrize(
+    "wrong, named",
+    [
+        (lambda: draw.recipe(torch.eye(3), "ab"), "one column for each of the 2 tokens"),
+        (lambda: draw.film([], "ab"), "1 to 2 recipes for 2 tokens, got 0"),
+        (lambda: draw.film([torch.eye(2)] * 3, "ab"), "got 3"),
+        (lambda: draw.film([torch.eye(2)] * 2, "ab", views=torch.ones(1, 2)), "a row for each of the 2 tokens"),
+        (lambda: draw.keys(Q, K, K, "ab"), "2 tokens need as many rows"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named(wrong, named):
+    with pytest.raises(ValueError, match=named):
+        wrong()
