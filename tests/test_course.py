@@ -382,18 +382,18 @@ def test_names_are_away_while_an_answer_is_graded_and_back_afterwards(tiny):
 
 
 def test_odd_and_hostile_answers_lose_their_task_and_nothing_else(tiny):
-    """A dead kernel, a loop without end, a lone right answer that prints; a changed check; 3 s a cell."""
+    """A dead kernel, a loop without end, a lone right answer that prints; a changed check; 5 s a cell."""
     started = time.monotonic()
     answers = {
-        "double": "import os\ndef double(x):\n    os._exit(1)",
-        "total": "def total(x):\n    while True:\n        pass",
+        "double": "def double(x):\n    while True:\n        pass",
+        "total": "import os\nos._exit(1)",
         "hand": "import sys\nprint('noise')\nprint('noise', file=sys.stderr)\nkept = (3, 4)",
         "total-check": "print('total: 1.00')",
     }
-    verdict = answered(tiny, answers, cell_seconds=3)
+    verdict = answered(tiny, answers, cell_seconds=5)
     states = {task["task"]: (task["state"], task["points"], task["feedback"]) for task in verdict["tasks"]}
-    assert states["double"] == ("failed", 0, "Its kernel died.")
-    assert states["total"][:2] == ("failed", 0) and "was stopped" in states["total"][2]
+    assert states["double"] == ("failed", 0, "It took too long and was stopped: does a loop end?")
+    assert states["total"] == ("failed", 0, "Its kernel died.")
     assert states["hand"] == ("passed", 1, "As asked for.")
     assert (verdict["points"], verdict["total"], verdict["bonus"], verdict["bonus_total"]) == (0, 5, 1, 1)
     assert verdict["notes"] == ["The check of 'total' is changed in this file; the course's own was used."]
@@ -403,7 +403,7 @@ def test_odd_and_hostile_answers_lose_their_task_and_nothing_else(tiny):
 def test_right_wrong_and_broken_answers_side_by_side(tiny):
     answers = {
         "double": "from memlib import Window\ndef double(x):\n    return 2 * x",
-        "total": "def total(x):\n    print('looking at', x)\n    return sum(v.item() for v in x.double())",
+        "total": "number = inputs = 3\ndef total(x):\n    print(x)\n    return sum(v.item() for v in x.double())",
         "hand": "kept = [3, 4",
     }
     verdict = answered(tiny, answers, seed=5)
@@ -417,12 +417,6 @@ def test_right_wrong_and_broken_answers_side_by_side(tiny):
     assert set(double) == {"task", "kind", "bonus", "points", "of", "state", "feedback", "next"}
     text = grading.as_text(verdict)
     assert text.startswith("77_tiny: 3 of 5 points, bonus 0 of 1\n") and "Look next: Count." in text
-
-
-def test_a_loop_in_the_answer_cell_itself_is_stopped(tiny):
-    answers = {"double": "while True: pass", "total": "def total(x):\n    return x.sum()"}
-    verdict = answered(tiny, answers, cell_seconds=2)
-    assert [task["state"] for task in verdict["tasks"]] == ["failed", "passed", "unanswered"]
 
 
 def test_answers_are_found_in_a_notebook_that_was_worked_in(tiny):

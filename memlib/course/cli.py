@@ -42,6 +42,8 @@ def _start(args) -> int:
 def _grade(args) -> int:
     from memlib.course.grade import as_text, grade
 
+    if sys.stderr.isatty():
+        print("Grading: about ten seconds.", file=sys.stderr)
     verdict = grade(args.path, args.seed)
     if args.json != "-":
         print(as_text(verdict))

@@ -85,9 +85,11 @@ def look(task: str, chapter: str) -> None:
     shell = get_ipython()
     cell = _stored(task, chapter)
     heard = io.StringIO()
+    space = dict(shell.user_ns)
+    stage.names(space)
     stage.begin(to=heard)
     try:
-        error = execute("".join(cell["source"]), shell.user_ns, f"<check {task}>")
+        error = execute("".join(cell["source"]), space, f"<check {task}>")
     finally:
         stage.end()
     expected = "".join(cell["outputs"][0]["text"])

@@ -33,6 +33,7 @@ FORMAT = 1
 CELL_SECONDS = 15  # an answer, or its check
 OWN_SECONDS = 90  # a cell of the course's own
 ALL_SECONDS = 180
+STAGE = "__import__('memlib.course.stage').course.stage"
 LEFT_OUT = "raise RuntimeError('left out')"
 
 
@@ -94,12 +95,13 @@ def rebuild(exercise: Exercise, answers: dict[str, str], expected: dict[str, str
         if cell.kind != "code" or "look" in cell.options:
             continue
         if "task" in cell.options:
-            add("stage", name, f"__import__('memlib.course.stage').course.stage.begin(*{exercise.tasks[name].hides!r})")
+            add("stage", name, f"{STAGE}.begin(*{exercise.tasks[name].hides!r})")
             add("answer", name, answers[name])
+            add("stage", name, f"{STAGE}.names()")
         elif "check" in cell.options:
             add("check", name, cell.source, [new_output("stream", name="stdout", text=expected[name])])
             cells[-1].metadata["tags"] = ["nbval-check-output"]
-            add("stage", name, "__import__('memlib.course.stage').course.stage.end()")
+            add("stage", name, f"{STAGE}.end()")
         else:
             add("plain", None, cell.source)
     return new_notebook(cells=cells), roles

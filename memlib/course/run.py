@@ -40,6 +40,7 @@ def run(exercise: Exercise, answers: dict[str, str] | None = None, seed: int = 0
                 stage.begin(*exercise.tasks[name].hides, space=space, to=heard)
                 source = (answers or {}).get(name, solved(cell))
                 failed[name] = execute(source, space, f"<answer {name}>")
+                stage.names(space)
             elif "check" in cell.options:
                 error = execute(cell.source, space, f"<check {name}>")
                 results[name] = Printed(heard.getvalue(), failed[name] or error)

@@ -60,6 +60,13 @@ def end() -> None:
         where[name] = thing
 
 
+def names(space: dict | None = None) -> None:
+    """Give the notebook back what checks are made of, where an answer has used one of their names."""
+    from memlib.course import inputs, number, report
+
+    (vars(sys.modules["__main__"]) if space is None else space).update(inputs=inputs, number=number, report=report)
+
+
 def say(text: str) -> None:
     """Print a report's text to where it is heard."""
     print(text, file=_report_to or sys.stdout, flush=True)
