@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from memlib import ink
-from memlib.film import film, moment, playing
+from memlib.dye import dye
+from memlib.film import film, moment
 from memlib.ink import alt, label, token_colors
 
 __all__ = ["alt", "bars", "compare", "curves", "dye", "film", "keys", "label", "moment", "predict_then", "reach",
@@ -20,7 +21,6 @@ __all__ = ["alt", "bars", "compare", "curves", "dye", "film", "keys", "label", "
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 COLORS = [ink.OKABE_ITO[i] for i in (4, 5, 2, 0, 6, 1)]  # of curves and bars
-DYE = [[0, ink.CLEAR], [0.5 / 127, ink.CLEAR], *([(1 + 126 * i / 9) / 127, c] for i, c in enumerate(ink.HEAT))]
 ACROSS = ink.WIDTH - ink.LEFT - ink.RIGHT
 
 
@@ -190,52 +190,6 @@ def reach(grid, tokens, layers=None, title: str = "How far back influence reache
     fig.update_xaxes(title="token that was changed", **_columns(across, ACROSS + ink.LEFT - left - 70))
     fig.update_yaxes(**ink.rows(names, plot))
     return ink.dress(fig, title, f"Tokens felt at the last place: {'; '.join(back)}.", plot, 54, left=left, right=90)
-
-
-def dye(recipe_dye, view_dye, text: str, span: tuple[int, int], title: str = "Where the fact's dye goes",
-        still: bool = False) -> go.Figure:  # fmt: skip
-    """Where a dyed fact goes while a text is read: [layers, bytes] each, as a film (still: its last picture).
-
-    recipe_dye: the share of it that the slots still hold, or None; view_dye: what each byte's query receives.
-    span: the fact's place in the text, in bytes.
-    """
-    told = (("how much of it the slots still hold", recipe_dye), ("how much each byte's query receives", view_dye))
-    parts = {name: ink.matrix(a, name) for name, a in told if a is not None}
-    fig = make_subplots(len(parts), 1, subplot_titles=list(parts), vertical_spacing=0.26, shared_xaxes=True)
-    high = [max(1.0 if "slots" in name else 0.0, float(a.max(initial=0))) or 1.0 for name, a in parts.items()]
-    n, where = next(iter(parts.values())).shape[1], f"bytes {span[0]} to {span[1] - 1}"
-    for i, (a, most) in enumerate(zip(parts.values(), high, strict=True), 1):
-        fig.add_heatmap(z=_dyed(a, most, n if still else span[0] + 1), zmin=0, zmax=127, colorscale=DYE, row=i, col=1,
-                        showscale=False, hoverinfo="skip", ygap=2)  # fmt: skip
-        line = {"color": ink.OKABE_ITO[5], "width": 3}
-        fig.add_vrect(x0=span[0] - 0.5, x1=span[1] - 0.5, line=line, row=i, col=1)
-        fig.update_yaxes(title="layer", row=i, col=1, **ink.rows([str(j) for j in range(len(a))], 90))
-        fig.update_xaxes(range=[-0.5, n - 0.5], showticklabels=True, showgrid=False, row=i, col=1)
-    ends = [f"{name}: {a[:, -1].mean():.2f} at the end" for name, a in parts.items()]
-    says = f"The fact stands in {where} of {n} (boxed). Mean of the layers: {'; '.join(ends)}. Yellow is {_most(high)}."
-    if not still:
-        playing(fig, *_dye_frames(parts, high, text.encode(), n))
-    return ink.dress(fig, title, says, 120 * len(parts) + 20, 30 if still else 110, top=ink.TOP + 28)
-
-
-def _most(high: list[float]) -> str:
-    return " and ".join(dict.fromkeys(f"{v:.2g}" for v in high))
-
-
-def _dyed(x: np.ndarray, most: float, until: int) -> np.ndarray:
-    """127 levels of dye in a byte each, nothing of what is not read yet."""
-    levels = np.round(1 + 126 * np.clip(x / most, 0, 1)).astype(np.int8)
-    levels[:, until:] = 0
-    return levels
-
-
-def _dye_frames(parts: dict, high: list[float], text: bytes, n: int) -> tuple[list[go.Frame], list[str]]:
-    every, frames, said = max(1, n // 40), [], []
-    for t in sorted({*range(every - 1, n, every), n - 1}):
-        read = [{"type": "heatmap", "z": _dyed(a, most, t + 1)} for a, most in zip(parts.values(), high, strict=True)]
-        frames.append(go.Frame(data=read, name=str(t), traces=list(range(len(read)))))
-        said.append(f"byte {t}: … {text[max(0, t - 29) : t + 1].decode(errors='replace')}")
-    return frames, said
 
 
 def compare(yours, target, tokens, title: str = "Yours and the target") -> go.Figure:

@@ -129,7 +129,7 @@ def one_fact(memory, model=None, distance: int = 150, statement: str = "The door
 
 
 def _dye_of(fact) -> go.Figure:
-    return draw.dye(fact.recipe_dye, fact.view_dye, fact.text, fact.fact_span, still=True)
+    return draw.dye(fact.recipe_dye, fact.view_dye, fact.text, fact.fact_span, after=fact.said, still=True)
 
 
 def _told(fact) -> str:

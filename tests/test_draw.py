@@ -185,10 +185,20 @@ def test_the_first_cell_that_differs_is_boxed_and_named():
 
 
 def test_the_dye_stands_still_or_plays():
-    x = torch.rand(3, 50)
-    moving, still = draw.dye(x, x, "x" * 50, (2, 6)), draw.dye(None, x, "x" * 50, (2, 6), still=True)
-    assert moving.frames and not still.frames and len(moving.data) == 2 and len(still.data) == 1
-    assert draw.alt(still).startswith("The fact stands in bytes 2 to 5 of 50")
+    x = torch.linspace(1, 0, 50).expand(3, 50)
+    moving, still = (draw.dye(h, x, "x" * 50, (2, 6), after="4711", still=h is None) for h in (x, None))
+    assert moving.frames and not still.frames and (len(moving.data), len(still.data)) == (4, 3)
+    assert draw.alt(moving).startswith("Of the fact 'xxxx' the slots hold 90% when it has been read and 0% at the end")
+    assert draw.alt(still).startswith("Of the fact 'xxxx' the last byte gives 0% of its attention")
+
+
+def test_the_dyed_text_is_read_on_and_the_fact_is_struck_out_when_nothing_is_left():
+    x, text = torch.zeros(1, 60), "The code is 47. " + "Talk of this and that. " * 2
+    x[0, 15:30] = 1
+    frames = draw.dye(x, x, text[:60], (0, 15), after="47").frames
+    shown = [frame.layout.annotations[-1].text for frame in frames]
+    assert len(shown) == 60 and "▌" in shown[20] and "47" in shown[-1].split("</s>")[-1]
+    assert "<s>" not in shown[20] and "<s>" in shown[40]
 
 
 def test_tensors_of_any_kind_are_drawn():
