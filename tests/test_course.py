@@ -1,5 +1,6 @@
 """The course's machinery: sources, reports, comparison, grading of odd and hostile files, the button, the commands."""
 
+import ast
 import json
 import os
 import re
@@ -581,10 +582,10 @@ from memlib.course import button
 from memlib.course.button import handed_in
 from IPython import get_ipython
 book = handed_in({name!r}, get_ipython())
-print({{cell.id: cell.source for cell in book.cells if cell.id in {list(found.tasks)!r}}})
+print({{cell["id"]: cell["source"] for cell in book["cells"] if cell["id"] in {list(found.tasks)!r}}})
 """
     )
-    sources = eval(shown)
+    sources = ast.literal_eval(shown)
     assert sources[one.name] == source.solved(one.answer) and sources[two.name] == source.solved(two.answer)
     assert sources[three.name] == source.stub(three.answer)
     said = kernel(

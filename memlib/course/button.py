@@ -12,8 +12,6 @@ import tempfile
 import threading
 from pathlib import Path
 
-import nbformat
-
 from memlib.course.places import CourseError, chapter
 from memlib.course.source import Exercise, load_exercise, stub
 
@@ -58,7 +56,7 @@ def defined(source: str) -> set[str]:
     return names | {target.id for target in targets if isinstance(target, ast.Name)}
 
 
-def handed_in(name: str, shell):
+def handed_in(name: str, shell) -> dict:
     """The course's exercise with the answers that were run in this kernel."""
     from memlib.course.grade import with_answers
 
@@ -66,11 +64,11 @@ def handed_in(name: str, shell):
     return with_answers(name, sources(exercise, shell))
 
 
-def verdict_of(book, name: str) -> dict:
+def verdict_of(book: dict, name: str) -> dict:
     """Grade a notebook in a process of its own; {"problem": sentence} where that was not possible."""
     with tempfile.TemporaryDirectory(prefix="memlib-button-") as folder:
         path, out = Path(folder, f"{name}.ipynb"), Path(folder, "verdict.json")
-        nbformat.write(book, path)
+        path.write_text(json.dumps(book), encoding="utf-8")
         command = [sys.executable, "-m", "memlib.course.cli", "grade", str(path), "--json", str(out), "--keep"]
         env = {key: value for key, value in os.environ.items() if key != "MEMLIB_SEED"}
         done = subprocess.run(command, capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL)

@@ -19,9 +19,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import nbformat
-from nbformat.v4 import new_code_cell, new_notebook, new_output
-
 from memlib.course import judge, submission
 from memlib.course.compare import first_difference
 from memlib.course.feedback import UNANSWERED, from_kernel
@@ -80,15 +77,18 @@ def _sums(tasks: list[dict]) -> dict:
     }
 
 
-def rebuild(exercise: Exercise, answers: dict[str, str], expected: dict[str, str]):
+def rebuild(exercise: Exercise, answers: dict[str, str], expected: dict[str, str]) -> tuple[dict, list]:
     """The course's notebook with these answers and expected outputs, and the role and task of each cell."""
     cells, roles = [], []
 
-    def add(role: str, task: str | None, source: str, outputs=()):
-        cells.append(new_code_cell(source, id=f"c{len(cells)}", execution_count=1, outputs=list(outputs)))
-        roles.append((role, task))
+    def add(role: str, task: str | None, source: str, printed: str | None = None):
+        outputs = [] if printed is None else [{"output_type": "stream", "name": "stdout", "text": printed}]
+        metadata = {} if printed is None else {"tags": ["nbval-check-output"]}
         if role in ("plain", "stage"):
-            cells[-1].metadata["seconds"] = OWN_SECONDS
+            metadata["seconds"] = OWN_SECONDS
+        cell = {"cell_type": "code", "id": f"c{len(cells)}", "execution_count": 1, "metadata": metadata}
+        cells.append(cell | {"source": source, "outputs": outputs})
+        roles.append((role, task))
 
     for cell in exercise.cells:
         name = cell.options.get("task") or cell.options.get("check")
@@ -99,12 +99,11 @@ def rebuild(exercise: Exercise, answers: dict[str, str], expected: dict[str, str
             add("answer", name, answers[name])
             add("stage", name, f"{STAGE}.names()")
         elif "check" in cell.options:
-            add("check", name, cell.source, [new_output("stream", name="stdout", text=expected[name])])
-            cells[-1].metadata["tags"] = ["nbval-check-output"]
+            add("check", name, cell.source, expected[name])
             add("stage", name, f"{STAGE}.end()")
         else:
             add("plain", None, cell.source)
-    return new_notebook(cells=cells), roles
+    return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, roles
 
 
 def _judged(exercise: Exercise, answers: dict, seed: int, expected: dict, seconds: float) -> dict[str, dict]:
@@ -146,12 +145,12 @@ def _sound(records: list[dict], roles: list) -> None:
             raise GraderFault(f"The exercise's set-up fails here: {error['ename']}: {error['evalue']}")
 
 
-def _nbval(book, seed: int, seconds: float, end: float) -> list[dict]:
+def _nbval(book: dict, seed: int, seconds: float, end: float) -> list[dict]:
     """The records of judge.py for a notebook, run in an empty folder and put an end to at `end`."""
     with tempfile.TemporaryDirectory(prefix="memlib-grade-", ignore_cleanup_errors=True) as folder:
         notebook, record = Path(folder, "work", "graded.ipynb"), Path(folder, "record.jsonl")
         notebook.parent.mkdir()
-        nbformat.write(book, notebook)
+        notebook.write_text(json.dumps(book), encoding="utf-8")
         own = {"MEMLIB_SEED": str(seed), "MEMLIB_GRADING": "1", "IPYTHONDIR": str(Path(folder, "ipython"))}
         command = [sys.executable, judge.__file__, str(notebook), str(record), str(seconds)]
         process = subprocess.Popen(
@@ -234,11 +233,11 @@ def untouched_file(chapter: str) -> Path:
     return ROOT / "exercises" / f"{chapter}.ipynb"
 
 
-def with_answers(chapter: str, answers: dict[str, str | None]):
+def with_answers(chapter: str, answers: dict[str, str | None]) -> dict:
     """The exercise's notebook with some answers filled in (None: the solution's)."""
-    exercise, book = load_exercise(chapter), nbformat.read(untouched_file(chapter), 4)
-    for cell in book.cells:
-        if cell.id in answers:
-            source = answers[cell.id]
-            cell.source = solved(exercise.tasks[cell.id].answer) if source is None else source
+    exercise, book = load_exercise(chapter), json.loads(untouched_file(chapter).read_text("utf-8"))
+    for cell in book["cells"]:
+        if cell["id"] in answers:
+            source = answers[cell["id"]]
+            cell["source"] = solved(exercise.tasks[cell["id"]].answer) if source is None else source
     return book
