@@ -45,7 +45,7 @@ def bits_by_position(model: LanguageModel, text: Tensor, length: int = 256, rows
     for some in starts.split(max(batch // length, 1)):
         tokens = text[some[:, None] + torch.arange(length + 1)].long().to(model.embed.weight.device)
         logits = model(tokens[:, :-1]).float()
-        total += F.cross_entropy(logits.mT, tokens[:, 1:], reduction="none").sum(0).double().cpu()
+        total += F.cross_entropy(logits.mT, tokens[:, 1:], reduction="none").sum(0).cpu().double()
     return total / (rows * math.log(2))
 
 

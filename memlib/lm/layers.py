@@ -105,9 +105,9 @@ class InCache:
     def read(self, mem, q: Tensor, new: KV | None = None, lse: bool = False):
         slots = self.memory.slots(mem)
         m, n = slots.n, 0 if new is None else new.n
-        places = torch.arange(m + n, device=q.device)
+        places = torch.arange(max(m + n, 1), device=q.device)
         cos, sin = turns(places, q.shape[-1], q.dtype)
-        last = (cos[m:], sin[m:]) if n else (cos[m - 1 : m], sin[m - 1 : m])
+        last = (cos[m:], sin[m:]) if n else (cos[-1:], sin[-1:])
         here = KV(turn(slots.k, (cos[:m], sin[:m])), slots.v, slots.bias)
         behind = None if new is None else KV(turn(new.k, last), new.v, new.bias)
         return attend(turn(q, last), here, lse, behind)
