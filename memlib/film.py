@@ -120,8 +120,8 @@ class Play:
         """The whole film in a sentence."""
         gone = [t for t in range(self.steps) if (self.held(t - 1) & ~self.held(t)).any()]
         lost = f"the first token leaves at step {gone[0]}" if gone else "no token ever leaves"
-        return (f"A film of {self.steps} steps: a memory reads {len(self.labels)} tokens; {lost}; "
-                f"at the end {self.holding(self.steps - 1)}")  # fmt: skip
+        read = f"{self.steps} steps, {len(self.labels)} tokens read"
+        return f"Film: {read}; {lost}; at the end {self.holding(self.steps - 1)}"
 
     # the panels
 
@@ -167,10 +167,12 @@ class Play:
         text = {**bars, "x": list(range(n)), "y": [1] * n, "text": self._fitting(ACROSS / n),
                 "hovertext": [f"{ink.safe(text)}: token {i}" for i, text in enumerate(self.labels)]}  # fmt: skip
         slots = {**bars, "marker": {"line": {"color": ink.LINE, "width": 1}}} if self.boxed else self._heat()
-        view = {"type": "bar", "x": list(range(n)), "hoverinfo": "text", "marker": {"color": colors}}
+        view = {"type": "bar", "x": list(range(n)), "marker": {"color": colors}, "customdata": text["hovertext"],
+                "hovertemplate": "%{customdata}: %{y:.3f}<extra></extra>"}  # fmt: skip
         point = {"type": "scatter", "y": [1.2], "mode": "markers", "hoverinfo": "skip",
                  "marker": {"symbol": "triangle-down", "size": 13, "color": ink.INK}}  # fmt: skip
-        fixed = [text | {"textfont": {"size": 14}}, slots, point] + [view] * (self.views is not None)
+        text["textfont"] = {"size": 14 if ACROSS / n > 12 else 11}
+        fixed = [text, slots, point] + [view] * (self.views is not None)
         axis = ["", "2", "", "3"]
         whole = [a | {"xaxis": f"x{i}", "yaxis": f"y{i}"} for a, i in zip(fixed, axis, strict=False)]
         return [_joined(a, b) for a, b in zip(whole, self.changes(t), strict=True)]
@@ -181,8 +183,7 @@ class Play:
         moving = [self._text(t), slots, {"type": "scatter", "x": [self.now(t)]}]
         if self.views is not None:
             row = self.views[self.now(t)]
-            said = [f"{ink.safe(self.labels[i])}: {w:.3f}" for i, w in enumerate(row)]
-            moving.append({"type": "bar", "y": [float(f"{w:.4g}") for w in row], "hovertext": said})
+            moving.append({"type": "bar", "y": [float(f"{w:.4g}") if w else 0 for w in row]})
         return moving
 
     def _text(self, t: int) -> dict:

@@ -105,7 +105,7 @@ def dress(
         title={"text": safe(title), "x": LEFT / WIDTH, "y": 1, "yanchor": "top", "pad": {"t": 10}, "font_size": 18},
         width=WIDTH, height=top + plot + under, showlegend=False, meta={"alt": says}, dragmode=False,
         margin={"l": left, "r": right, "t": top, "b": under}, hoverlabel={"font": {"size": 14}},
-        modebar={"remove": ["select", "lasso"], "bgcolor": CLEAR, "color": INK, "activecolor": INK},
+        modebar={"remove": ["select", "lasso", "sendChartToCloud"], "bgcolor": CLEAR, "color": INK, "activecolor": INK},
     )  # fmt: skip
     for update in (fig.update_xaxes, fig.update_yaxes):
         update(gridcolor=LINE, zeroline=False, linecolor=LINE, tickcolor=LINE, fixedrange=True)

@@ -39,7 +39,7 @@ def _settled(home: Path) -> dict[str, str]:
     own = {"HOME": "", "IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data",
            "JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings",
            "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}  # fmt: skip
-    return {**os.environ, **{key: str(home / folder) for key, folder in own.items()}}
+    return {"OMP_NUM_THREADS": "1", **os.environ, **{key: str(home / folder) for key, folder in own.items()}}
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def prompts(page) -> list[str]:
     return [re.sub(r"[\[\]:\s]", "", text) for text in page.locator(".jp-CodeCell").evaluate_all(read)]
 
 
-def run_all(page, patience: float = 180) -> None:
+def run_all(page, patience: float = 300) -> None:
     """Run, Run All Cells; waits until every cell is done. Raises with what was printed in red where one fails."""
     menu(page, "Run", "Run All Cells")
     end, started = time.monotonic() + patience, False
@@ -149,7 +149,7 @@ def picture(plot) -> str:
     return plot.evaluate("plot => [...plot.querySelectorAll('.main-svg')].map(svg => svg.innerHTML).join()")
 
 
-def changes(page, plot, act, patience: float = 30) -> bool:
+def changes(page, plot, act, patience: float = 60) -> bool:
     """Whether the plot looks different some time after act()."""
     before, end = picture(plot), time.monotonic() + patience
     act()
