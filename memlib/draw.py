@@ -96,7 +96,7 @@ def curves(
             line={"color": color, "dash": DASHES[i % 6], "width": 3}, marker={"symbol": MARKS[i % 6], "size": 9},
             hovertemplate="%{x}: %{y:.4g}<extra>%{fullData.name}</extra>",
         )  # fmt: skip
-    fig.update_xaxes(title=ink.safe(x), **(_doublings(lines) if log_x else {}))
+    fig.update_xaxes(title=ink.safe(x), **_places(lines, log_x))
     fig.update_yaxes(title=ink.safe(y))
     for note in _names_at_ends(lines, log_x, plot):
         fig.add_annotation(note)
@@ -111,10 +111,13 @@ def _band(x: np.ndarray, low: np.ndarray, high: np.ndarray, color: str) -> go.Sc
                       opacity=0.2, hoverinfo="skip", mode="lines")  # fmt: skip
 
 
-def _doublings(lines: dict) -> dict:
-    """A logarithmic axis that names the places measured, where they are few."""
-    at = sorted({float(v) for a, _ in lines.values() for v in a})
-    return {"type": "log"} | ({"tickvals": at, "ticktext": [f"{v:g}" for v in at]} if len(at) <= 12 else {})
+def _places(lines: dict, log: bool) -> dict:
+    """An axis just as long as the curves; a logarithmic one names the places measured, where they are few."""
+    at = sorted({float(v) for a, _ in lines.values() for v in a}) or [1.0]
+    low, high = (float(v) for v in np.log10([at[0], at[-1]])) if log else (at[0], at[-1])
+    more = 0.02 * ((high - low) or 1.0)
+    named = {"tickvals": at, "ticktext": [f"{v:g}" for v in at]} if log and len(at) <= 12 else {}
+    return {"type": "log" if log else "linear", "range": [low - more, high + more], **named}
 
 
 def _names_at_ends(lines: dict, log_x: bool, plot: int) -> list[dict]:
@@ -148,7 +151,10 @@ def bars(values: dict, y: str = "", title: str = "", log: bool = False) -> go.Fi
     ))  # fmt: skip
     fig.update_yaxes(tickfont={"size": 15}, **ink.rows(names, 46 * len(names) + 10), ticks="")
     fig.update_yaxes(mirror=False)
-    fig.update_xaxes(title=ink.safe(y), type="log" if log else "linear", nticks=6)
+    if log:
+        low, high = np.log10(numbers[numbers > 0].min()), np.log10(numbers.max())
+        fig.update_xaxes(type="log", dtick=1, range=[np.floor(low - 0.1), high + 0.05])
+    fig.update_xaxes(title=ink.safe(y), nticks=6)
     says = f"{y or 'Cost'}: " + "; ".join(f"{name} {t}" for name, t in zip(names, text, strict=True)) + "."
     left = min(400, 24 + int(8.4 * max(map(len, names), default=0)))
     return ink.dress(fig, title, says[:1].upper() + says[1:], 46 * len(names) + 10, left=left, right=90)
