@@ -44,12 +44,13 @@ widgets.one_fact(Full(), model)
 # its layers have kept. The whole chapter is about those.
 
 # %%
-fact = tasks.one_fact(Full(), distance=150, model=model)
+door = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
+fact = tasks.one_fact(Full(), model=model, stream=lm.stream(150, seed=1, own=door))
 print(f"right: {fact.answer!r}   the model says: {fact.said!r}   probability of the right answer: {fact.p:.3f}")
 assert fact.said == fact.answer and fact.p > 0.5
 
 # %% tags=["film"]
-draw.dye(fact.recipe_dye, fact.view_dye, fact.text, fact.fact_span,
+draw.dye(fact.recipe_dye, fact.view_dye, fact.text, fact.fact_span, after=fact.said,
          title="The fact's dye: how much of it is in the cache, how much each byte receives of it")  # fmt: skip
 
 # %% [markdown]
@@ -120,7 +121,7 @@ widgets.knob(
         y="weight",
         title=f"query {query:.1f} reads {attend(torch.full((1, 1), float(query)), three).item():.1f}",
     ),  # fmt: skip
-    query=(-4.0, 4.0, 1.0),
+    query=(-4.0, 4.0, 1.0, 0.25),
 )
 
 # %%

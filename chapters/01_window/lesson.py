@@ -356,7 +356,8 @@ said = {repr(m): outputs(m, sink_q, KV(sink_k, sink_v)).norm(dim=-1)
 full_said, plain, kept = said.values()
 assert plain[8:].mean() > 2 * full_said[8:].mean() and (kept - full_said)[8:].abs().mean() < 0.5 * plain[8:].mean()
 sinks = Window(4, sinks=2)
-display(draw.film(recipe(sinks, kv.k), tokens, views=view(sinks, q, kv.k),
+start = slice(0, 18)  # of the text
+display(draw.film(recipe(sinks, kv.k[start]), tokens[start], views=view(sinks, q[start], kv.k[start]),
                   title="Two sinks and a window of 4: the first two bytes never leave"))  # fmt: skip
 draw.curves({name: (list(range(40)), y.tolist()) for name, y in said.items()},
             x="token", y="length of what the head says", title="The sink leaves at token 8")  # fmt: skip
