@@ -35,14 +35,14 @@ def knob(make_figure, **controls) -> ipw.VBox:
     """
     boxes = {name: _control(name, given) for name, given in controls.items()}
 
-    def picture() -> go.Figure:
-        return make_figure(**{name: box.value for name, box in boxes.items()})
+    def see() -> tuple[go.Figure, str]:
+        fig = make_figure(**{name: box.value for name, box in boxes.items()})
+        return fig, _spoken(draw.alt(fig))
 
-    first = picture()
-    figure, said = go.FigureWidget(_bare(first)), ipw.HTML(_spoken(draw.alt(first)))
-    again = calmly(guarded(lambda: _show(figure, said, picture()), said))
+    figure, said, again = _live(see)
+    calm = calmly(again)
     for box in boxes.values():
-        box.observe(again, "value")
+        box.observe(calm, "value")
     return _box([*boxes.values(), figure, said], controls=boxes, figure=figure, said=said)
 
 
@@ -104,32 +104,20 @@ def one_fact(memory, model=None, distance: int = 150, statement: str = "The door
     if isinstance(getattr(memory, "size", None), int):
         boxes["size"] = ipw.IntSlider(value=memory.size, min=1, max=1200, description="size of the memory", **LATER)
 
-    def asked():
-        told, far = boxes["fact"].value.strip(), boxes["distance"].value
-        last = told.rstrip(".!? ").rpartition(" ")[2]
-        read = resized(memory, boxes["size"].value) if "size" in boxes else memory
-        own = facts.Fact(told, boxes["question"].value, last)
-        return tasks.one_fact(read, distance=far, model=model, stream=facts.stream(far, own=own))
+    def see() -> tuple[go.Figure, str]:
+        told, asked, far, *size = (box.value for box in boxes.values())
+        own = facts.Fact(told.strip(), asked, told.rstrip(".!? ").rpartition(" ")[2])
+        read = resized(memory, *size) if size else memory
+        seen = tasks.one_fact(read, distance=far, model=model, stream=facts.stream(far, own=own))
+        dyed = draw.dye(seen.recipe_dye, seen.view_dye, seen.text, seen.fact_span, after=seen.said, still=True)
+        return dyed, _told(seen)
 
-    first = asked()
-    figure, said = go.FigureWidget(_bare(_dye_of(first))), ipw.HTML(_told(first))
-
-    def again() -> None:
-        said.value = "<p>Reading ...</p>"
-        seen = asked()
-        _show(figure, said, _dye_of(seen))
-        said.value = _told(seen)
-
+    figure, said, again = _live(see)
     press = ipw.Button(description="Ask", tooltip="Read the text and ask the question", layout=AUTO)
-    press.on_click(guarded(again, said))
-    for name in ("distance", "size"):
-        if name in boxes:
-            boxes[name].observe(guarded(again, said), "value")
+    press.on_click(again)
+    for box in list(boxes.values())[2:]:
+        box.observe(again, "value")
     return _box([*boxes.values(), press, said, figure], controls=boxes, button=press, figure=figure, said=said)
-
-
-def _dye_of(fact) -> go.Figure:
-    return draw.dye(fact.recipe_dye, fact.view_dye, fact.text, fact.fact_span, after=fact.said, still=True)
 
 
 def _told(fact) -> str:
@@ -153,14 +141,12 @@ def predict(question: str, x, target=None, y: str = "", log_x: bool = False, x_n
     button = ipw.Button(description="Now show the measured curve", layout=AUTO, disabled=target is None)
     shown = []
 
-    def picture() -> go.Figure:
+    def see() -> tuple[go.Figure, str]:
         sketch = [slider.value for slider in sliders]
         fig = draw.predict_then(x, sketch, target if shown else None, x_name, y, log_x, title=question)
-        return fig.update_yaxes(range=[low, high])
+        return fig.update_yaxes(range=[low, high]), _spoken(draw.alt(fig))
 
-    first = picture()
-    figure, said = go.FigureWidget(_bare(first)), ipw.HTML(_spoken(draw.alt(first)))
-    again = guarded(lambda: _show(figure, said, picture()), said)
+    figure, said, again = _live(see)
     calm = calmly(again)
     for slider in sliders:
         slider.observe(calm, "value")
@@ -180,31 +166,42 @@ def quiz(question: str, options=None, answer=None, why="", numeric=None) -> Ques
     """
     if (options is None) == (numeric is None):
         raise ValueError("quiz: give either options and answer, or numeric")
-    if numeric is not None:
-        right = [float(v) for v in np.atleast_1d(numeric)]
-        asked = "a number" if len(right) == 1 else f"{len(right)} numbers"
-        choice = ipw.Text(placeholder=asked, description="Your answer:", style=WIDE)
-        plain = " ".join(f"{v:g}" for v in right)
-    else:
-        if answer not in range(len(options)):
-            raise ValueError(f"quiz: answer must be one of 0 to {len(options) - 1}, got {answer!r}")
-        choice = ipw.RadioButtons(options=[(text, i) for i, text in enumerate(options)], value=None, layout=AUTO)
-        plain = options[answer]
+    choice, plain, judged = _options(options, answer, why) if numeric is None else _numbers(numeric, why)
     button, said = ipw.Button(description="Check", tooltip="Check this answer", layout=AUTO), ipw.HTML()
 
     def judge() -> None:
         said.value = f'<div role="status" aria-live="polite">{judged()}</div>'
 
-    def judged() -> str:
-        given = choice.value if numeric is None else numbers(choice.value)
-        if given is None or given == []:
-            return "Choose an answer first." if numeric is None else "Type a number first."
-        good = given == answer if numeric is None else _near(given, right)
-        return _verdict(good, why[given] if numeric is None and not isinstance(why, str) else why)
-
     button.on_click(guarded(judge, said))
     reason = why if isinstance(why, str) else " ".join(why)
-    return Question(question, [] if options is None else list(options), plain, reason, choice, button, said)
+    return Question(question, list(options or []), plain, reason, choice, button, said)
+
+
+def _options(options, answer, why):
+    """The choices as buttons, the right one in words, and the verdict on the choice made."""
+    if answer not in range(len(options)):
+        raise ValueError(f"quiz: answer must be one of 0 to {len(options) - 1}, got {answer!r}")
+    choice = ipw.RadioButtons(options=[(text, i) for i, text in enumerate(options)], value=None, layout=AUTO)
+
+    def judged() -> str:
+        if choice.value is None:
+            return "Choose an answer first."
+        return _verdict(choice.value == answer, why if isinstance(why, str) else why[choice.value])
+
+    return choice, options[answer], judged
+
+
+def _numbers(numeric, why):
+    """The same for numbers that are typed."""
+    right = [float(v) for v in np.atleast_1d(numeric)]
+    asked = "a number" if len(right) == 1 else f"{len(right)} numbers"
+    choice = ipw.Text(placeholder=asked, description="Your answer:", style=WIDE)
+
+    def judged() -> str:
+        given = numbers(choice.value)
+        return _verdict(_near(given, right), why) if given else "Type a number first."
+
+    return choice, " ".join(f"{v:g}" for v in right), judged
 
 
 def button(text: str, answer) -> ipw.VBox:
@@ -341,18 +338,29 @@ def _bare(fig: go.Figure) -> go.Figure:
     return fig.update_layout(height=fig.layout.height - less, margin_b=fig.layout.margin.b - less)
 
 
-def _show(figure: go.FigureWidget, said: ipw.HTML, new: go.Figure) -> None:
-    bare = _bare(new)
+def _live(see):
+    """A figure, the words beneath it, and the function that brings both up to date. see() -> (figure, words)."""
+    first, words = see()
+    figure, said = go.FigureWidget(_bare(first)), ipw.HTML(words)
+
+    def again() -> None:
+        new, words = see()
+        _show(figure, _bare(new))
+        said.value = words
+
+    return figure, said, guarded(again, said)
+
+
+def _show(figure: go.FigureWidget, new: go.Figure) -> None:
     with figure.batch_update():
-        if [trace.type for trace in figure.data] == [trace.type for trace in bare.data]:
-            for old, trace in zip(figure.data, bare.data, strict=True):
+        if [trace.type for trace in figure.data] == [trace.type for trace in new.data]:
+            for old, trace in zip(figure.data, new.data, strict=True):
                 old.update(trace.to_plotly_json(), overwrite=True)
         else:
             figure.data = ()
-            figure.add_traces(bare.data)
-        if figure.layout.to_plotly_json() != bare.layout.to_plotly_json():
-            figure.layout.update(bare.layout.to_plotly_json(), overwrite=True)
-    said.value = _spoken(draw.alt(new))
+            figure.add_traces(new.data)
+        if figure.layout.to_plotly_json() != new.layout.to_plotly_json():
+            figure.layout.update(new.layout.to_plotly_json(), overwrite=True)
 
 
 def _box(children: list, **parts) -> ipw.VBox:
