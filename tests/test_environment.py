@@ -72,6 +72,15 @@ def test_the_readme_has_both_commands_and_says_how_to_do_without_cuda():
         assert (ROOT / path.replace("\\", "/")).exists(), path
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_what_the_pages_link_to_is_there(name):
+    text = (ROOT / name).read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)\)", text):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+    for folder in re.findall(r"`(\w+/)`", text):
+        assert folder == "my/" or (ROOT / folder).is_dir(), folder
+
+
 def made(*words: str, **env: str) -> subprocess.CompletedProcess:
     names = {"PATH": "/usr/bin:/bin", **env}
     return subprocess.run(["make", "-C", str(ROOT), *words], capture_output=True, text=True, env=names)
