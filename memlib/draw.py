@@ -141,8 +141,11 @@ def predict_then(
     return curves(lines, x_name, y, log_x, title=title or "Sketched and measured")
 
 
-def bars(values: dict, y: str = "", title: str = "", log: bool = False) -> go.Figure:
-    """What each costs, {name: number}: a bar a name, its number printed at its end. y: what the numbers are."""
+def bars(values: dict, y: str = "", title: str = "", log: bool = False, top: float | None = None) -> go.Figure:
+    """What each costs, {name: number}: a bar a name, its number printed at its end.
+
+    y: what the numbers are; top: where the axis ends, so that a knob does not move it.
+    """
     names, numbers = list(values), ink.array(list(values.values()))
     text, at = [ink.number(v) for v in numbers], list(range(len(names)))
     fig = go.Figure(go.Bar(
@@ -154,6 +157,8 @@ def bars(values: dict, y: str = "", title: str = "", log: bool = False) -> go.Fi
     if log:
         low, high = np.log10(numbers[numbers > 0].min()), np.log10(numbers.max())
         fig.update_xaxes(type="log", dtick=1, range=[np.floor(low - 0.1), high + 0.05])
+    elif top is not None:
+        fig.update_xaxes(range=[min(0.0, float(numbers.min())), top])
     fig.update_xaxes(title=ink.safe(y), nticks=6)
     says = f"{y or 'Cost'}: " + "; ".join(f"{name} {t}" for name, t in zip(names, text, strict=True)) + "."
     left = min(400, 24 + int(8.4 * max(map(len, names), default=0)))

@@ -110,7 +110,7 @@ def one_fact(memory, model=None, distance: int = 150, statement: str = "The door
         read = resized(memory, *size) if size else memory
         seen = tasks.one_fact(read, distance=far, model=model, stream=facts.stream(far, own=own))
         dyed = draw.dye(seen.recipe_dye, seen.view_dye, seen.text, seen.fact_span, after=seen.said, still=True)
-        return dyed, _told(seen)
+        return dyed, _told(seen) + f"<p>{html.escape(draw.alt(dyed))}</p>"
 
     figure, said, again = _live(see)
     press = ipw.Button(description="Ask", tooltip="Read the text and ask the question", layout=AUTO)

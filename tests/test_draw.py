@@ -224,3 +224,7 @@ def test_text_is_never_read_as_markup():
 def test_arrays_that_do_not_fit_are_named(wrong, named):
     with pytest.raises(ValueError, match=named):
         wrong()
+
+
+def test_bars_under_a_knob_keep_their_axis():
+    assert draw.bars({"a": 0.2}, top=1).layout.xaxis.range == draw.bars({"a": 0.9}, top=1).layout.xaxis.range == (0, 1)
