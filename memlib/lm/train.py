@@ -21,7 +21,7 @@ from tqdm import tqdm
 from memlib.lm import data
 from memlib.lm.model import Config, LanguageModel
 from memlib.lm.talks import STAGES, mixed
-from memlib.lm.weights import checkpoint, load, restore, write
+from memlib.lm.weights import checkpoint, load, read, restore, where, write
 
 Source = Callable[[int, int, torch.Generator], tuple[Tensor, Tensor]]
 
@@ -139,6 +139,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parse.add_argument("--steps", type=int, help="default 1200, with --facts 2000")
     parse.add_argument("--rate", type=float, help="default 3e-3, with --facts 2e-3")
+    parse.add_argument("--lengths", metavar="N,N", help="bytes a row, in equal shares of the steps, in order")
     parse.add_argument("--seed", type=int, default=0)
     parse.add_argument("--out", type=Path, help="default build/stdlib.safetensors, build/facts.safetensors")
     parse.add_argument("--device", default=None, help="default: cuda, else mps, else cpu")
@@ -146,18 +147,22 @@ def main(argv: list[str] | None = None) -> None:
     torch.manual_seed(ask.seed)
     start = ask.start or ("stdlib" if ask.facts else "none")
     model = LanguageModel(Config()) if start == "none" else load(start)
+    before = None if start == "none" else read(where(start))[1]
     model.to(torch.device(ask.device) if ask.device else device())
     text, _ = data.texts(ask.text)
     if ask.facts:
         name, source, stages, steps, rate = "facts", mixed(text), STAGES, 2000, 2e-3
     else:
         name, source, stages, steps, rate = "stdlib", plain(text), ((1.0, 256),), 1200, 3e-3
+    if ask.lengths:
+        lengths = [int(n) for n in ask.lengths.split(",")]
+        stages = tuple((1 / len(lengths), n) for n in lengths)
     out = ask.out or Path("build") / f"{name}.safetensors"
     recipe = Recipe(ask.steps or steps, stages, rate=ask.rate or rate, seed=ask.seed)
     run = out.with_suffix(".run")
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(text):,} bytes to train on"
           + ("" if ask.text else f", the standard library's text {data.checksum()[:12]}"))  # fmt: skip
-    what = {"facts": ask.facts, "start": start, "data": ask.text or f"stdlib {data.checksum()}"}
+    what = {"facts": ask.facts, "start": start, "before": before, "data": ask.text or f"stdlib {data.checksum()}"}
     about = train(model, source, recipe, run, what=what)
     write(out, model.state_dict(), about | {"config": asdict(model.config)})
     print(f"{out}: {about['step']} steps, {about['seconds']:.0f} s; measure it: python -m memlib.lm.evaluate {out}")
