@@ -210,7 +210,7 @@ class Liar(torch.Tensor):
         return torch.ones(2)
 
 
-VECTOR = "x\n  entry 0 1.00, entry 1 -0.50"
+VECTOR = "x [entry]\n   1.00 -0.50"
 
 
 @pytest.mark.parametrize(
@@ -233,32 +233,36 @@ def test_a_report_says_the_same_of_the_same_numbers(value):
 def test_reports_speak_of_steps_slots_and_tokens():
     recipe = [torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [-0.001, 1.0]])]
     assert table.table("recipe", recipe) == (
-        "recipe\n  step 0, slot 0: token 0 1.00, token 1 0.00\n"
-        "  step 1, slot 0: token 0 1.00, token 1 0.00\n  step 1, slot 1: token 0 0.00, token 1 1.00"
+        "recipe [token]\n  step 0, slot 0: 1.00 0.00\n  step 1, slot 0: 1.00 0.00\n  step 1, slot 1: 0.00 1.00"
     )
     assert table.table("n", torch.tensor(3), digits=0) == table.table("n", 3.0, digits=0) == "n: 3"
     assert table.table("n", 2.6, digits=0) == "n: 2.60", "not rounded to a right answer"
     assert table.table("fits", torch.tensor(True)) == table.table("fits", True) == "fits: yes"
-    assert table.table("mask", torch.tensor([[True, False]]), digits=0) == "mask\n  row 0: column 0 1, column 1 0"
+    assert table.table("mask", torch.tensor([[True, False]]), digits=0) == "mask [column]\n  row 0: 1 0"
     assert table.table("order", ["Append ", "read, then  evict"]) == (
-        'order\n  entry 0 "append", entry 1 "read, then evict"'
+        'order [entry]\n  "append" "read, then evict"'
     )
     assert table.table("read", {"window": [2, 3], "full": [4]}, axes=("place",), digits=0) == (
-        "read\n  window: place 0 2, place 1 3\n  full: place 0 4"
+        "read [place]\n  window: 2 3\n  full:   4"
     )
-    assert table.table("bias", [float("-inf"), float("inf")]) == "bias\n  entry 0 -inf, entry 1 inf"
-    assert table.table("none", torch.zeros(0, 3), axes=("slot", "token")) == "none\n  no slot -"
+    assert table.table("bias", [float("-inf"), float("inf")]) == "bias [entry]\n  -inf  inf"
+    assert table.table("pairs", {"kept": 3, "read": 2.5}) == "pairs\n  kept 3.00, read 2.50"
+    assert table.table("none", torch.zeros(0, 3), axes=("slot", "token")) == "none [token]\n  no slot"
     assert "0x" not in table.table("pairs", {"a": 1, "b": torch.zeros(2)})
 
 
 def test_what_is_printed_can_be_read_back():
-    text = table.table("order", {"first": ["a: b, c", 'd "e"'], "second": ["x"]}) + "\n" + table.table("n", 3)
-    assert table.read(text) == {
-        "order": {
-            "first": {"entry 0": '"a: b, c"', "entry 1": r'"d \"e\""'},
-            "second": {"entry 0": '"x"'},
-        },
+    texts = [
+        table.table("order", {"first": ["a: b, c", 'd "e"'], "second": ["x"]}),
+        table.table("n", 3),
+        table.table("held", {"window": 3, "full": 8}),
+        table.table("recipe", [[], [[1, 0]]], axes=("step", "slot", "token")),
+    ]
+    assert table.read("\n".join(texts)) == {
+        "order": {"first": {"entry 0": '"a: b, c"', "entry 1": r'"d \"e\""'}, "second": {"entry 0": '"x"'}},
         "n": {"": {"": "3.00"}},
+        "held": {"": {"window": "3.00", "full": "8.00"}},
+        "recipe": {"step 0": {"no slot": "-"}, "step 1, slot 0": {"token 0": "1.00", "token 1": "0.00"}},
     }
 
 
@@ -571,6 +575,7 @@ def test_the_button_grades_what_was_run_in_the_kernel(kernel, tmp_path):
     setup = next(cell for cell in found.cells if cell.kind == "code").source
     one, two, three = list(found.tasks.values())[:3]
     kernel(setup)
+    assert kernel(f"look({one.name!r}, {name!r})").strip() == f"{one.name}: Not answered yet."
     kernel(source.solved(one.answer), one.name)
     assert kernel(f"look({one.name!r}, {name!r})").strip() == f"{one.name}: as asked for."
     kernel(source.solved(two.answer))

@@ -13,6 +13,7 @@ from memlib.course.compare import first_difference, matrices
 from memlib.course.places import ROOT, CourseError
 from memlib.course.run import execute
 from memlib.course.source import load_exercise
+from memlib.course.submission import untouched
 from memlib.course.table import read
 
 UNANSWERED = "Not answered yet."
@@ -82,8 +83,11 @@ def look(task: str, chapter: str) -> None:
     from IPython import get_ipython
     from IPython.display import display
 
-    shell = get_ipython()
-    cell = _stored(task, chapter)
+    shell, cell = get_ipython(), _stored(task, chapter)
+    answer = _answer(task, chapter, shell)
+    if answer is None:
+        print(f"{task}: {UNANSWERED}")
+        return
     heard = io.StringIO()
     space = dict(shell.user_ns)
     stage.names(space)
@@ -94,7 +98,7 @@ def look(task: str, chapter: str) -> None:
         stage.end()
     expected = "".join(cell["outputs"][0]["text"])
     if error is not None:
-        said = from_exception(error, _answer(task, chapter, shell)).sentence()
+        said = from_exception(error, answer).sentence()
     else:
         said = first_difference(heard.getvalue(), expected)
     print(f"{task}: as asked for." if said is None else f"{task}: {said}")
@@ -105,10 +109,14 @@ def look(task: str, chapter: str) -> None:
         display(figure)
 
 
-def _answer(task: str, chapter: str, shell) -> str:
+def _answer(task: str, chapter: str, shell) -> str | None:
+    """The answer as it was last run; None where it was not, or is still the exercise's blank."""
     from memlib.course.button import sources
 
-    return sources(load_exercise(chapter), shell).get(task, "")
+    exercise = load_exercise(chapter)
+    source = sources(exercise, shell).get(task)
+    blank = exercise.tasks[task].kind != "bug" and source and untouched(exercise, task, source)
+    return None if blank else source
 
 
 def picture(printed: str, expected: str):

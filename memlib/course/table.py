@@ -47,22 +47,38 @@ def _fingerprint(text: str) -> str:
 
 def table(name: str, value, axes: tuple = (), digits: int = 2, sealed: bool = False) -> str:
     """The text that `report` prints."""
-    if re.search(r"[:\n]|^\s|\s$|^$", name):
-        raise ValueError(f"name={name!r} may not be empty, nor hold ':' or a new line, nor space at its ends")
+    if re.search(r"[:\n]|^\s|[\s\]]$|^$", name):
+        raise ValueError(f"name={name!r} may not be empty, nor hold ':' or a new line, nor space or ']' at its ends")
     value = plain(value, name)
     axes = _axes(name, value, (axes,) if isinstance(axes, str) else tuple(axes))
     entries = list(_walk(value, axes, ()))
     if len(entries) > MOST:
         raise ValueError(f"{name} holds {len(entries)} numbers; a report prints at most {MOST}")
-    lines: dict[str, list[str]] = {}
+    lines: dict[str, dict[str, str]] = {}
     for path, leaf in entries:
         text = _text(name, path, leaf, digits)
         if sealed and leaf is not None:
             text = "#" + _fingerprint(f"{name} {path} {text}")
-        lines.setdefault(", ".join(path[:-1]), []).append(" ".join((*path[-1:], text)))
+        lines.setdefault(", ".join(path[:-1]), {})[path[-1] if path else ""] = text
     if not axes and not isinstance(value, dict):
-        return f"{name}: {lines[''][0]}"
-    return "\n".join([name, *(f"  {key}: {', '.join(v)}" if key else f"  {', '.join(v)}" for key, v in lines.items())])
+        return f"{name}: {lines[''].popitem()[1]}"
+    return _lines(name, lines, axes[-1] if axes else "")
+
+
+def _lines(name: str, lines: dict[str, dict[str, str]], axis: str) -> str:
+    """Rows of numbers under a head that names what they count; where entries have labels, the labels too."""
+    full = [row for row in lines.values() if list(row) == [f"{axis} {i}" for i in range(len(row))]]
+    if len(full) + sum(text == "-" for row in lines.values() for text in row.values()) < len(lines):
+        rows = {key: ", ".join(f"{label} {text}" for label, text in row.items()) for key, row in lines.items()}
+        return "\n".join([name, *(f"  {key}: {row}" if key else f"  {row}" for key, row in rows.items())])
+    wide = max((len(text) for row in full for text in row.values() if text[0] != '"'), default=0)
+    rows = {
+        key: " ".join(label if text == "-" else text.rjust(wide) for label, text in row.items())
+        for key, row in lines.items()
+    }
+    long = max(map(len, rows)) + 1
+    body = [f"  {key + ':':{long}} {row}" if key else f"  {row}" for key, row in rows.items()]
+    return "\n".join([f"{name} [{axis}]", *body])
 
 
 def plain(value, name: str = "value"):
@@ -160,30 +176,39 @@ def no_edges():
             os.environ["MEMLIB_EDGES"] = before
 
 
-ENTRY = re.compile(r'(.+?) ("(?:[^"\\]|\\.)*"|[^\s,]+)(?:, |$)')
+VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,]+')
+ENTRY = re.compile(rf"(.+?) ({VALUE.pattern})(?:, |$)")
 Tables = dict[str, dict[str, dict[str, str]]]
 
 
 def read(text: str) -> Tables:
     """The tables of a printed text: name -> line -> label -> text; a single value has line "" and label ""."""
     tables: Tables = {}
-    name = ""
+    name = axis = ""
     for line in text.splitlines():
-        if line.startswith("  ("):
+        if re.fullmatch(r"  \([0-9a-f]{6}\)", line):
             continue
         if line.startswith("  "):
-            key, _, rest = line.strip().rpartition(": ") if '"' not in line else _split(line.strip())
-            tables.setdefault(name, {})[key] = dict(ENTRY.findall(rest))
+            key, rest = _split(line.strip())
+            tables.setdefault(name, {})[key] = _row(rest, axis)
         elif ": " in line:
             name, _, value = line.partition(": ")
             tables[name] = {"": {"": value}}
         elif line.strip():
-            name = line.strip()
+            name, axis = re.fullmatch(r"(.*?)(?: \[([^\]]*)\])?", line.strip()).groups()
             tables[name] = {}
     return tables
 
 
-def _split(line: str) -> tuple[str, str, str]:
-    head = line.split('"')[0]
-    key, colon, _ = head.partition(": ")
-    return (key, colon, line[len(key) + 2 :]) if colon else ("", "", line)
+def _split(line: str) -> tuple[str, str]:
+    """The key of a line and the rest; a quoted text may hold a colon."""
+    key, colon, _ = line.split('"')[0].rpartition(":")
+    return (key, line[len(key) + 1 :].strip()) if colon else ("", line)
+
+
+def _row(text: str, axis: str | None) -> dict[str, str]:
+    if not axis:
+        return dict(ENTRY.findall(text))
+    if text.startswith("no "):
+        return {text: "-"}
+    return {f"{axis} {i}": value for i, value in enumerate(VALUE.findall(text))}
