@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from memlib.kv import KV, attend, join, sdpa
+from memlib.kv import KV, attend, sdpa
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +46,6 @@ class Full:
 
     def attend_all(self, q: Float[Tensor, "*b n d"], kv: KV, mem: KV | None = None):
         """Causal attention over the whole sequence in one call."""
-        if mem is None or mem.n == 0:
+        if (mem is None or mem.n == 0) and kv.bias is None:
             return sdpa(q, kv.k, kv.v, is_causal=True)
-        mask = torch.ones(kv.n, mem.n + kv.n, dtype=torch.bool, device=q.device).tril(mem.n)
-        both = join(mem, kv)
-        return sdpa(q, both.k, both.v, attn_mask=mask)
+        return attend(q, kv.empty() if mem is None else mem, new=kv)

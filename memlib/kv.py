@@ -14,11 +14,14 @@ Dimension key, here once for the whole library:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import Lock
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
+from torch.autograd import forward_ad
 
 SPARE = 16  # pairs of spare room in the smallest buffer
 FEW = 8  # up to so many queries, two small matrix products beat torch's fused attention
@@ -27,19 +30,25 @@ FEW = 8  # up to so many queries, two small matrix products beat torch's fused a
 class Room:
     """A buffer with spare places behind the newest pair, shared by the KVs that view it."""
 
-    __slots__ = ("k", "v", "used")
+    __slots__ = ("k", "v", "used", "lock")
 
     def __init__(self, old: KV, places: int):
         self.k = old.k.new_empty(*old.k.shape[:-2], places, old.k.shape[-1])
         self.v = old.v.new_empty(*old.v.shape[:-2], places, old.v.shape[-1])
-        self.used = 0
-        self.write(old)
+        self.used, self.lock = old.n, Lock()
+        self.write(old, 0)
 
-    def write(self, new: KV) -> None:
+    def claim(self, end: int, n: int) -> bool:
+        """Takes the n places behind `end`, unless another has taken them or there are too few."""
+        with self.lock:
+            free = self.used == end and end + n <= self.k.shape[-2]
+            self.used += n if free else 0
+        return free and (not self.k.is_inference() or torch.is_inference_mode_enabled())
+
+    def write(self, new: KV, at: int) -> None:
         # .data: autograd's version counter does not move, since no pair that anybody sees is changed
-        self.k.data.narrow(-2, self.used, new.n).copy_(new.k)
-        self.v.data.narrow(-2, self.used, new.n).copy_(new.v)
-        self.used += new.n
+        self.k.data.narrow(-2, at, new.n).copy_(new.k)
+        self.v.data.narrow(-2, at, new.n).copy_(new.v)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,28 +69,23 @@ class KV:
     k: Tensor
     v: Tensor
     bias: Tensor | None = None
-    _room: Room | None = field(default=None, repr=False)
-    _end: int = field(default=0, repr=False)  # where this KV ends in its room
+    _room: Room | None = field(default=None, repr=False, init=False)
+    _end: int = field(default=0, repr=False, init=False)  # where this KV ends in its room
 
     def __post_init__(self):
         k, v = self.k, self.v
-        if self._room is not None:
-            return  # made by append or a slice of a KV that was checked
         for name, x in (("k", k), ("v", v)):
             if not isinstance(x, Tensor) or not x.is_floating_point():
                 raise TypeError(f"KV: {name} must be a tensor of floats, got {kind(x)}")
             if x.dim() < 2:
                 raise ValueError(f"KV: {name} must be [*b, n, width], got shape {list(x.shape)}")
         if k.shape[:-1] != v.shape[:-1]:
-            raise ValueError(
-                f"KV: k {list(k.shape)} and v {list(v.shape)} must agree in all but the last size"
-            )
+            raise ValueError(f"KV: k {list(k.shape)} and v {list(v.shape)} must agree in all but the last size")
         if k.dtype != v.dtype or k.device != v.device:
-            raise ValueError(
-                f"KV: k is {k.dtype} on {k.device}, v is {v.dtype} on {v.device}: must be the same"
-            )
-        if self.bias is not None and self.bias.shape != k.shape[:-1]:
-            raise ValueError(f"KV: bias must be {list(k.shape[:-1])}, got {list(self.bias.shape)}")
+            raise ValueError(f"KV: k is {k.dtype} on {k.device}, v is {v.dtype} on {v.device}: must be the same")
+        bias = self.bias
+        if bias is not None and (bias.shape != k.shape[:-1] or bias.dtype != k.dtype or bias.device != k.device):
+            raise ValueError(f"KV: bias must be {list(k.shape[:-1])} of {k.dtype} on {k.device}, got {kind(bias)}")
 
     @property
     def n(self) -> int:
@@ -90,9 +94,7 @@ class KV:
 
     def __repr__(self) -> str:
         bias = "" if self.bias is None else ", bias"
-        return (
-            f"KV(n={self.n}, k={list(self.k.shape)}, v={list(self.v.shape)}{bias}, {str(self.k.dtype)[6:]})"
-        )
+        return f"KV(n={self.n}, k={list(self.k.shape)}, v={list(self.v.shape)}{bias}, {str(self.k.dtype)[6:]})"
 
     def __getitem__(self, which: slice | Tensor) -> KV:
         """The pairs `which`: a slice without a step (a view), or a tensor of indices [j] (a copy)."""
@@ -106,7 +108,7 @@ class KV:
             raise TypeError(f"KV: index with a slice (kv[2:5]) or a tensor of indices, got {which!r}")
         start, stop, _ = which.indices(self.n)
         count = max(stop - start, 0)
-        return KV(
+        return _seen(
             self.k.narrow(-2, start, count),
             self.v.narrow(-2, start, count),
             None if self.bias is None else self.bias.narrow(-1, start, count),
@@ -126,6 +128,8 @@ class KV:
         does one that autograd must see (keys or values that require grad).
         """
         self._fits(new)
+        if keep is not None and keep < 0:
+            raise ValueError(f"append: keep must be a whole number >= 0 or None, got {keep!r}")
         total = self.n + new.n
         kept = total if keep is None or keep > total else keep
         bias = _join_bias(self, new)
@@ -133,16 +137,17 @@ class KV:
             bias = bias[..., total - kept :]
         if new.n > kept:
             new = new[new.n - kept :]
-        if _tracked(self) or _tracked(new):
+        if _tracked(self.k, self.v, new.k, new.v):
             old_k, old_v = _newest(self, kept - new.n)
             return KV(torch.cat([old_k, new.k], -2), torch.cat([old_v, new.v], -2), bias)
-        room, end = self._room, self._end
-        if room is None or room.used != end or end + new.n > room.k.shape[-2]:
-            old_k, old_v = _newest(self, kept - new.n)
-            room = Room(KV(old_k, old_v), max(2 * kept, kept + SPARE))
-        room.write(new)
-        end = room.used
-        return KV(room.k.narrow(-2, end - kept, kept), room.v.narrow(-2, end - kept, kept), bias, room, end)
+        room, at = self._room, self._end
+        if room is None or not room.claim(at, new.n):
+            at = kept - new.n
+            room = Room(KV(*_newest(self, at)), max(2 * kept, kept + SPARE))
+            room.claim(at, new.n)
+        room.write(new, at)
+        end = at + new.n
+        return _seen(room.k.narrow(-2, end - kept, kept), room.v.narrow(-2, end - kept, kept), bias, room, end)
 
     def _fits(self, new: KV) -> None:
         a, b = self.k, new.k
@@ -159,8 +164,18 @@ def _newest(kv: KV, n: int) -> tuple[Tensor, Tensor]:
     return kv.k.narrow(-2, kv.n - n, n), kv.v.narrow(-2, kv.n - n, n)
 
 
-def _tracked(kv: KV) -> bool:
-    return kv.k.requires_grad or kv.v.requires_grad
+def _seen(k: Tensor, v: Tensor, bias: Tensor | None, room: Room | None, end: int) -> KV:
+    """A KV that views a room, or a part of one that was checked."""
+    kv = KV.__new__(KV)
+    vars(kv).update(k=k, v=v, bias=bias, _room=room, _end=end)
+    return kv
+
+
+def _tracked(*tensors: Tensor) -> bool:
+    """Whether autograd, forward or backward, torch.func or a compiler must see what is done to these."""
+    if forward_ad._current_level >= 0 or torch.compiler.is_compiling():
+        return True
+    return any(x.requires_grad or is_functorch_wrapped_tensor(x) for x in tensors)
 
 
 def _join_bias(a: KV, b: KV) -> Tensor | None:
@@ -175,52 +190,51 @@ def join(*parts: KV) -> KV:
     first, *rest = parts
     for part in rest:
         first._fits(part)
-        first = KV(
-            torch.cat([first.k, part.k], -2), torch.cat([first.v, part.v], -2), _join_bias(first, part)
-        )
+        first = KV(torch.cat([first.k, part.k], -2), torch.cat([first.v, part.v], -2), _join_bias(first, part))
     return first
 
 
-def attend(
-    q: Float[Tensor, "*b i d"], kv: KV, lse: bool = False, new: KV | None = None, mask: Tensor | None = None
-):
+def attend(q: Float[Tensor, "*b i d"], kv: KV, lse: bool = False, new: KV | None = None, mask: Tensor | None = None):
     """Att(q, kv), equation (1).
 
     q: [*b, i, d]. Returns [*b, i, e]; with `lse` also the log-sum-exp of the scores [*b, i], by which
     parts are merged. `new`: pairs of the same i tokens as the queries, seen causally behind kv.
-    `mask`: [i, n] or [*b, i, n], True where a query may look. No pairs to read: 0, with lse -inf.
-    Raises ValueError where q does not fit the keys.
+    `mask`: booleans [i, n] or [*b, i, n], True where a query may look at kv. A query with nothing to read
+    receives 0, with lse -inf. In bfloat16 and float16 it is computed, and the lse given, in float32.
+    Raises ValueError where q, new or mask do not fit the keys, TypeError where mask is not of booleans.
     """
-    if (
-        q.dim() < 2
-        or q.shape[-1] != kv.k.shape[-1]
-        or q.shape[:-2] != kv.k.shape[:-2]
-        or q.dtype != kv.k.dtype
-    ):
-        raise ValueError(
-            f"attend: q must be [*b, i, d] like the keys {list(kv.k.shape)} ({kv.k.dtype}), got {kind(q)}"
-        )
+    if q.dim() < 2 or q.shape[-1] != kv.k.shape[-1] or q.shape[:-2] != kv.k.shape[:-2] or q.dtype != kv.k.dtype:
+        raise ValueError(f"attend: q must be [*b, i, d] like k {list(kv.k.shape)} ({kv.k.dtype}), got {kind(q)}")
+    if mask is not None and mask.dtype != torch.bool:
+        raise TypeError(f"attend: mask must be of booleans, True where a query may look, got {kind(mask)}")
     if new is not None:
-        kv, mask = _behind(q, kv, new)
+        kv, mask = _behind(q, kv, new, mask)
+    precise = q.dtype if q.dtype in (torch.float32, torch.float64) else torch.float32
     if kv.n == 0:
         out = q.new_zeros(*q.shape[:-1], kv.v.shape[-1])
-        return (out, q.new_full(q.shape[:-1], -torch.inf)) if lse else out
+        return (out, q.new_full(q.shape[:-1], -torch.inf, dtype=precise)) if lse else out
     if not lse and q.shape[-2] > FEW:
         return _fused(q, kv, mask)
-    scores = (kv.k @ (q * q.shape[-1] ** -0.5).mT).mT  # keys first: fast on views, and in bfloat16
+    k, v = kv.k.to(precise), kv.v.to(precise)
+    scores = (k @ (q.to(precise) * q.shape[-1] ** -0.5).mT).mT  # keys first: fast on views
     if kv.bias is not None:
         scores = scores + kv.bias.unsqueeze(-2)
-    if mask is not None:
-        scores = scores.masked_fill(~mask, -torch.inf)
-    out = torch.softmax(scores, -1) @ kv.v
-    return (out, torch.logsumexp(scores, -1)) if lse else out
+    if mask is None:
+        out = (torch.softmax(scores, -1) @ v).to(q.dtype)
+        return (out, torch.logsumexp(scores, -1)) if lse else out
+    scores = scores.masked_fill(~mask, torch.finfo(precise).min)
+    some = mask.any(-1, keepdim=True)  # a query that may look nowhere receives nothing
+    out = (torch.softmax(scores, -1) * some @ v).to(q.dtype)
+    return (out, torch.logsumexp(scores, -1).masked_fill(~some.squeeze(-1), -torch.inf)) if lse else out
 
 
-def _behind(q: Tensor, kv: KV, new: KV) -> tuple[KV, Tensor]:
-    if new.n != q.shape[-2]:
-        raise ValueError(f"attend: new holds {new.n} pairs, wanted one for each of the {q.shape[-2]} queries")
-    mask = q.new_ones(new.n, kv.n + new.n, dtype=torch.bool).tril(kv.n)
-    return join(kv, new), mask
+def _behind(q: Tensor, kv: KV, new: KV, mask: Tensor | None) -> tuple[KV, Tensor]:
+    i = q.shape[-2]
+    if new.n != i:
+        raise ValueError(f"attend: new holds {new.n} pairs, wanted one for each of the {i} queries")
+    causal = q.new_ones(i, i, dtype=torch.bool).tril()
+    before = q.new_ones(i, kv.n, dtype=torch.bool) if mask is None else mask
+    return join(kv, new), torch.cat([before, causal.expand(*before.shape[:-2], i, i)], -1)
 
 
 def _fused(q: Tensor, kv: KV, mask: Tensor | None) -> Tensor:
@@ -252,7 +266,7 @@ def merge(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> tuple[Tensor, T
     (out_a, lse_a), (out_b, lse_b) = a, b
     lse = torch.logaddexp(lse_a, lse_b)
     g_a, g_b = (torch.exp(x - lse).nan_to_num(0.0).unsqueeze(-1) for x in (lse_a, lse_b))
-    return g_a * out_a + g_b * out_b, lse
+    return (g_a * out_a + g_b * out_b).to(out_a.dtype), lse
 
 
 def kind(x) -> str:

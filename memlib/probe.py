@@ -59,6 +59,8 @@ def influence(memory, kv: KV, q: Tensor | None = None) -> Tensor:
     """
     if kv.k.dim() != 2:
         raise ValueError(f"influence: kv must be one sequence, k [n, d], got k {list(kv.k.shape)}")
+    if kv.n == 0:
+        raise ValueError("influence: kv must hold at least one pair, got none")
 
     def out(v: Tensor) -> Tensor:
         if q is not None:

@@ -59,15 +59,35 @@ def outputs(memory, q: Float[Tensor, "*b n d"], kv: KV, mem=None) -> Tensor:
     return torch.cat(outs, -2) if outs else q.new_zeros(*q.shape[:-1], kv.v.shape[-1])
 
 
+def whole_form(memory):
+    """The memory's own `attend_all`, or None: also where a subclass changed a step that it does not know of."""
+    kinds = type(memory).__mro__
+    for depth, owner in enumerate(kinds):
+        if "attend_all" in vars(owner):
+            changed = any(
+                step in vars(below) for below in kinds[:depth] for step in ("init", "update", "read", "slots")
+            )
+            return None if changed else memory.attend_all
+    return None
+
+
 def attend_all(memory, q: Float[Tensor, "*b n d"], kv: KV, mem=None) -> Tensor:
-    """As `outputs`, by the memory's own whole-sequence form where it has one: [*b, n, e]."""
-    fast = getattr(memory, "attend_all", None)
+    """As `outputs`, by the memory's own whole-sequence form where it has one: [*b, n, e].
+
+    Raises ValueError where q and kv differ in length. NaN is not looked for here.
+    """
+    _paired(q, kv)
+    fast = whole_form(memory)
     return fast(q, kv, mem) if fast is not None else outputs(memory, q, kv, mem)
 
 
-def _refuse(kv: KV, q: Tensor | None) -> None:
+def _paired(q: Tensor | None, kv: KV) -> None:
     if q is not None and q.shape[:-1] != kv.k.shape[:-1]:
         raise ValueError(f"q must have one query for each pair of k {list(kv.k.shape)}, got {kind(q)}")
+
+
+def _refuse(kv: KV, q: Tensor | None) -> None:
+    _paired(q, kv)
     for name, x in (("k", kv.k), ("v", kv.v), ("q", q)):
         if x is not None and not torch.isfinite(x).all():
             where = (~torch.isfinite(x)).nonzero()[0].tolist()

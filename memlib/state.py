@@ -24,9 +24,7 @@ def _parts(state) -> dict:
         return dict(zip(getattr(state, "_fields", range(len(state))), state, strict=True))
     if dataclasses.is_dataclass(state):
         return {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
-    raise TypeError(
-        f"a state is of tensors, KVs, NamedTuples, frozen dataclasses, whole numbers, got {kind(state)}"
-    )
+    raise TypeError(f"a state is of tensors, KVs, NamedTuples, frozen dataclasses, whole numbers, got {kind(state)}")
 
 
 def leaves(state, name: str = "") -> Iterator[tuple[str, Tensor | int]]:
@@ -51,7 +49,10 @@ def rebuild(state, fn: Callable, name: str = ""):
 
 
 def state_bytes(state) -> int:
-    """Bytes of what a state holds: the pairs that can be seen, not the spare room behind them."""
+    """Bytes of what a state holds: the pairs that can be seen.
+
+    Not the spare room of the buffers behind them (`KV.append`), which may be as large again and more.
+    """
     return sum(x.numel() * x.element_size() if isinstance(x, Tensor) else 8 for _, x in leaves(state))
 
 
@@ -60,9 +61,15 @@ def detach(state):
     return rebuild(state, lambda _, x: x.detach() if isinstance(x, Tensor) else x)
 
 
-def to(state, *args, **kwargs):
-    """The same state with Tensor.to(...) applied to each tensor."""
-    return rebuild(state, lambda _, x: x.to(*args, **kwargs) if isinstance(x, Tensor) else x)
+def to(state, device=None, dtype=None):
+    """The same state on another device, its floats in another dtype; whole numbers stay as they are."""
+
+    def move(_, x):
+        if not isinstance(x, Tensor):
+            return x
+        return x.to(device=device or x.device, dtype=dtype if dtype and x.is_floating_point() else x.dtype)
+
+    return rebuild(state, move)
 
 
 def save(state, path: str | Path) -> None:
@@ -76,12 +83,24 @@ def save(state, path: str | Path) -> None:
 def load(path: str | Path, like):
     """Reads what `save` wrote. `like`: any state of the same memory, e.g. `memory.init(kv)`.
 
-    Raises ValueError where the file holds the state of another memory.
+    Raises ValueError where the file holds no such state, or one of other shapes (but for the number of
+    pairs) or another dtype.
     """
     with safe_open(str(path), "pt") as file:
-        found = {key: file.get_tensor(key) for key in file.keys()}
-        found |= json.loads(file.metadata()["numbers"])
-    wanted = {name for name, _ in leaves(like)}
-    if wanted - set(found):
-        raise ValueError(f"load: {path} holds {sorted(found)}, wanted {sorted(wanted)}")
+        numbers = (file.metadata() or {}).get("numbers")
+        if numbers is None:
+            raise ValueError(f"load: {path} is no state written by save")
+        found = {key: file.get_tensor(key) for key in file.keys()} | json.loads(numbers)
+    for name, x in leaves(like):
+        if name not in found or _frame(found[name]) != _frame(x):
+            got = _frame(found[name]) if name in found else f"only {sorted(found)}"
+            raise ValueError(f"load: {name} must be {_frame(x)}, {path} holds {got}")
     return rebuild(like, lambda name, _: found.get(name))
+
+
+def _frame(x) -> str:
+    """What of a tensor does not change with the number of pairs."""
+    if not isinstance(x, Tensor):
+        return type(x).__name__
+    sizes = [*x.shape[:-2], "n", x.shape[-1]] if x.dim() > 1 else ["n"]
+    return f"{sizes} of {str(x.dtype)[6:]}"

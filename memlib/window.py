@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from memlib.kv import KV, attend, join, merge, sdpa, whole
+from memlib.kv import KV, attend, join, merge, whole
 
 BLOCK = 128  # queries handled at once by attend_all
 
@@ -67,7 +67,7 @@ class Window:
         return Held(first, mem.newest.append(rest, keep=self.size) if rest.n else mem.newest)
 
     def read(self, mem: Held, q: Float[Tensor, "*b i d"], new: KV | None = None, lse: bool = False):
-        """Att(q, [first, newest]): [*b, i, e]."""
+        """Att(q, [first, newest]): [*b, i, e]. A segment `new` is seen whole, causally, behind the slots."""
         if mem.first.n == 0:
             return attend(q, mem.newest, lse, new)
         if new is not None:
@@ -89,13 +89,10 @@ class Window:
         blocks = []
         for start in range(0, q.shape[-2], BLOCK):
             at = place[past.n + start : past.n + start + BLOCK]
+            end = past.n + start + len(at)
             low = max(past.n + start - self.size + 1, s)
-            see = (
-                torch.cat([place[:s], place[low : past.n + start + len(at)]])
-                if s
-                else place[low : at[-1] + 1]
-            )
+            see = torch.cat([place[:s], place[low:end]])
             mask = (see <= at[:, None]) & ((see > at[:, None] - self.size) | (see < s))
-            part = kv[see] if s else kv[low : int(at[-1]) + 1]
-            blocks.append(sdpa(q[..., start : start + BLOCK, :], part.k, part.v, attn_mask=mask))
+            part = kv[see] if s else kv[low:end]
+            blocks.append(attend(q[..., start : start + BLOCK, :], part, mask=mask))
         return torch.cat(blocks, -2) if blocks else q.new_zeros(*q.shape[:-1], kv.v.shape[-1])

@@ -128,6 +128,70 @@ def test_reads_of_older_views_can_be_differentiated_after_later_appends():
     assert q.grad.isfinite().all()
 
 
+def test_threads_that_append_to_one_kv_do_not_mix_their_pairs():
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Barrier
+
+    base, together = pairs(50, d=512).append(pairs(1, d=512)), Barrier(2)
+
+    def append(i):
+        together.wait()
+        return i, base.append(KV(torch.full((20, 512), float(i)).double(), torch.full((20, 3), float(i)).double()))
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(30):
+            for i, kv in pool.map(append, (1, 2)):
+                assert (kv.k[51:] == i).all() and (kv.v[51:] == i).all() and torch.equal(kv.k[:51], base.k)
+
+
+def test_what_was_made_in_inference_mode_can_be_gone_on_with_outside():
+    with torch.inference_mode():
+        kv = pairs(4).append(pairs(1, seed=1))
+    close(kv.append(pairs(1, seed=2)).v[-1:], pairs(1, seed=2).v)
+
+
+def test_a_replaced_kv_takes_no_old_pairs_along():
+    import dataclasses
+
+    kv = pairs(4).append(pairs(1, seed=1))
+    new = dataclasses.replace(kv, v=torch.zeros_like(kv.v))
+    assert not new.append(pairs(1, seed=2)).v[:5].any()
+    with pytest.raises(ValueError, match="must agree"):
+        dataclasses.replace(kv, v=kv.v[1:])
+
+
+@pytest.mark.parametrize("i", [2, 20])
+def test_a_query_that_may_look_nowhere_receives_nothing(i):
+    q, kv = queries(i).requires_grad_(), pairs(7)
+    mask = torch.ones(i, 7, dtype=torch.bool)
+    mask[1] = False
+    out = attend(q, kv, mask=mask)
+    assert not out[1].any() and out[0].any()
+    assert attend(q, kv, mask=mask, lse=True)[1].isinf().tolist() == [j == 1 for j in range(i)]
+    if i == 2:
+        out.sum().backward()
+        assert q.grad.isfinite().all()
+
+
+def test_a_mask_hides_pairs_behind_which_new_ones_stand():
+    q, kv, new = queries(3), pairs(4), pairs(3, seed=1)
+    mask = torch.zeros(3, 4, dtype=torch.bool)
+    mask[:, 2] = True
+    close(attend(q, kv, new=new, mask=mask), attend(q, kv[2:3], new=new))
+
+
+@pytest.mark.parametrize("dtype, tol", [(torch.bfloat16, 5e-3), (torch.float16, 1e-3)])
+def test_half_precision_is_read_as_precisely_by_one_query_as_by_many(dtype, tol):
+    q, kv = queries(20, d=64).to(dtype), pairs(500, d=64)
+    kv = KV((4 * kv.k).to(dtype), kv.v.to(dtype))
+    want = attend(q.double(), KV(kv.k.double(), kv.v.double()))
+    one_by_one = torch.cat([attend(q[i : i + 1], kv) for i in range(20)])
+    halves = merge(attend(q, kv[:250], lse=True), attend(q, kv[250:], lse=True))[0]
+    for got in (attend(q, kv), one_by_one, halves):
+        assert got.dtype == dtype and (got - want).norm() / want.norm() < tol
+    assert attend(q, kv, lse=True)[1].dtype == torch.float32
+
+
 @pytest.mark.parametrize(
     "make, error, words",
     [
@@ -146,6 +210,8 @@ def test_reads_of_older_views_can_be_differentiated_after_later_appends():
         (lambda: attend(queries(2, d=5), pairs(3)), ValueError, "q must be"),
         (lambda: attend(queries(2), pairs(3), new=pairs(3)), ValueError, "new holds 3 pairs"),
         (lambda: attend(queries(2).float(), pairs(3)), ValueError, "q must be"),
+        (lambda: attend(queries(2), pairs(3), mask=torch.ones(2, 3)), TypeError, "mask must be of booleans"),
+        (lambda: pairs(3).append(pairs(1), keep=-1), ValueError, "append: keep must be"),
         (lambda: pairs(3).append(pairs(1, d=5)), ValueError, "append: new must be pairs like the old"),
         (lambda: pairs(3).append(pairs(1, dtype=torch.float32)), ValueError, "float32"),
     ],

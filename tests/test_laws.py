@@ -22,9 +22,7 @@ def sequence(*lead, n=T, dtype=torch.float64, seed=0):
 
 def law(name):
     left_out = EXEMPT.get(name, {})
-    return pytest.mark.parametrize(
-        "make", [pytest.param(m, id=i) for i, m in MEMORIES.items() if i not in left_out]
-    )
+    return pytest.mark.parametrize("make", [pytest.param(m, id=i) for i, m in MEMORIES.items() if i not in left_out])
 
 
 def close(a, b, tol=1e-12):
@@ -156,9 +154,7 @@ def test_dtype_and_device_are_kept(make, dtype, device):
     q, kv = q.to(device, dtype), st.to(kv, device, dtype)
     out = outputs(memory, q, kv)
     assert out.dtype == dtype and out.device.type == device
-    assert all(
-        x.device.type == device for _, x in st.leaves(last(memory, kv, q)) if isinstance(x, torch.Tensor)
-    )
+    assert all(x.device.type == device for _, x in st.leaves(last(memory, kv, q)) if isinstance(x, torch.Tensor))
     tol = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 4e-2, torch.float16: 5e-3}[dtype]
     close(out.double().cpu(), outputs(memory, q.double().cpu(), st.to(kv, "cpu", torch.float64)), tol)
 
@@ -189,6 +185,28 @@ def test_gradients_of_both_forms_agree(make):
         grads.append([x.grad for x in leaf])
     for a, b in zip(*grads, strict=True):
         close(a, b)
+
+
+@law("bias")
+def test_a_bias_on_the_scores_counts_in_both_forms(make):
+    memory, (q, kv) = make(), sequence(2, n=20)
+    kv = KV(kv.k, kv.v, torch.linspace(-2, 2, 20, dtype=torch.float64).expand(2, 20))
+    close(attend_all(memory, q, kv), outputs(memory, q, kv))
+    assert (outputs(memory, q, kv) - outputs(memory, q, KV(kv.k, kv.v))).abs().max() > 1e-3 or memory_of_one(memory)
+
+
+def memory_of_one(memory):
+    return getattr(memory, "size", 2) == 1
+
+
+@law("forward")
+def test_forward_and_backward_derivatives_agree(make):
+    memory, (q, kv) = make(), sequence(n=7)
+
+    def read(v):
+        return outputs(memory, q, KV(kv.k, v))
+
+    close(torch.func.jacfwd(read)(kv.v), torch.func.jacrev(read)(kv.v))
 
 
 @law("leak")

@@ -100,6 +100,30 @@ def test_influence_is_the_recipe_and_the_view_times_the_width():
     torch.testing.assert_close(influence(memory, kv, q), view(memory, q, kv.k) * 2)
 
 
+def test_a_subclass_that_changes_a_step_is_not_read_by_the_old_whole_form():
+    class Deaf(Window):
+        def update(self, mem, new, q=None):
+            return super().update(mem, KV(new.k, torch.zeros_like(new.v)), q)
+
+    q, kv = sequence()
+    assert not attend_all(Deaf(4), q, kv).any() and attend_all(Window(4), q, kv).any()
+
+
+def test_a_saved_state_of_another_memory_or_model_is_refused(tmp_path):
+    from memlib import state as st
+
+    path = tmp_path / "state.safetensors"
+    st.save(states(Window(4), sequence(2)[1])[-1], path)
+    with pytest.raises(ValueError, match=r"load: first.k must be \[3, 'n', 4\] of float64"):
+        st.load(path, Window(4).init(sequence(3)[1]))
+    torch_file = tmp_path / "other.safetensors"
+    from safetensors.torch import save_file
+
+    save_file({"x": torch.zeros(2)}, torch_file)
+    with pytest.raises(ValueError, match="no state written by save"):
+        st.load(torch_file, Window(4).init(sequence()[1]))
+
+
 @pytest.mark.parametrize("bad", [0, -1, 2.0, True, "4", None])
 def test_a_size_that_is_no_whole_number_is_refused(bad):
     with pytest.raises(ValueError, match="Window: size must be a whole number >= 1, got"):

@@ -119,6 +119,7 @@ widgets.knob(
         {f"pair {i}: value {v}": w for i, (v, w) in enumerate(
             zip((8, 16, 40), torch.softmax(query * three.k[:, 0], 0).tolist(), strict=True))},
         y="weight",
+        top=1,
         title=f"query {query:.1f} reads {attend(torch.full((1, 1), float(query)), three).item():.1f}",
     ),  # fmt: skip
     query=(-4.0, 4.0, 1.0, 0.25),
@@ -139,7 +140,7 @@ assert 8 - 1e-4 <= min(many) and max(many) <= 40 + 1e-4  # never outside of the 
 # and 3 layers. You see one head of one layer. Which of the three are kept?
 
 # %%
-widgets.typed(lambda text, layer, head: draw.keys(*tasks.heads(model, text, layer, head), list(text)),
+widgets.typed(lambda text, layer, head: draw.keys(*tasks.heads(model, text, layer, head), [bytes([b]) for b in text.encode()]),
               text="The door code is 4711.", layer=(0, 2, 1), head=(0, 3, 0))  # fmt: skip
 
 # %% [markdown]

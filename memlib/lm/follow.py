@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from memlib.kv import KV, join
-from memlib.replay import attend_all, walk
+from memlib.replay import attend_all, walk, whole_form
 
 
 class Open(NamedTuple):
@@ -34,7 +34,7 @@ def follow(memory, state, q: Tensor, kv: KV):
     """
     if isinstance(state, Open):
         return _segments(memory, state, q, kv)
-    if hasattr(memory, "attend_all") and getattr(memory, "chunkable", False) and kv.n > 1:
+    if whole_form(memory) is not None and getattr(memory, "chunkable", False) and kv.n > 1:
         out = attend_all(memory, q, kv, state)
         return (memory.update(state, kv, q) if getattr(memory, "needs_queries", False)
                 else memory.update(state, kv)), out  # fmt: skip
