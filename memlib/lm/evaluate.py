@@ -99,7 +99,7 @@ def text_figures(model: LanguageModel, held: Tensor) -> dict:
     }  # fmt: skip
 
 
-def fact_figures(model: LanguageModel, count: int = 280) -> dict:
+def fact_figures(model: LanguageModel, count: int = 140) -> dict:
     """Share of right answers by distance: held-out values and wordings, trained wordings, re-bound facts."""
 
     def table(count, **how):
@@ -124,8 +124,9 @@ def measure(name: str) -> dict:
         "text": {"what": "the standard library of the running Python: pydoc topics and sources, split by file",
                  "checksum": data.checksum(), "held_out_bytes": len(held)},
     }  # fmt: skip
-    card |= text_figures(model, held)
-    return card | (fact_figures(model) if about.get("facts") else {})
+    if not about.get("facts"):
+        return card | text_figures(model, held)
+    return card | {"bits_per_byte_at_256": round(bits_per_byte(model, held, 256, 512), 4)} | fact_figures(model)
 
 
 def main(argv: list[str] | None = None) -> None:

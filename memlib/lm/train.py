@@ -7,6 +7,7 @@ all it needs, and every step draws from its own seed, so a resumed run equals an
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import time
 from collections.abc import Callable
@@ -28,7 +29,10 @@ Source = Callable[[int, int, torch.Generator], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained. stages: (share of the steps, bytes a row), in order; tokens: bytes a step."""
+    """How a model is trained. stages: (share of the steps, bytes a row), in order; tokens: bytes a step.
+
+    cycle: bytes a row, taken in turn step by step instead of the stages.
+    """
 
     steps: int = 1000
     stages: tuple[tuple[float, int], ...] = ((1.0, 256),)
@@ -37,9 +41,12 @@ class Recipe:
     warmup: int = 50
     seed: int = 0
     bf16: bool = True
+    cycle: tuple[int, ...] = ()
 
     def length(self, step: int) -> int:
         """Bytes a row at this step."""
+        if self.cycle:
+            return self.cycle[step % len(self.cycle)]
         edge = 0.0
         for share, length in self.stages:
             edge += share
@@ -84,7 +91,7 @@ def train(model: LanguageModel, source: Source, recipe: Recipe, path: Path | Non
     other = [p for p in model.parameters() if p.dim() <= 1]
     groups = [{"params": decay, "weight_decay": 0.1}, {"params": other, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
-    wanted = (what or {}) | {"recipe": asdict(recipe) | {"stages": [list(stage) for stage in recipe.stages]}}
+    wanted = (what or {}) | {"recipe": json.loads(json.dumps(asdict(recipe)))}
     about = {"step": 0, "seconds": 0.0} | wanted
     if path is not None and path.exists():
         found = restore(path, model, optimizer)
@@ -139,7 +146,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parse.add_argument("--steps", type=int, help="default 1200, with --facts 2000")
     parse.add_argument("--rate", type=float, help="default 3e-3, with --facts 2e-3")
-    parse.add_argument("--lengths", metavar="N,N", help="bytes a row, in equal shares of the steps, in order")
+    parse.add_argument("--lengths", metavar="N,N", help="bytes a row, in turn from step to step")
     parse.add_argument("--seed", type=int, default=0)
     parse.add_argument("--out", type=Path, help="default build/stdlib.safetensors, build/facts.safetensors")
     parse.add_argument("--device", default=None, help="default: cuda, else mps, else cpu")
@@ -154,11 +161,9 @@ def main(argv: list[str] | None = None) -> None:
         name, source, stages, steps, rate = "facts", mixed(text), STAGES, 2000, 2e-3
     else:
         name, source, stages, steps, rate = "stdlib", plain(text), ((1.0, 256),), 1200, 3e-3
-    if ask.lengths:
-        lengths = [int(n) for n in ask.lengths.split(",")]
-        stages = tuple((1 / len(lengths), n) for n in lengths)
+    cycle = tuple(int(n) for n in ask.lengths.split(",")) if ask.lengths else ()
     out = ask.out or Path("build") / f"{name}.safetensors"
-    recipe = Recipe(ask.steps or steps, stages, rate=ask.rate or rate, seed=ask.seed)
+    recipe = Recipe(ask.steps or steps, stages, rate=ask.rate or rate, seed=ask.seed, cycle=cycle)
     run = out.with_suffix(".run")
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(text):,} bytes to train on"
           + ("" if ask.text else f", the standard library's text {data.checksum()[:12]}"))  # fmt: skip
