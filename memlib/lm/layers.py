@@ -21,9 +21,9 @@ BASE = 10000.0  # of the rotary frequencies
 
 def turns(places: Tensor, width: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Cosines and sines, each [n, width / 2], for keys of `width` at the whole-number `places` [n]."""
-    speed = BASE ** (-torch.arange(0, width, 2, device=places.device, dtype=torch.float32) / width)
-    angle = places.float()[:, None] * speed
-    return angle.cos().to(dtype), angle.sin().to(dtype)
+    speed = BASE ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+    angle = places.cpu().double()[:, None] * speed  # in float64: a stream may be 10^8 bytes long
+    return angle.cos().to(places.device, dtype), angle.sin().to(places.device, dtype)
 
 
 def turn(x: Float[Tensor, "*b n d"], by: tuple[Tensor, Tensor]) -> Tensor:
@@ -60,7 +60,7 @@ class Block(nn.Module):
         kernel = self.conv.T[:, None, None].to(past.dtype)  # [3 dim, 1, 1, taps]
         mixed = F.conv2d(past.transpose(1, 2).unsqueeze(2), kernel, groups=len(kernel)).squeeze(2).transpose(1, 2)
         q, k, v = (y.unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in mixed.chunk(3, -1))
-        return q, k, v, past[:, past.shape[1] - taps + 1 :]
+        return q, k, v, past[:, past.shape[1] - taps + 1 :].clone()  # a view would keep all of past alive
 
     def add(self, x: Tensor, read: Tensor) -> Tensor:
         """x [b, t, dim] with what was read [b, heads, t, d] added, then the feed-forward net."""
