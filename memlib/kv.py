@@ -105,7 +105,10 @@ class KV:
                 None if self.bias is None else self.bias.index_select(-1, which),
             )
         if not isinstance(which, slice) or which.step not in (None, 1):
-            raise TypeError(f"KV: index with a slice (kv[2:5]) or a tensor of indices, got {which!r}")
+            raise TypeError(
+                f"KV: index with a slice without a step (kv[2:5]) or a tensor of places (kv[torch.tensor([0, 2])]), "
+                f"got {which!r}"
+            )
         start, stop, _ = which.indices(self.n)
         count = max(stop - start, 0)
         return _seen(

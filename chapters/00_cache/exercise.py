@@ -4,7 +4,8 @@
 # Three core tasks (about 20 minutes), four stretch tasks and a bonus. Run a cell with Shift+Enter. You write where
 # it says `...` or `raise NotImplementedError`; below each answer a **check** prints plain numbers and the
 # cell under it says how far you are. Folded hints get stronger from one to the next. At the end one button
-# grades everything you have run, with other numbers than the ones you see.
+# grades everything you have run, with other numbers than the ones you see. Under each check stands the output
+# that is wanted, until you run it; a code like `#ba3c89` is a scrambled answer that yours must match.
 
 # %%
 import torch
@@ -31,9 +32,9 @@ read = 30.0
 # END SOLUTION
 
 # %% check="by_hand"
-# NEXT: Do the three weights sum to one, and stand in the ratio 2 : 1 : 5?
-report("weights", [round(float(w) * 1000) for w in weights], axes=("pair",), digits=0, sealed=True)
-report("read", round(float(read) * 1000), digits=0, sealed=True)
+# NEXT: Weights: do they sum to one, in the ratio of the exponentials? Read: each weight times its value, summed.
+report("weights", weights, axes=("pair",), digits=3, sealed=True)
+report("read", read, digits=3, sealed=True)
 
 # %% look="by_hand"
 look("by_hand")
@@ -187,7 +188,7 @@ look("map")
 # `q, k: [n, d]`, `v: [n, e]`.
 #
 # <details><summary>Hint 1</summary>Print the weights for three tokens: which rows or columns sum to one?</details>
-# <details><summary>Hint 2</summary>A query must look at tokens up to its own: which half of the table is that?</details>
+# <details><summary>Hint 2</summary>What weight does a hidden token get when its score is 0? Which score gives weight 0?</details>
 # <details><summary>Hint 3</summary>A hidden score must be minus infinity BEFORE the softmax; a zero is still a score.</details>
 
 # %% task="bug" points=2 kind="bug" minutes=6 hides=["attend", "attend_all"]
@@ -205,7 +206,7 @@ def causal(q, k, v):
 
 
 # %% check="bug"
-# NEXT: Change the last value and see whether the first row of your result moves.
+# NEXT: Print the weights for three tokens: does each ROW sum to one, and is everything right of the diagonal zero?
 n = number(4, 7, name="n")
 q, k, v = inputs(n, 4, name="q"), inputs(n, 4, name="k"), inputs(n, 2, name="v")
 report("what each query receives", causal(q, k, torch.eye(n)), axes=("query", "token"))
