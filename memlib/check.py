@@ -5,6 +5,8 @@ Both are walked over the same seeded tokens; their recipes, then their views, ar
 
 from __future__ import annotations
 
+import inspect
+import traceback
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +14,7 @@ from torch import Tensor
 
 from memlib.kv import KV
 from memlib.probe import dye
-from memlib.replay import walk
+from memlib.replay import outputs, walk, whole_form
 
 PARTS = ("init", "update", "read", "slots")
 
@@ -37,10 +39,13 @@ class Verdict:
         return self.text + (f"\nLook next at: {self.look}" if self.look else "")
 
 
-def check(mine, reference, tokens: int = 9, width: int = 3, seed: int = 0) -> Verdict:
+def check(mine, reference, tokens: int = 48, width: int = 3, seed: int = 0) -> Verdict:
     """Compares two memories on `tokens` seeded tokens with keys of `width`; stops at the first difference.
 
-    mine: any object with init, update, read and slots; nothing has to be inherited.
+    mine: any object with init, update, read and slots; nothing has to be inherited. Compared are the slots and
+    reads of each step, old states, several pairs at once, log-sum-exps (where `read` takes `lse`), the
+    whole-sequence form, and the same with [2, 3] in front as in a model. A difference that shows only after
+    more than `tokens` tokens is not seen.
 
     >>> from memlib import Window
     >>> check(Window(3), Window(2))
@@ -49,9 +54,7 @@ def check(mine, reference, tokens: int = 9, width: int = 3, seed: int = 0) -> Ve
     """
     missing = [name for name in PARTS if not callable(getattr(mine, name, None))]
     if missing:
-        return Verdict(
-            False, f"{type(mine).__name__} has no method {missing[0]}", "the four methods of a memory"
-        )
+        return Verdict(False, f"{type(mine).__name__} has no method {missing[0]}", "the four methods of a memory")
     draw = torch.Generator().manual_seed(seed)
     k, q = (torch.randn(tokens, width, generator=draw, dtype=torch.float64) for _ in range(2))
     linear = getattr(reference, "linear_in_values", True)
@@ -62,14 +65,28 @@ def check(mine, reference, tokens: int = 9, width: int = 3, seed: int = 0) -> Ve
             for verdict in (_slots(t, got, want), _read(t, read, target)):
                 if verdict is not None:
                     return verdict
-        changed = _old_states(mine, q, kv)
-        return Verdict(True, f"no difference in {tokens} steps") if changed is None else changed
+        for look in (_old_states, _chunks, _lse, _whole, _in_a_model):
+            verdict = look(mine, reference, q, kv)
+            if verdict is not None:
+                return verdict
+        return Verdict(True, f"no difference in {tokens} steps")
     except Stumble as stumble:
-        return Verdict(False, str(stumble), "the line named above")
+        return Verdict(False, str(stumble), stumble.where)
 
 
 class Stumble(Exception):
     """The learner's code raised, or gave something that is not what the protocol asks."""
+
+    where = "what that method returns"
+
+    @classmethod
+    def of(cls, what: str, error: Exception) -> Stumble:
+        """What was raised, and the learner's own line (the last that is not the library's or torch's)."""
+        own = [f for f in traceback.extract_tb(error.__traceback__) if "memlib" not in f.filename]
+        own = [f for f in own if "site-packages" not in f.filename]
+        stumble = cls(f"{what}: {type(error).__name__}: {error}")
+        stumble.where = f"line {own[-1].lineno}: {own[-1].line or own[-1].name}" if own else cls.where
+        return stumble
 
 
 def _walk(memory, q: Tensor, kv: KV):
@@ -81,7 +98,7 @@ def _walk(memory, q: Tensor, kv: KV):
         except StopIteration:
             return
         except Exception as error:
-            raise Stumble(f"step {t}: {type(error).__name__}: {error}") from error
+            raise Stumble.of(f"step {t}", error) from error
         if not isinstance(slots, KV):
             raise Stumble(f"step {t}: slots must give a KV, got {type(slots).__name__}")
         if not isinstance(out, Tensor):
@@ -118,17 +135,74 @@ def _read(t: int, got: Tensor, want: Tensor) -> Verdict | None:
     return Verdict(False, text, "read: the slots are right, what is read from them is not", got, want)
 
 
-def _old_states(mine, q: Tensor, kv: KV) -> Verdict | None:
-    before = [(mem, mine.slots(mem).v.clone()) for mem, _ in walk(mine, q, kv)]
-    for t, (mem, then) in enumerate(before):
-        now = mine.slots(mem).v
-        if now.shape != then.shape or not torch.equal(now, then):
-            return Verdict(False, f"the state of step {t} was changed by a later step",
-                           "whether update writes into the state it was given", now, then)  # fmt: skip
+def _old_states(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
+    before = []
+    for mem, _ in walk(mine, q, kv):
+        slots = mine.slots(mem)
+        before.append((mem, slots.k.clone(), slots.v.clone()))
+    for t, (mem, *then) in enumerate(before):
+        slots = mine.slots(mem)
+        for now, was in zip((slots.k, slots.v), then, strict=True):
+            if now.shape != was.shape or not torch.equal(now, was):
+                return Verdict(False, f"the state of step {t} was changed by a later step",
+                               "whether update writes into the state it was given", now, was)  # fmt: skip
+    return None
+
+
+def _chunks(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
+    if getattr(mine, "segment", None) is not None or not getattr(reference, "chunkable", True):
+        return None
+    asks = (q[:5],) if getattr(mine, "needs_queries", False) else ()
+    try:
+        at_once = mine.slots(mine.update(mine.init(kv), kv[:5], *asks))
+    except Exception as error:
+        raise Stumble.of("update with five pairs at once", error) from error
+    *_, (mem, _) = walk(mine, q[:5], kv[:5])
+    one_by_one = mine.slots(mem)
+    if at_once.v.shape != one_by_one.v.shape or _first(at_once.v, one_by_one.v) is not None:
+        return Verdict(False, "five pairs given to update at once leave other slots than one by one",
+                       "whether update uses all pairs of `new`, in their order", at_once.v, one_by_one.v)  # fmt: skip
+    return None
+
+
+def _lse(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
+    if "lse" not in inspect.signature(mine.read).parameters or not getattr(reference, "softmax", False):
+        return None
+    for (mem, _), (ref, _) in zip(walk(mine, q, kv), walk(reference, q, kv), strict=True):
+        got, want = mine.read(mem, q[:1], lse=True), reference.read(ref, q[:1], lse=True)
+        if not isinstance(got, tuple) or _first(got[1], want[1]) is not None:
+            return Verdict(
+                False, "read with lse=True does not give (out, log-sum-exp of the scores)", "attend(..., lse)"
+            )
+    return None
+
+
+def _whole(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
+    fast = whole_form(mine)
+    off = None if fast is None else _first(fast(q, kv), outputs(mine, q, kv))
+    if off is None:
+        return None
+    return Verdict(False, f"attend_all gives another read than step by step, first at token {off[0]}", "attend_all")
+
+
+def _in_a_model(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
+    draw = torch.Generator().manual_seed(1)
+    q = torch.randn(2, 3, *q.shape, generator=draw, dtype=q.dtype)
+    kv = KV(torch.randn(q.shape, generator=draw, dtype=q.dtype), torch.randn(q.shape, generator=draw, dtype=q.dtype))
+    what = "with [batch, heads] = [2, 3] in front of [n, d]"
+    try:
+        got = outputs(mine, q, kv)
+    except Exception as error:
+        raise Stumble.of(what, error) from error
+    want = outputs(reference, q, kv)
+    if got.shape != want.shape or _first(got, want) is not None:
+        return Verdict(False, f"{what} the reads differ", "pairs stand along dimension -2, whatever is in front")
     return None
 
 
 def _first(got: Tensor, want: Tensor) -> tuple[int, ...] | None:
-    """Index of the first entry that differs, or None. NaN differs."""
+    """Index of the first entry that differs, or None. NaN differs, and so does another shape."""
+    if got.shape != want.shape:
+        return (0,) * want.dim()
     off = ~torch.isclose(got.to(want.dtype), want, rtol=1e-6, atol=1e-9)
     return tuple(off.nonzero()[0].tolist()) if off.any() else None

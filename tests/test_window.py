@@ -154,7 +154,7 @@ class Half:
     def read(self, mem, q, new=None, lse=False):
         from memlib import attend
 
-        return attend(-q if self.transposed else q, mem)
+        return attend(-q if self.transposed else q, mem, lse, new)
 
     def slots(self, mem):
         return mem
@@ -163,7 +163,7 @@ class Half:
 @pytest.mark.parametrize(
     "mine, words",
     [
-        (Half(4), "no difference in 9 steps"),
+        (Half(4), "no difference in 48 steps"),
         (Half(5), "step 4: 5 slots, expected 4"),
         (Half(3), "step 3: 3 slots, expected 4"),
         (Half(4, oldest=True), "step 4, slot 0: token 0 has weight 1.00, expected 0.00"),
@@ -176,6 +176,55 @@ class Half:
 def test_check_names_the_first_difference(mine, words):
     verdict = check(mine, Window(4))
     assert str(verdict).startswith(words) and bool(verdict) == (words[0] == "n")
+
+
+class Plain(Half):
+    """Right, until a method is replaced."""
+
+    def update(self, mem, new, q=None):
+        return mem.append(new)[-self.size :]
+
+    def read(self, mem, q, new=None, lse=False):
+        from memlib import attend
+
+        return attend(q, mem, lse, new)
+
+
+def broken(**methods):
+    return type("Broken", (Plain,), methods)(4)
+
+
+@pytest.mark.parametrize(
+    "mine, words",
+    [
+        (broken(), "no difference"),
+        (broken(update=lambda s, mem, new, q=None: mem.append(new[-1:])[-s.size :]), "five pairs given to update"),
+        (broken(read=lambda s, mem, q, new=None, lse=False: Plain.read(s, mem, q)), "read with lse=True"),
+        (broken(attend_all=lambda s, q, kv, mem=None: q * 0), "attend_all gives another read"),
+        (
+            broken(
+                update=lambda s, mem, new, q=None: KV(
+                    *(x[-4:] for x in vars(mem.append(new)).values() if x is not None and torch.is_tensor(x))
+                )
+            ),
+            "with [batch, heads]",
+        ),
+    ],
+)
+def test_check_looks_beyond_the_plain_walk(mine, words):
+    assert words in str(check(mine, Window(4)))
+
+
+def test_check_sees_what_only_a_longer_text_shows():
+    assert not check(Window(20), Window(30)) and not check(Window(12), Window(14))
+
+
+def test_check_names_the_learner_s_own_line():
+    class Stuck(Plain):
+        def update(self, mem, new, q=None):
+            return mem.append(new)[-self.no_such_name :]
+
+    assert "no_such_name" in check(Stuck(4), Window(4)).look
 
 
 def test_check_sees_a_state_that_a_later_step_changed():

@@ -40,9 +40,7 @@ VARIANTS = {
         "correct": {
             "fractions": hand("[2 / 8, 1 / 8, 5 / 8]", "240 / 8"),
             "a tensor": hand("torch.tensor([2.0, 1.0, 5.0]) / 8", "torch.tensor(30.0)"),
-            "computed": hand(
-                "torch.tensor([2.0, 1.0, 5.0]).log().softmax(0).tolist()", "10 / 4 + 20 / 8 + 40 * 5 / 8"
-            ),
+            "computed": hand("torch.tensor([2.0, 1.0, 5.0]).log().softmax(0).tolist()", "10 / 4 + 20 / 8 + 40 * 5 / 8"),
         },
         "wrong": {
             "shares of the logarithms": hand("[0.3010, 0.0, 0.6990]", "30.97"),
@@ -60,9 +58,7 @@ VARIANTS = {
                 "e = [math.exp(float((key * q).sum()) / (math.sqrt(len(q)) * temperature)) for key in k]",
                 "return sum(w / sum(e) * value for w, value in zip(e, v))",
             ),
-            "rows": reading(
-                "s = (q[None] @ k.mT) / (q.numel() ** 0.5 * temperature)", "return (s.softmax(-1) @ v)[0]"
-            ),
+            "rows": reading("s = (q[None] @ k.mT) / (q.numel() ** 0.5 * temperature)", "return (s.softmax(-1) @ v)[0]"),
             "float64": reading(
                 "s = (k.double() * q.double()).sum(-1) / (q.shape[0] ** 0.5 * temperature)",
                 "w = (s - s.max()).exp()",
@@ -76,9 +72,7 @@ VARIANTS = {
         "wrong": {
             "no scale": reading("return torch.softmax(k @ q / temperature, 0) @ v"),
             "scaled by d": reading("return torch.softmax(k @ q / (len(q) * temperature), 0) @ v"),
-            "temperature upside down": reading(
-                "return torch.softmax(k @ q / len(q) ** 0.5 * temperature, 0) @ v"
-            ),
+            "temperature upside down": reading("return torch.softmax(k @ q / len(q) ** 0.5 * temperature, 0) @ v"),
             "temperature forgotten": reading("return torch.softmax(k @ q / len(q) ** 0.5, 0) @ v"),
             "no softmax": reading("s = k @ q / (len(q) ** 0.5 * temperature)", "return s / s.sum() @ v"),
             "softmax over the wrong axis": reading(
@@ -91,9 +85,7 @@ VARIANTS = {
     },
     "bytes": {
         "correct": {
-            "keys and values": size(
-                "(kv_heads * width + kv_heads * width) * layers * tokens * batch * number_bytes"
-            ),
+            "keys and values": size("(kv_heads * width + kv_heads * width) * layers * tokens * batch * number_bytes"),
             "a product": "import math\n\n\n"
             + size("math.prod([2, layers, kv_heads, width, tokens, batch, number_bytes])"),
             "a loop": "def cache_bytes(layers, kv_heads, width, tokens, batch, number_bytes):\n    total = 0\n"
@@ -106,9 +98,7 @@ VARIANTS = {
             "queries too": size("3 * layers * kv_heads * width * tokens * batch * number_bytes"),
             "layers forgotten": size("2 * kv_heads * width * tokens * batch * number_bytes"),
             "always two bytes": size("2 * layers * kv_heads * width * tokens * batch * 2"),
-            "a table of scores": size(
-                "2 * layers * kv_heads * width * tokens * tokens * batch * number_bytes"
-            ),
+            "a table of scores": size("2 * layers * kv_heads * width * tokens * tokens * batch * number_bytes"),
         },
     },
     "mem": {
@@ -165,9 +155,7 @@ VARIANTS = {
                 "rows = [torch.softmax(k[: i + 1] @ q[i] / q.shape[-1] ** 0.5, 0) @ v[: i + 1] for i in range(len(q))]",
                 "return torch.stack(rows)",
             ),
-            "normed by hand": causal(
-                SCORES, "w = scores.exp().tril()", "return w / w.sum(-1, keepdim=True) @ v"
-            ),
+            "normed by hand": causal(SCORES, "w = scores.exp().tril()", "return w / w.sum(-1, keepdim=True) @ v"),
         },
         "wrong": {
             "as given": causal(SCORES, "return torch.softmax(scores.tril(), 0) @ v"),
@@ -188,14 +176,15 @@ VARIANTS = {
     },
     "design": {
         "correct": {
-            "found by descent": "query = torch.tensor([1.4, 0.86, 5.7])",
-            "a list": "query = [0.5, 1.0, 5.8]",
+            "found by descent": "query = torch.tensor([1.3, 0.8, 4.7])",
+            "a list": "query = [1.5, 1.0, 4.6]",
             "searched": "g = torch.Generator().manual_seed(0)\n"
-            "tries = torch.nn.functional.normalize(torch.randn(4000, 3, generator=g), dim=-1) * 5.99\n"
+            "tries = torch.nn.functional.normalize(torch.randn(4000, 3, generator=g), dim=-1) * 4.99\n"
             "query = tries[torch.softmax(tries @ keys.T / 3**0.5, -1)[:, 3].argmax()]",
         },
         "wrong": {
             "too long": "query = torch.tensor([10.0, 10.0, 20.0])",
+            "along the key": "query = 5 * keys[3] / keys[3].norm()",
             "too short": "query = torch.tensor([0.3, 0.3, 0.6])",
             "another token": "query = torch.tensor([-4.0, 3.0, 3.0])",
             "nothing": "query = torch.zeros(3)",

@@ -45,7 +45,7 @@ look("by_hand")
 # %% [markdown]
 # ## Core 2 · The mask of a window (2 points, 6 minutes)
 #
-# Write `local_mask(n, size, sinks)`: a tensor of booleans `[n, n]`, row = query, column = key, True where a
+# Write `local_mask(n, size, sinks)`: a table `[n, n]` of booleans, row = query, column = key, True where a
 # window of `size` with `sinks` sinks lets the query look. Without using `Window`. For `n=4, size=2, sinks=0`:
 #
 #     True  False False False
@@ -259,7 +259,7 @@ letter = "c"
 
 # %% check="explain"
 # NEXT: Put a number to each sentence: the reach of three layers of 32, the sizes the lesson really ran.
-report("letter", str(letter).strip().lower(), sealed=True)
+report("letter", str(letter).strip(" ().").lower(), sealed=True)
 
 # %% look="explain"
 look("explain")
@@ -289,6 +289,7 @@ low, up = (attend(inputs(40, 2, name="q"), dye, mask=torch.isin(back, torch.tens
            for d in (lower, upper))  # what each query receives of each token  # fmt: skip
 report("reaches more than 11", int(((up @ low)[-1] > 0).sum()) > 11)
 report("reads at most six a layer", max(len(set(lower)), len(set(upper))) <= 6)
+report("looks at no future token", min(*lower, *upper) >= 0)
 report("keeps at most 20 pairs", max(lower) + 1 + max(upper) + 1 <= 20)
 
 # %% look="design"

@@ -100,9 +100,7 @@ VARIANTS = {
                 "d = i[:, None] - i",
                 "return ((d >= 0) * ((d < size) | (i < sinks))).int()",
             ),
-            "lists": mask(
-                "return [[j <= i and (j > i - size or j < sinks) for j in range(n)] for i in range(n)]"
-            ),
+            "lists": mask("return [[j <= i and (j > i - size or j < sinks) for j in range(n)] for i in range(n)]"),
         },
         "wrong": {
             "one too many": mask(
@@ -140,9 +138,7 @@ VARIANTS = {
                 "            if len(keep) < self.size:\n                keep.insert(0, i)\n"
                 "        return mem[torch.tensor(keep, dtype=torch.int64)]"
             ),
-            "the least that must be kept": dilated(
-                "return mem.append(new)[-((self.size - 1) * self.stride + 1) :]"
-            ),
+            "the least that must be kept": dilated("return mem.append(new)[-((self.size - 1) * self.stride + 1) :]"),
             "new KVs by hand": dilated(
                 "k = torch.cat([mem.k, new.k])[-self.size * self.stride :]\n"
                 "        v = torch.cat([mem.v, new.v])[-self.size * self.stride :]\n        return KV(k, v)",
@@ -151,12 +147,8 @@ VARIANTS = {
             "append with keep": dilated("return mem.append(new, keep=self.size * self.stride)"),
         },
         "wrong": {
-            "counted from the oldest": dilated(
-                slots="return mem[torch.arange(0, mem.n, self.stride)[-self.size :]]"
-            ),
-            "newest first": dilated(
-                slots="return mem[torch.arange(mem.n - 1, -1, -self.stride)[: self.size]]"
-            ),
+            "counted from the oldest": dilated(slots="return mem[torch.arange(0, mem.n, self.stride)[-self.size :]]"),
+            "newest first": dilated(slots="return mem[torch.arange(mem.n - 1, -1, -self.stride)[: self.size]]"),
             "no limit on what is read": dilated(
                 "return mem.append(new)[-self.size * self.stride - self.stride :]",
                 "return mem[torch.arange(mem.n - 1, -1, -self.stride).flip(0)]",
@@ -259,6 +251,7 @@ VARIANTS = {
         },
         "wrong": {
             "two windows of six": "lower, upper = range(6), range(6)",
+            "the future": "lower, upper = range(-5, 1), [0, 6, 12]",
             "too much is read": "lower, upper = range(10), range(10)",
             "too much is kept": "lower, upper = range(6), range(0, 36, 6)",
             "the same strides twice": "lower, upper = range(0, 10, 2), range(0, 10, 2)",
