@@ -269,7 +269,7 @@ def test_what_is_printed_can_be_read_back():
 @pytest.mark.parametrize(
     "value, error, message",
     [
-        (None, NotImplementedError, "x is not answered yet"),
+        (..., NotImplementedError, "x is not answered yet"),
         ([1, ...], NotImplementedError, "x is not answered yet"),
         ([[1.0, float("nan")]], ValueError, "x holds a NaN, the first at row 0, column 1"),
         (object(), TypeError, "x is a object; wanted a tensor"),

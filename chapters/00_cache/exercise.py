@@ -17,7 +17,7 @@ from memlib.course import grade_button, inputs, look, number, report
 # ## Core 1 · One read, by hand (2 points, 6 minutes)
 #
 # Three pairs stand in the cache. Keys and query have one number each, so $\sqrt d = 1$. The scores $q\,k_i$
-# are $\ln 2,\ \ln 1,\ \ln 5$. The values are 10, 20 and 40. Write the three weights and the read.
+# are $\ln 2,\ \ln 1,\ \ln 5$. The values are 10, 20 and 40. Write the three weights, and the result of the read.
 #
 # A worked example: for scores $\ln 1, \ln 3$ the exponentials are 1 and 3, the weights 0.25 and 0.75.
 #
@@ -28,13 +28,13 @@ from memlib.course import grade_button, inputs, look, number, report
 # %% task="by_hand" points=2 kind="hand" minutes=6
 # BEGIN SOLUTION
 weights = [0.25, 0.125, 0.625]
-read = 30.0
+result = 30.0
 # END SOLUTION
 
 # %% check="by_hand"
-# NEXT: Weights: do they sum to one, in the ratio of the exponentials? Read: each weight times its value, summed.
+# NEXT: Weights: do they sum to one, in the ratio of the exponentials? Result: each weight times its value, summed.
 report("weights", weights, axes=("pair",), digits=3, sealed=True)
-report("read", read, digits=3, sealed=True)
+report("result", result, digits=3, sealed=True)
 
 # %% look="by_hand"
 look("by_hand")

@@ -1,8 +1,8 @@
 """Answers that must earn their points, and plausible ones that must not: {task: {"correct", "wrong"}}."""
 
 
-def hand(weights="[0.25, 0.125, 0.625]", read="30.0"):
-    return f"weights = {weights}\nread = {read}"
+def hand(weights="[0.25, 0.125, 0.625]", result="30.0"):
+    return f"weights = {weights}\nresult = {result}"
 
 
 def reading(*lines):
@@ -47,7 +47,7 @@ VARIANTS = {
             "a plain mean": hand("[1 / 3, 1 / 3, 1 / 3]", "23.333"),
             "weights not normed": hand("[2, 1, 5]", "240"),
             "the strongest only": hand("[0, 0, 1]", "40"),
-            "the read forgotten": hand(read="23.3"),
+            "the read forgotten": hand(result="23.3"),
             "order turned": hand("[0.625, 0.125, 0.25]", "18.75"),
         },
     },

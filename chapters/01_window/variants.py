@@ -202,8 +202,8 @@ VARIANTS = {
                 "return n",
             ),
             "torch": reach(
-                "f = torch.tensor(float(size + conv - 2))",
-                "return torch.ceil(distance / f)",
+                "f = size + conv - 2",
+                "return torch.tensor(distance, dtype=torch.float64).div(f).ceil()",
             ),
         },
         "wrong": {

@@ -56,6 +56,8 @@ def _plain_cell(cell: Cell, cell_id: str):
     if cell.kind == "markdown":
         return new_markdown_cell(cell.source, id=cell_id)
     metadata = {"tags": cell.options["tags"]} if cell.options.get("tags") else {}
+    if "widgets.quiz(" in cell.source:
+        metadata["jupyter"] = {"source_hidden": True}  # the source holds the answer
     return new_code_cell(cell.source, id=cell_id, metadata=metadata)
 
 

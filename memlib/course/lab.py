@@ -67,7 +67,7 @@ def main() -> int:
     found = sorted((ROOT / "notebooks").glob("*.ipynb"))
     page = f"lab/tree/notebooks/{found[0].name}" if found else "lab"
     print(f"Starting JupyterLab on port {number} ...", flush=True)
-    env = {**os.environ, "JUPYTER_TOKEN": token}
+    env = {"OMP_NUM_THREADS": "1", **os.environ, "JUPYTER_TOKEN": token}  # the course's steps are too small for more
     server = subprocess.Popen(command(number), cwd=ROOT, env=env, stdin=subprocess.DEVNULL)
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     try:

@@ -83,8 +83,10 @@ def _lines(name: str, lines: dict[str, dict[str, str]], axis: str) -> str:
 
 def plain(value, name: str = "value"):
     """The value as python numbers, text, lists and dicts, whatever it came as."""
-    if value is None or value is Ellipsis:
+    if value is Ellipsis:
         raise NotImplementedError(f"{name} is not answered yet")
+    if value is None:
+        raise ValueError(f"{name} is None: is a `return` missing?")
     if isinstance(value, torch.Tensor):
         with torch._C.DisableTorchFunctionSubclass():
             kind = torch.bool if value.dtype == torch.bool else torch.float64
