@@ -24,18 +24,17 @@ def conversation(length: int, rng: Random, text: Tensor | None = None) -> tuple[
     out, spans, open_facts = bytearray(), [], {}
     dense, real = rng.uniform(0.2, 0.7), 0.3 if text is not None and rng.random() < 0.2 else 0.0
     asked = dense * rng.random() ** 2  # so that many facts stand open at once
-    sole = rng.random() < 0.3  # one fact early, the question at the very end
+    far, early = rng.random() < 0.6, length * rng.uniform(0.05, 0.4)  # facts early, talk, questions at the end
     out += (talk(rng) + " ").encode() if rng.random() < 0.7 else b""
     while len(out) < length:
         late = length - len(out) < 75 * len(open_facts)
-        if open_facts and (late or (not sole and rng.random() < asked)):
-            keys = list(open_facts)
-            one = open_facts.pop(keys[0] if rng.random() < 0.5 else rng.choice(keys))
+        if open_facts and (late or (not far and rng.random() < asked)):
+            one = open_facts.pop(rng.choice(list(open_facts)))
             out += (ASK + one.question + ANSWER).encode()
             spans.append((len(out), len(out) + len(one.answer) + 1))
             out += (one.answer + ". ").encode()
-        elif rng.random() < (dense if len(open_facts) < 40 else 0) or (not spans and not open_facts):
-            one = fact(rng, rebound=rng.random() < 0.2)
+        elif rng.random() < (dense * 0.2 if far and len(out) > early else dense) or not (spans or open_facts):
+            one = fact(rng, rebound=rng.random() < 0.25)
             if one.before:
                 out += (one.before + " " + (talk(rng) + " " if rng.random() < 0.5 else "")).encode()
             out += (one.statement + " ").encode()
