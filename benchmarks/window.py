@@ -14,7 +14,7 @@ from transformers.cache_utils import (
 from benchmarks.timing import medians
 from memlib import KV, Full, Window, attend_all
 
-H, D = 8, 64
+H, D, SMALL = 8, 64, 128
 
 
 def step(n: int) -> dict[str, float]:
@@ -22,7 +22,8 @@ def step(n: int) -> dict[str, float]:
     q = torch.randn(1, H, 1, D)
     kv, new = (KV(torch.randn(1, H, m, D), torch.randn(1, H, m, D)) for m in (n, 1))
     window, mems = Window(n), {}
-    for name, memory in (("window", window), ("full cache", Full())):
+    small = Window(SMALL)
+    for name, memory in (("window", window), ("full cache", Full()), ("small", small)):
         mems[name] = memory.update(memory.init(kv), kv)
 
     def ours(memory, name):
@@ -50,8 +51,9 @@ def step(n: int) -> dict[str, float]:
     return medians(
         {
             "read alone": lambda: lambda: window.read(mems["window"], q),
-            "Window": lambda: ours(window, "window"),
+            "Window(n)": lambda: ours(window, "window"),
             "Full": lambda: ours(Full(), "full cache"),
+            f"Window({SMALL}), whatever n": lambda: ours(small, "small"),
             "transformers dynamic": theirs(DynamicLayer(), n - 1),
             "transformers static": theirs(StaticLayer(n), n - 1),
             "transformers sliding, dynamic": theirs(DynamicSlidingWindowLayer(n), n),

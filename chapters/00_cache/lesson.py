@@ -56,9 +56,11 @@ widgets.one_fact(Full(), model)
 # %%
 door = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
 fact = tasks.one_fact(Full(), model=model, stream=lm.stream(150, seed=1, own=door))
-print("share of right answers by distance:", lm.card("facts")["accuracy_by_distance"])
 print(f"right: {fact.answer!r}   the model says: {fact.said!r}   probability of the right answer: {fact.p:.3f}")
 assert fact.said == fact.answer and fact.p > 0.5
+shares = {int(far): share["all"] for far, share in lm.card("facts")["right_answers"].items()}  # python -m memlib.lm.evaluate
+draw.curves({"full cache": (list(shares), list(shares.values()))}, x="bytes between fact and question", log_x=True,
+            y="right answers", title="Having is not finding: new facts, all in the cache")  # fmt: skip
 
 # %% tags=["film"]
 draw.dye(fact.recipe_dye, fact.view_dye, fact.text, fact.fact_span, after=fact.said,
