@@ -56,7 +56,7 @@ def lab(folder: Path, home: Path):
         server = subprocess.Popen(words, env=env, cwd=folder, stdout=log, stderr=log, start_new_session=True)
     try:
         _answering(server, f"http://127.0.0.1:{port}/api", home / "lab.log")
-        yield lambda path: f"http://127.0.0.1:{port}/lab/tree/{path}?token={token}"
+        yield lambda path: f"http://127.0.0.1:{port}/lab/tree/{path}?reset&token={token}"
     finally:
         _end(server)
 

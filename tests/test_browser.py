@@ -41,6 +41,7 @@ def test_a_lesson_runs_plays_and_turns_offline(address, lesson):
         browser.menu(page, "Settings", "Theme", "JupyterLab Dark")
         page.locator("body[data-jp-theme-light=false]").wait_for(state="attached")
         shoot_all(page, lesson.stem, "dark")
+        browser.menu(page, "Settings", "Theme", "JupyterLab Light")  # the server keeps it for the next lesson
     assert asked == []
 
 

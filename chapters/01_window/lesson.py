@@ -73,11 +73,10 @@ fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
 stream = lm.stream(150, seed=1, own=fact)
 wide, narrow = (tasks.one_fact(Window(n), model=answers, stream=stream) for n in (400, 64))
 digit = len(wide.text) - wide.text.index("4711")
-print(f"The code's first digit stands {digit} bytes before the answer. With 64 pairs the model says {narrow.said!r}.")
 assert wide.right and not narrow.right
 assert wide.recipe_dye[:, -1].min() == 1 and not narrow.recipe_dye[:, -1].any()  # all of it, and nothing of it
 draw.dye(narrow.recipe_dye, narrow.view_dye, narrow.text, narrow.fact_span, after=narrow.said,
-         title="The fact's dye, through a window of 64")  # fmt: skip
+         title=f"A window of 64; the code's first digit stands {digit} bytes before the answer")  # fmt: skip
 
 # %% [markdown]
 # The fact falls out when the window becomes shorter than the way back to its digits. What the model says then is
