@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from memlib.kv import KV, join
-from memlib.replay import attend_all, walk, whole_form, whole_form
+from memlib.replay import attend_all, walk, whole_form
 
 
 class Open(NamedTuple):
