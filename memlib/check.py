@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -82,8 +83,8 @@ class Stumble(Exception):
     @classmethod
     def of(cls, what: str, error: Exception) -> Stumble:
         """What was raised, and the learner's own line (the last that is not the library's or torch's)."""
-        own = [f for f in traceback.extract_tb(error.__traceback__) if "memlib" not in f.filename]
-        own = [f for f in own if "site-packages" not in f.filename]
+        library = (str(Path(__file__).parent), str(Path(torch.__file__).parent))
+        own = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(library)]
         stumble = cls(f"{what}: {type(error).__name__}: {error}")
         stumble.where = f"line {own[-1].lineno}: {own[-1].line or own[-1].name}" if own else cls.where
         return stumble
