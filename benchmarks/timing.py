@@ -24,12 +24,12 @@ def settle() -> None:
 def medians(contenders: dict[str, Callable[[], Callable]], seconds: float = 2.0) -> dict[str, float]:
     """Median seconds of each contender. Its function makes ready (not timed) and returns what is timed.
 
-    Turns go on for `seconds` in all, at least 15 and at most 2000 of them, after 5 that are not counted.
+    Turns go on for `seconds` in all, at least 8 and at most 2000 of them, after 5 that are not counted.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     start = time.perf_counter()
     for turn in range(2005):
-        if turn > 20 and time.perf_counter() - start > seconds:
+        if turn > 12 and time.perf_counter() - start > seconds:
             break
         for name, ready in contenders.items():
             ready()()  # its data in the processor's cache, as in a loop of its own
