@@ -22,7 +22,8 @@ def parser() -> argparse.ArgumentParser:
     start.set_defaults(run=_start)
     grade = commands.add_parser("grade", help="grade a notebook with your answers", epilog=CODES)
     grade.add_argument("path", metavar="PATH", type=Path, help="the notebook, e.g. my/01_window.ipynb")
-    grade.add_argument("--json", metavar="FILE", help="also write the verdict as JSON ('-': only that, to the screen)")
+    where = "where the verdict goes as JSON (default: my/.verdicts/; '-': to the screen)"
+    grade.add_argument("--json", metavar="FILE", help=where)
     grade.add_argument("--seed", metavar="N", type=int, help="the seed of the inputs (default: a fresh one)")
     grade.add_argument("--keep", action="store_true", help="count it in `memlib progress`, wherever the file lies")
     grade.set_defaults(run=_grade)
@@ -47,9 +48,14 @@ def _grade(args) -> int:
     verdict = grade(args.path, args.seed)
     if args.json != "-":
         print(as_text(verdict))
-    if args.json:
-        text = json.dumps(verdict, indent=1) + "\n"
-        print(text, end="") if args.json == "-" else Path(args.json).write_text(text, encoding="utf-8")
+    text = json.dumps(verdict, indent=1) + "\n"
+    if args.json == "-":
+        print(text, end="")
+    else:
+        out = Path(args.json) if args.json else my.MY / ".verdicts" / f"{args.path.stem}.json"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+        print(f"As JSON: {shown(out)}")
     if args.keep or args.path.resolve().parent == my.MY.resolve():
         my.record(verdict)
     return 0
