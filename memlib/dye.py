@@ -51,8 +51,15 @@ def dye(recipe_dye, view_dye, text: str, span: tuple[int, int], title: str = "Wh
         )
         for t in at
     ]  # fmt: skip
-    playing(fig, frames, [f"byte {t}" + ("" if left is None else f": {left[t]:.0%} of the fact is left") for t in at])
+    playing(fig, frames, [f"byte {t}{_left(left, t, span)}" for t in at])
     return fig.update_layout(sliders=[{"active": len(at) - 1}])
+
+
+def _left(left, t: int, span: tuple[int, int]) -> str:
+    """What the slider says of the fact at byte t."""
+    if t < span[1] - 1:
+        return ": the fact is not read yet" if t < span[0] else ": the fact is being read"
+    return "" if left is None else f": {left[t]:.0%} of the fact is left"
 
 
 def _says(left, seen, text: str, span: tuple[int, int]) -> str:
