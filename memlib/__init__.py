@@ -1,16 +1,26 @@
 """Memory mechanisms for attention: Att(q, Mem), Mem = Update(S_kv, Mem_pre)."""
 
+from memlib.averages import CumulativeAverage, ExponentialAverage, MovingAverage, WeightedAverage
 from memlib.check import check
 from memlib.full import Full
 from memlib.kv import KV, attend, join, merge
 from memlib.probe import influence, recipe, view
+from memlib.recurrent import DeltaRule, GatedDelta, LinearAttention, Recurrent
 from memlib.replay import attend_all, outputs, states, walk
 from memlib.state import state_bytes
 from memlib.window import Window
 
 __all__ = [
     "KV",
+    "CumulativeAverage",
+    "DeltaRule",
+    "ExponentialAverage",
     "Full",
+    "GatedDelta",
+    "LinearAttention",
+    "MovingAverage",
+    "Recurrent",
+    "WeightedAverage",
     "Window",
     "attend",
     "attend_all",

@@ -130,7 +130,7 @@ class KV:
         pairs on average, and every older KV stays as it was. A second append to one KV copies, and so
         does one that autograd must see (keys or values that require grad).
         """
-        self._fits(new)
+        self.fits(new)
         if keep is not None and keep < 0:
             raise ValueError(f"append: keep must be a whole number >= 0 or None, got {keep!r}")
         total = self.n + new.n
@@ -152,7 +152,8 @@ class KV:
         end = at + new.n
         return _seen(room.k.narrow(-2, end - kept, kept), room.v.narrow(-2, end - kept, kept), bias, room, end)
 
-    def _fits(self, new: KV) -> None:
+    def fits(self, new: KV) -> None:
+        """Raises ValueError where `new` are not pairs like these: leading sizes, widths, dtype, device."""
         a, b = self.k, new.k
         same = a.shape[:-2] == b.shape[:-2] and a.shape[-1] == b.shape[-1] and a.dtype == b.dtype
         if not same or self.v.shape[-1] != new.v.shape[-1] or a.device != b.device:
@@ -192,7 +193,7 @@ def join(*parts: KV) -> KV:
     """The pairs of all parts in one KV, in that order (copied)."""
     first, *rest = parts
     for part in rest:
-        first._fits(part)
+        first.fits(part)
         first = KV(torch.cat([first.k, part.k], -2), torch.cat([first.v, part.v], -2), _join_bias(first, part))
     return first
 
@@ -270,6 +271,19 @@ def merge(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> tuple[Tensor, T
     lse = torch.logaddexp(lse_a, lse_b)
     g_a, g_b = (torch.exp(x - lse).nan_to_num(0.0).unsqueeze(-1) for x in (lse_a, lse_b))
     return (g_a * out_a + g_b * out_b).to(out_a.dtype), lse
+
+
+def plain(memory, new: KV) -> KV:
+    """The pairs, unless they carry a bias, which `memory` could not honour: then ValueError."""
+    if new.bias is not None:
+        raise ValueError(f"{memory!r}: new must be pairs without a bias (a bias is added to the score of a slot "
+                         "of its own), got one")  # fmt: skip
+    return new
+
+
+def wide(x: Tensor) -> Tensor:
+    """In float64, in which sums are kept; float32 on a device that has no float64 (mps)."""
+    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
 
 
 def kind(x) -> str:
