@@ -1,10 +1,17 @@
 """The experiments: what a memory can do, measured on any memory, seeded.
 
-one_fact   a fact early in a stream, small talk, the question: does the model still answer?
+one_fact        a fact early in a stream, small talk, the question: does the model still answer?
+recall          random pairs in, every key asked once: how many pairs survive?
+rebinding       keys bound again and again: is the newest value read?
+gist_and_drift  a noisy topic, then another: how long should a memory average?
+
+Beside each stands the curve to expect, where there is one: `recall_expected`, `rebinding_expected`,
+`gist_expected`.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -16,6 +23,9 @@ from memlib.kv import KV, whole
 from memlib.lm import data, facts
 from memlib.replay import attend_all, walk
 from memlib.state import state_bytes
+
+SHARP = 100.0  # queries are so many times their keys: a softmax then picks the nearest key
+TIE = 1e-4  # cosines that differ by less are taken as equal
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,3 +127,122 @@ def heads(model, text: str, layer: int = 0, head: int = 0) -> tuple[Tensor, Tens
         raise ValueError(f"heads: the model has {have}, got layer={layer}, head={head}")
     q, kv = model.qkv(data.as_bytes(text)[None].long())[layer]
     return q[0, head], kv.k[0, head], kv.v[0, head]
+
+
+def _after(memory, q: Tensor, kv: KV):
+    """The state after all pairs, in one update where the memory allows it."""
+    if getattr(memory, "segment", None) is None and getattr(memory, "chunkable", False):
+        needs = (q,) if getattr(memory, "needs_queries", False) else ()
+        return memory.update(memory.init(kv), kv, *needs)
+    for mem, _ in walk(memory, q if getattr(memory, "needs_queries", False) else None, kv):  # noqa: B007
+        pass
+    return mem
+
+
+def _units(*shape: int, draw: torch.Generator) -> Tensor:
+    return torch.nn.functional.normalize(torch.randn(*shape, generator=draw), dim=-1)
+
+
+@torch.no_grad()
+def recall(memory, pairs: int, width: int = 64, trials: int = 4, seed: int = 0) -> float:
+    """Recall capacity: `pairs` random pairs go in, then every key is asked once. The share of right answers.
+
+    Keys and values are random directions of `width`, queries are the keys, made so long that a softmax picks
+    the nearest key; an answer is right when the value asked for is the nearest of all. trials: independent rows.
+    Raises ValueError for sizes that are no whole numbers >= 1.
+    """
+    for name, value in (("pairs", pairs), ("width", width), ("trials", trials)):
+        whole(f"recall: {name}", value, 1)
+    draw = torch.Generator().manual_seed(seed)
+    k, v = (_units(trials, pairs, width, draw=draw) for _ in range(2))
+    k = k * width**0.5  # numbers of about 1, as a model's keys are
+    q = SHARP * k
+    read = memory.read(_after(memory, q, KV(k, v)), q)
+    return _nearest(read, v, torch.arange(pairs), draw)
+
+
+def recall_expected(kept: int, pairs: int) -> float:
+    """What `recall` gives for a memory that holds `kept` pairs raw and nothing of the others; an average holds 1.
+
+    >>> recall_expected(32, 128)
+    0.25
+    """
+    return min(1.0, kept / pairs)
+
+
+@torch.no_grad()
+def rebinding(memory, times: int, keys: int = 16, width: int = 64, trials: int = 64, seed: int = 0) -> float:
+    """`keys` keys are bound to a new value `times` times in turn; the share of keys whose NEWEST value is read.
+
+    Keys are orthonormal (keys <= width), values random directions, each read is compared with the values that
+    its key ever had. Raises ValueError for sizes that cannot be.
+    """
+    for name, value in (("times", times), ("keys", keys), ("trials", trials)):
+        whole(f"rebinding: {name}", value, 1)
+    whole("rebinding: width", width, keys)
+    draw = torch.Generator().manual_seed(seed)
+    k = torch.linalg.qr(torch.randn(trials, width, keys, generator=draw)).Q.mT * width**0.5
+    v = _units(trials, times, keys, width, draw=draw)
+    kv = KV(k.repeat(1, times, 1), v.flatten(1, 2))
+    read = memory.read(_after(memory, SHARP * kv.k, kv), SHARP * k)  # [trials, keys, width]
+    return _nearest(read.flatten(0, 1).unsqueeze(1), v.movedim(1, 2).flatten(0, 1), torch.tensor([times - 1]), draw)
+
+
+def rebinding_expected(held: int) -> float:
+    """What `rebinding` gives for a memory that mixes the newest `held` values of a key in equal parts: a guess
+    among them. A full cache without positions holds all `times` of them, a delta rule of beta 1 the newest.
+
+    >>> rebinding_expected(4)
+    0.25
+    """
+    return 1 / held
+
+
+@torch.no_grad()
+def gist_and_drift(memory, steady: int = 256, after: int = 64, topics: int = 16, noise: float = 3.0,
+                   trials: int = 256, seed: int = 0) -> Tensor:  # fmt: skip
+    """A noisy topic for `steady` steps, then another: at each step, the share of trials in which the topic is read.
+
+    A value is the topic's one-hot vector of width `topics` and normal noise of deviation `noise`; key and query
+    are the same at every step, so that a softmax weighs all slots alike. Right is the topic in force, largest of
+    all in what is read. Returns [steady + after].
+    """
+    for name, value in (("steady", steady), ("topics - 1", topics - 1), ("trials", trials)):
+        whole(f"gist_and_drift: {name}", value, 1)
+    whole("gist_and_drift: after", after, 0)
+    draw = torch.Generator().manual_seed(seed)
+    n = steady + after
+    first = torch.randint(topics, (trials, 1), generator=draw)
+    then = (first + torch.randint(1, topics, (trials, 1), generator=draw)) % topics
+    topic = torch.where(torch.arange(n) < steady, first, then)  # [trials, n]
+    v = torch.nn.functional.one_hot(topic, topics) + noise * torch.randn(trials, n, topics, generator=draw)
+    k = torch.ones(trials, n, topics)
+    return (attend_all(memory, k, KV(k, v)).argmax(-1) == topic).double().mean(0)
+
+
+def gist_expected(weights: Tensor, steady: int = 256, topics: int = 16, noise: float = 3.0) -> Tensor:
+    """What `gist_and_drift` gives for a memory whose reads weigh the steps by `weights` [n, n] (its `view`).
+
+    The topic in force is read with its share m of the weights, the other one with 1 - m, every topic with noise of
+    deviation s = noise |weights|: the chance that a normal variable around m / s is the largest of all. Long
+    averages make s small (variance), short ones forget the topic that was left (bias). Returns [n].
+
+    >>> gist_expected(torch.eye(2), steady=2, topics=2, noise=1e-3)
+    tensor([1., 1.], dtype=torch.float64)
+    """
+    weights = weights.double()
+    old = weights[:, :steady].sum(-1)
+    new = weights[:, steady:].sum(-1)
+    s = noise * weights.norm(dim=-1)
+    right, wrong = torch.where(torch.arange(len(weights)) < steady, torch.stack([old, new]), torch.stack([new, old]))
+    z = torch.linspace(-9, 9, 4001, dtype=torch.float64)[:, None]
+    below = [torch.special.ndtr(z + (right - m) / s) for m in (wrong, torch.zeros_like(wrong))]
+    chance = (-(z**2) / 2).exp() / math.sqrt(2 * math.pi) * below[0] * below[1] ** (topics - 2)
+    return torch.trapezoid(chance, z, dim=0)
+
+
+def _nearest(read: Tensor, values: Tensor, wanted: Tensor, draw: torch.Generator) -> float:
+    """Share of the reads [*b, i, e] whose nearest of the values [*b, n, e] is the wanted one [i]; ties by chance."""
+    near = torch.nn.functional.normalize(read, dim=-1) @ values.mT
+    found = (near + TIE * torch.randn(near.shape, generator=draw)).argmax(-1)
+    return float((found == wanted).double().mean())

@@ -3,7 +3,19 @@
 import pytest
 import torch
 
-from memlib import Full, Window, lm, tasks
+from memlib import (
+    CumulativeAverage,
+    DeltaRule,
+    ExponentialAverage,
+    Full,
+    GatedDelta,
+    LinearAttention,
+    MovingAverage,
+    Window,
+    lm,
+    tasks,
+    view,
+)
 
 SEEDS = range(8)
 
@@ -85,3 +97,62 @@ def test_the_tensors_of_one_head_are_those_of_the_model(model):
         tasks.heads(model, "abc", layer=3)
     with pytest.raises(ValueError, match="must not be empty"):
         tasks.heads(model, "")
+
+
+@pytest.mark.parametrize("pairs", [8, 32, 100, 300])
+@pytest.mark.parametrize("memory, kept", [(Full(), 300), (Window(32), 32), (Window(20, sinks=12), 32),
+                                          (MovingAverage(32), 1), (CumulativeAverage(), 1)], ids=str)  # fmt: skip
+def test_recall_of_raw_pairs_is_the_share_that_is_kept(memory, kept, pairs):
+    assert tasks.recall(memory, pairs) == pytest.approx(tasks.recall_expected(kept, pairs), abs=1e-12)
+
+
+def test_a_delta_rule_recalls_about_as_many_pairs_as_its_keys_are_wide():
+    for width in (32, 64):
+        found = [n * tasks.recall(DeltaRule(), n, width) for n in (4 * width, 8 * width)]
+        assert all(0.7 * width < share < 1.4 * width for share in found)
+    assert tasks.recall(LinearAttention(), 128) < 0.1 < tasks.recall(DeltaRule(), 128)  # elu + 1 tells keys apart badly
+
+
+@pytest.mark.parametrize("times", [1, 2, 4, 8])
+@pytest.mark.parametrize(
+    "memory, held",
+    [(Full(), 8), (LinearAttention(), 8), (CumulativeAverage(), 8), (Window(32), 2), (Window(16), 1), (DeltaRule(), 1),
+     (GatedDelta(0.9, 1.0), 1)],
+    ids=str,
+)  # fmt: skip
+def test_rebinding_is_a_guess_among_the_values_that_are_still_mixed(memory, held, times):
+    want = tasks.rebinding_expected(min(held, times))
+    assert tasks.rebinding(memory, times) == pytest.approx(want, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [MovingAverage(4), MovingAverage(128), CumulativeAverage(), ExponentialAverage(0.03), Window(32), DeltaRule(0.03)],
+    ids=str,
+)
+def test_gist_and_drift_follow_from_the_view_alone(memory):
+    one = torch.ones(160, 16)
+    want = tasks.gist_expected(view(memory, one, one), steady=120)
+    got = tasks.gist_and_drift(memory, steady=120, after=40, trials=2000)
+    assert (got - want).abs().max() < 0.045
+
+
+def test_long_averages_win_a_stationary_topic_and_lose_after_a_switch():
+    long, short = (tasks.gist_and_drift(m) for m in (CumulativeAverage(), MovingAverage(32)))
+    assert long[255] > 0.95 > 0.65 > short[255] and short[-1] > 0.45 > 0.05 > long[-1]
+
+
+@pytest.mark.parametrize(
+    "task, bad, words",
+    [
+        (tasks.recall, {"pairs": 0}, "recall: pairs must be a whole number >= 1, got 0"),
+        (tasks.recall, {"pairs": 4, "width": 2.0}, "recall: width"),
+        (tasks.rebinding, {"times": 0}, "rebinding: times"),
+        (tasks.rebinding, {"times": 2, "keys": 80}, "rebinding: width must be a whole number >= 80, got 64"),
+        (tasks.gist_and_drift, {"steady": 0}, "gist_and_drift: steady"),
+        (tasks.gist_and_drift, {"topics": 1}, "gist_and_drift: topics"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(task, bad, words):
+    with pytest.raises(ValueError, match=words):
+        task(Full(), **bad)
