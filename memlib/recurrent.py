@@ -84,11 +84,10 @@ class Recurrent:
         return like.empty()
 
     def update(self, mem: KV, new: KV, q: Tensor | None = None) -> KV:
-        """h <- cell([k; v], h), pair by pair."""
+        """h <- cell([k; v], h), pair by pair; many pairs in torch's own loop."""
         mem.fits(plain(self, new))
         rows, x, h = self._rows(new, mem)
-        for t in range(new.n):
-            h = self.cell(x[t], h)
+        h = self.cell(x[0], h) if new.n == 1 else _fused(self.cell, x, h)[-1]
         return self._pairs(h.unflatten(0, rows).unsqueeze(-2), new)
 
     def read(self, mem: KV, q: Float[Tensor, "*b i d"], new: KV | None = None, lse: bool = False):
