@@ -14,9 +14,10 @@ from memlib import ink
 from memlib.dye import dye
 from memlib.film import film, moment
 from memlib.ink import alt, label, token_colors
+from memlib.sheets import matrices
 
-__all__ = ["alt", "bars", "compare", "curves", "dye", "film", "keys", "label", "moment", "predict_then", "reach",
-           "recipe", "token_colors", "view"]  # fmt: skip
+__all__ = ["alt", "bars", "compare", "curves", "dye", "film", "influence", "keys", "label", "matrices", "moment",
+           "predict_then", "reach", "recipe", "token_colors", "view"]  # fmt: skip
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
@@ -43,6 +44,21 @@ def view(weights, tokens, title: str = "What each query receives") -> go.Figure:
     back = max((i - int(np.flatnonzero(r)[0]) for i, r in enumerate(x) if r.any()), default=0)
     says = f"View: {len(x)} queries, each receiving from tokens at most {back} back."
     return _heat(x, tokens, names, "query of token", title, f"{says} {_strongest(x, tokens, 'query')}", 300)
+
+
+def influence(norms, tokens, rows=None, title: str = "How strongly each token is felt") -> go.Figure:
+    """Norms of Jacobians [rows, tokens] as a heat map: for memories that are not linear in their values.
+
+    rows: names of the rows (default: the tokens, the reads after each of them).
+    """
+    x = ink.matrix(norms, "the influence", len(tokens))
+    names = [str(name) for name in (rows if rows is not None else map(label, tokens))]
+    most = "; ".join(f"{name}: '{label(tokens[int(row.argmax())])}'" for name, row in zip(names, x, strict=True))
+    says = f"Influence: of {len(tokens)} tokens the one felt most is, {most}." if len(x) <= 6 else (
+        f"Influence of {len(tokens)} tokens on {len(x)} reads. {_strongest(x, tokens, 'read')}")  # fmt: skip
+    fig = _heat(x, tokens, names, "", title, says, int(np.clip(40 * len(x), 60, 320)))
+    left = min(300, max(ink.LEFT, 24 + int(7.6 * max(map(len, names), default=0))))
+    return fig.update_layout(margin={"l": left}).for_each_annotation(lambda note: note.update(xshift=ink.LEFT - left))
 
 
 def _strongest(x: np.ndarray, tokens, kind: str) -> str:

@@ -28,13 +28,15 @@ def moment(recipes, tokens, views=None, step: int = 0, title: str = "", events=N
     return play.dressed(step, title, f"{said}. {play.holding(step)}", 34)
 
 
-def film(recipes, tokens, views=None, events=None, title: str = "", alt: str | None = None) -> go.Figure:
+def film(recipes, tokens, views=None, events=None, title: str = "", alt: str | None = None,
+         names: tuple[str, ...] | None = None) -> go.Figure:  # fmt: skip
     """All steps as a film with a slider and buttons; it plays without a kernel.
 
     recipes: one [slots, tokens] a step; tokens: their labels; views: [queries, tokens], row t shown at step t;
-    events: a sentence a step (default: who enters, who leaves); alt: the sentence beneath.
+    events: a sentence a step (default: who enters, who leaves); alt: the sentence beneath;
+    names: of the panels, where what is given are no recipes (shares of the influence, say).
     """
-    play = Play(recipes, tokens, views)
+    play = Play(recipes, tokens, views, names)
     said = list(events) if events is not None else [play.event(t) for t in range(play.steps)]
     fig = play.dressed(0, title, alt or play.story(), 104)
     which = list(range(len(fig.data)))
@@ -73,12 +75,12 @@ def _buttons() -> dict:
 class Play:
     """The given arrays, and what of them stands in which panel at which step."""
 
-    def __init__(self, recipes, tokens, views=None):
+    def __init__(self, recipes, tokens, views=None, names=None):
         self.labels = [ink.label(t) for t in tokens]
         n = len(self.labels)
         self.recipes = [ink.matrix(r, f"recipes[{t}]", n) for t, r in enumerate(recipes)]
         self.views = None if views is None else ink.matrix(views, "views", n)
-        self.steps, self.colors = len(self.recipes), ink.token_colors(n)
+        self.steps, self.colors, self.names = len(self.recipes), ink.token_colors(n), names
         if not n or not self.steps or self.steps > n:
             raise ValueError(f"a film needs 1 to {n} recipes for {n} tokens, got {self.steps}")
         if self.views is not None and len(self.views) != n:
@@ -130,7 +132,8 @@ class Play:
         """(name, pixels) from top to bottom."""
         slots = ("what each slot holds (slots, oldest first)", 54) if self.boxed else ("what each slot holds", 120)
         panels = [("the text   ▼ now · filled: still in memory · outlined: forgotten", 46), slots]
-        return panels + [("what the query of this step receives of each token", 90)] * (self.views is not None)
+        panels += [("what the query of this step receives of each token", 90)] * (self.views is not None)
+        return panels if self.names is None else [(name, p) for name, (_, p) in zip(self.names, panels, strict=True)]
 
     def dressed(self, t: int, title: str, says: str, bottom: int) -> go.Figure:
         """All panels at step t."""
@@ -175,7 +178,7 @@ class Play:
         fixed = [text, slots, point] + [view] * (self.views is not None)
         axis = ["", "2", "", "3"]
         whole = [a | {"xaxis": f"x{i}", "yaxis": f"y{i}"} for a, i in zip(fixed, axis, strict=False)]
-        return [_joined(a, b) for a, b in zip(whole, self.changes(t), strict=True)]
+        return [joined(a, b) for a, b in zip(whole, self.changes(t), strict=True)]
 
     def changes(self, t: int) -> list[dict]:
         """What of `traces` is another from step to step: all that a frame carries."""
@@ -233,6 +236,6 @@ class Play:
         return [ink.safe(text) for text in cut]
 
 
-def _joined(a: dict, b: dict) -> dict:
+def joined(a: dict, b: dict) -> dict:
     """b laid over a, dicts within dicts too."""
-    return a | {k: _joined(a[k], v) if isinstance(v, dict) and isinstance(a.get(k), dict) else v for k, v in b.items()}
+    return a | {k: joined(a[k], v) if isinstance(v, dict) and isinstance(a.get(k), dict) else v for k, v in b.items()}

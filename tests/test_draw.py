@@ -21,6 +21,7 @@ FILMS = {
     "one average": (AVERAGES, None),
     "signed": (SIGNED, view(Full(), Q, K)),
 }
+MATRICES = ({m: torch.randn(N, 4, 3, generator=GEN) for m in "ab"}, TEXT, {m: torch.randn(N, N) for m in "ab"})
 FIGURES = {
     "film": lambda: draw.film(*(FILMS["window"][0], TEXT), views=FILMS["window"][1]),
     "moment": lambda: draw.moment(FILMS["full"][0], TEXT, FILMS["full"][1], step=9),
@@ -33,6 +34,7 @@ FIGURES = {
     "keys": lambda: draw.keys(Q, K, K, TEXT),
     "reach": lambda: draw.reach(FILMS["window"][1][-3:], TEXT),
     "compare": lambda: draw.compare(FILMS["window"][0][4], FILMS["sinks"][0][4], TEXT),
+    "matrices": lambda: draw.matrices(*MATRICES),
     "dye": lambda: draw.dye(torch.rand(3, N), torch.rand(3, N), "".join(TEXT), (4, 9)),
 }
 
@@ -154,6 +156,20 @@ def test_a_film_needs_no_kernel_and_waits_to_be_played():
     fig = film("window")
     labels = [button.label for button in fig.layout.updatemenus[0].buttons]
     assert "play" in labels[0] and "pause" in labels[1] and len(fig.frames) == len(fig.layout.sliders[0].steps) == N
+
+
+def test_a_film_of_matrices_shows_each_matrix_and_its_query_at_every_step():
+    named, tokens, views = MATRICES
+    fig = draw.matrices(named, tokens, views)
+    assert len(fig.frames) == N and len(fig.to_json()) < 300_000
+    for t, frame in enumerate(fig.frames):
+        sheets, bars = frame.data[2:4], frame.data[4:]
+        for name, sheet, bar in zip(named, sheets, bars, strict=True):
+            scale = named[name].abs().max().item() / 127
+            assert np.allclose(np.asarray(sheet.z, float) * scale, named[name][t], atol=scale)
+            assert np.allclose(np.asarray(bar.y, float), views[name][t], rtol=1e-3)
+    with pytest.raises(ValueError, match="a must be .steps, d, e., a step for each of 2 tokens"):
+        draw.matrices({"a": torch.ones(3, 2, 2)}, "xy")
 
 
 def test_recipe_and_view_are_never_confused():
