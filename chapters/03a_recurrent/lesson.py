@@ -1,0 +1,549 @@
+# %% [markdown]
+# # 03a · Fold an endless stream into one state
+#
+# **After this chapter you can** write a memory as *Mem = Update(S_kv, Mem_pre)* and say which earlier ones are of that
+# form, put the events of one update in order (token by token, and segment by segment), train a recurrent network as a
+# cache, run a stream of a million tokens through a constant state, and tell from a measurement what is lost first.
+#
+# **Time:** 70 minutes for the lesson and 60 for the exercise: two sittings. **You need:** chapters 00 to 02. No GPU.
+#
+# Two networks are trained while you read, a few seconds each. Everything is measured as you run it.
+
+# %%
+import time
+from inspect import getsource
+
+import torch
+
+from memlib import KV, CumulativeAverage, ExponentialAverage, Full, MovingAverage, Recurrent, WeightedAverage, Window
+from memlib import attend, attend_all, check, influence, recipe, state_bytes, states, view
+from memlib import draw, lm, tasks, widgets
+from memlib.lm import data
+
+answers = lm.load("facts")  # the model that answers questions about facts
+torch.manual_seed(0)
+
+# %% [markdown]
+# ## Three questions from before
+
+# %%
+display(
+    widgets.quiz(
+        "A moving average of 256 pairs: how many pairs are READ, and how many must be KEPT to go on?",
+        ["1 and 1", "1 and 256", "256 and 256"],
+        1,
+        "One mean is read. But at the next token the oldest pair must be taken out of the mean, and for that it must "
+        "still be there: 256 pairs are kept.",
+    ),
+    widgets.quiz(
+        "A memory has ONE slot. Which part of the query decides what is read?",
+        ["its direction", "its length", "none: every query reads the same value"],
+        2,
+        "Softmax over one score is 1, whatever the score is. The key of a single slot is dead weight.",
+    ),
+    widgets.quiz(
+        "Window(4) has read tokens 0 to 9. What was lost first, and what is lost next?",
+        ["token 0 first, token 6 next", "token 5 first, token 4 next", "token 0 first, token 7 next"],
+        0,
+        "A window loses its oldest pair. It holds 6, 7, 8, 9; when token 10 enters, 6 leaves. A window always loses in "
+        "the order of arrival. In this chapter you meet a memory that does not.",
+    ),
+)
+
+# %% [markdown]
+# ## Does it still know?
+#
+# The fact, 150 bytes of talk, the question. Every layer of the answering model now reads **one pair** that a recurrent
+# network (a *GRU*, below) rewrites at every byte. Nobody has trained this network. **Predict** two things: what the
+# model says, and whether the fact is still in the state.
+#
+# Up to now the dye showed what a slot holds: values went in as marks, and came out as weights. A network is **not linear
+# in its values**: marks that go in do not come out as weights. So there is no dye here, and `recipe` refuses. Its place
+# takes the **influence**: how much the state would move if the value of a token were moved a little (the length of
+# the derivative, the *Jacobian*).
+
+# %%
+fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
+stream = lm.stream(150, seed=1, own=fact)
+network = Recurrent(torch.nn.GRUCell(64, 64))  # a key and a value of 32 together
+for name, memory in {"full cache": Full(), "network": network}.items():
+    asked = tasks.one_fact(memory, model=answers, stream=stream)
+    print(f"{name:10} says {asked.said!r:8} p of the right answer {asked.p:.1e}, state {asked.state_bytes[-1]:7,} bytes")
+assert asked.recipe_dye is None and not asked.right  # no dye for a network; and it does not know
+try:
+    recipe(network, torch.zeros(3, 32))
+except TypeError as error:
+    print("\nrecipe says:", error)
+layer_kv = answers.qkv(data.as_bytes(stream.prompt)[None].long())[1][1]
+kv = KV(layer_kv.k[0, 2].detach(), layer_kv.v[0, 2].detach())  # layer 1, head 2
+felt = {name: influence(memory, kv)[0] for name, memory in {"network": network, "exponential": ExponentialAverage(0.05)}.items()}
+assert felt["network"][stream.fact_span[0] : stream.fact_span[1]].max() < 1e-9 < felt["exponential"][stream.fact_span[0]]
+back = range(1, 121)
+draw.curves({name: (list(back), x.flip(0)[:120].clamp(min=1e-30).log10().tolist()) for name, x in felt.items()},
+            x="bytes back", y="influence, power of ten", title="How strongly the state still feels a byte")  # fmt: skip
+
+# %% [markdown]
+# The state has seen the fact, and feels nothing of it: a network that nobody trained forgets faster than the average,
+# oldest first. *Misconception: "a recurrent state holds everything, because it has seen everything."* **What it has
+# seen and what it holds are two things.** (`clamp` cuts the curve at $10^{-30}$; further back the computer's numbers
+# are exactly 0.)
+#
+# What training does to this curve is the heart of the chapter. First the form that all such memories share.
+#
+# ## The general form
+#
+# **Predict:** an exponential average of rate ½ reads a text, four pairs at a time. How much of the old state is left
+# after one such update? (Token by token, each pair halves it.) Watch it: the box is the one pair that is kept, divided
+# by what it holds of each byte.
+
+# %% tags=["film"]
+text = "Mem is made of Mem_pre."
+tokens, ids = list(text), data.as_bytes(text)[None].long()
+layer_q, layer_kv = answers.qkv(ids)[1]
+q, kv = layer_q[0, 2].detach(), KV(layer_kv.k[0, 2].detach(), layer_kv.v[0, 2].detach())
+memory = ExponentialAverage(0.5)
+dyed, mem, by_four = KV(kv.k, torch.eye(len(text))), memory.init(KV(kv.k, torch.eye(len(text)))), []
+for t in range(0, len(text), 4):
+    mem = memory.update(mem, dyed[t : t + 4])  # S_kv: a segment of four pairs
+    by_four.append(memory.slots(mem).v)
+one_by_one = recipe(memory, kv.k)
+assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(by_four, [*one_by_one[3::4], one_by_one[-1]], strict=True))
+events = [f"update {i}: the segment {text[4 * i : 4 * i + 4]!r} is folded in" for i in range(len(by_four))]
+draw.film(by_four, tokens, events=events, title="Six updates in place of 23, the same state")
+
+# %% [markdown]
+# $$\mathrm{Mem}=\mathrm{Update}(S_{kv},\;\mathrm{Mem}_{pre})$$
+#
+# $\mathrm{Mem}_{pre}$ is the memory before, $S_{kv}$ what is new: one pair (**token form**) or the pairs of a
+# **segment**. Nothing else goes in. The old pairs themselves are gone; what they left in $\mathrm{Mem}_{pre}$ is all
+# there is.
+#
+# **By hand.** Rate ½, numbers in place of vectors, $\mathrm{Mem}_{pre}=8$; then come 4 and 10.
+# Token by token: $\tfrac12\cdot8+\tfrac12\cdot4=6$, then $\tfrac12\cdot6+\tfrac12\cdot10=8$.
+# As one segment: $\tfrac14\cdot8+\tfrac14\cdot4+\tfrac12\cdot10=2+1+5=8$. The same. With the segment turned round, 10 then 4:
+# $2+\tfrac{10}4+2=6.5$. The order inside a segment counts for an exponential average. For a cumulative average (a sum
+# and a count) it does not.
+
+# %%
+def folded(memory, *segments):
+    """What is read after the segments of numbers have been folded in, one update a segment."""
+    mem = memory.init(KV(torch.zeros(1, 1), torch.zeros(1, 1)))
+    for segment in segments:
+        x = torch.tensor(segment)[:, None]
+        mem = memory.update(mem, KV(x, x))
+    return memory.slots(mem).v.item()
+
+
+half, mean = ExponentialAverage(0.5), CumulativeAverage()
+assert folded(half, [8.0], [4.0], [10.0]) == folded(half, [8.0], [4.0, 10.0]) == 8
+assert folded(half, [8.0], [10.0, 4.0]) == 6.5
+assert folded(mean, [8.0], [4.0], [10.0]) == folded(mean, [8.0], [4.0, 10.0]) == folded(mean, [8.0], [10.0, 4.0])
+
+# %% [markdown]
+# ## The code, and yours
+#
+# An exponential average rewritten in this form: the state is ONE pair. `check` gives it single pairs and five at once,
+# and names the first difference. Change it and run again: walk the segment backwards (`range(new.n - 1, -1, -1)`), fold
+# only its last pair, or begin from `self.init(new)` instead of `mem`.
+
+# %%
+class Mine:
+    def __init__(self, rate):
+        self.rate = rate
+
+    def init(self, like):
+        return like.empty()
+
+    def update(self, mem, new, q=None):
+        for t in range(new.n):  # change something here and run the cell again
+            pair = new[t : t + 1]
+            old = mem if mem.n else pair  # the first pair is taken whole
+            mem = KV((1 - self.rate) * old.k + self.rate * pair.k, (1 - self.rate) * old.v + self.rate * pair.v)
+        return mem
+
+    def slots(self, mem):
+        return mem
+
+    def read(self, mem, q, new=None, lse=False):
+        return attend(q, mem, lse, new)
+
+
+
+print(check(Mine(0.3), ExponentialAverage(0.3)), "\n\nThe library's, a whole segment without a loop:\n")
+print(getsource(ExponentialAverage.update))
+
+# %% [markdown]
+# ## The order of events
+#
+# When does the query read? There are two orders.
+#
+# - **Token form:** update, *then* read. A token's own pair is in the state when its query asks.
+# - **Segment form:** read, *then* update. The queries of a segment read $\mathrm{Mem}_{pre}$ and, causally, the raw pairs of
+#   their own segment; afterwards the segment is folded in. One state a segment.
+#
+# *Misconception: "the segment form is another memory."* The states at the ends of the segments are the same. What
+# differs is what a query sees **inside** a segment: its newest neighbours raw, instead of already folded.
+
+# %%
+class Told:
+    """Any memory, telling what happens to it; with `segment` it is read before it is updated."""
+
+    linear_in_values = True
+
+    def __init__(self, memory, segment=None):
+        self.memory, self.segment, self.events = memory, segment, []
+        self.init, self.slots = memory.init, memory.slots
+
+    def update(self, mem, new, q=None):
+        self.events.append(f"update with {new.n}")
+        return self.memory.update(mem, new)
+
+    def read(self, mem, q, new=None, lse=False):
+        self.events.append(f"read by {q.shape[-2]}")
+        return attend(q, self.slots(mem), lse, new)
+
+
+by_token, by_segment = Told(CumulativeAverage()), Told(CumulativeAverage(), segment=4)
+seen = view(by_token, q, kv.k), view(by_segment, q, kv.k)
+print("token form:  ", *by_token.events[:6], "...", sep="  ")
+print("segment form:", *by_segment.events[:6], "...", sep="  ")
+assert by_token.events[:2] == ["update with 1", "read by 1"] and by_segment.events[:2] == ["read by 4", "update with 4"]
+assert torch.allclose(by_segment.slots(states(by_segment, kv)[-1]).v, by_token.slots(states(by_token, kv)[-1]).v, atol=1e-6)
+assert not seen[1].triu(1).any() and not torch.allclose(seen[0], seen[1], atol=0.1)  # nobody reads the future
+draw.view(seen[1], tokens, title="Segments of 4 over a cumulative average: the own segment raw, the rest one mean")
+
+# %% [markdown]
+# ## Which memories are of this form?
+#
+# Every memory so far has an `update`. The form asks for more: a state of constant size that is a **summary**, from which,
+# with the new pair alone, the next summary follows. A moving average fails. Two pasts, (0, 4) and (2, 2), have the same
+# mean 2. Then comes 6. If the mean were enough to go on from, both would go on alike.
+
+# %%
+for memory in (MovingAverage(2), CumulativeAverage(), ExponentialAverage(0.5)):
+    pasts = [0.0, 4.0], [2.0, 2.0]
+    print(f"{memory!r:32} mean of both pasts {[folded(memory, p) for p in pasts]}, after a 6 {[folded(memory, p, [6.0]) for p in pasts]}")
+assert folded(MovingAverage(2), [0.0, 4.0]) == folded(MovingAverage(2), [2.0, 2.0])
+assert folded(MovingAverage(2), [0.0, 4.0], [6.0]) != folded(MovingAverage(2), [2.0, 2.0], [6.0])
+assert folded(mean, [0.0, 4.0], [6.0]) == folded(mean, [2.0, 2.0], [6.0])  # equal summaries go on alike
+sorted_out = {"full cache": Full(), "window of 64": Window(64), "moving average of 64": MovingAverage(64),
+              "weighted average of 64": WeightedAverage(torch.ones(64)), "cumulative average": CumulativeAverage(),
+              "exponential average": ExponentialAverage(0.03), "network (GRU)": network}  # fmt: skip
+kept = {}
+with torch.no_grad():
+    for name, memory in sorted_out.items():
+        many = KV(torch.randn(1000, 32), torch.randn(1000, 32))
+        mem = memory.init(many)
+        sizes = [state_bytes(mem := memory.update(mem, many[a:b])) for a, b in ((0, 64), (64, 200), (200, 1000))]
+        kept[name] = sizes[-1]
+        basket = "grows" if sizes[2] > sizes[1] else "keeps raw pairs" if sizes[2] > 1000 else "folds"
+        print(f"{name:24} bytes after 64, 200, 1000 tokens: {sizes!s:24} {basket}")
+assert kept["network (GRU)"] == 2 * 32 * 4 and kept["cumulative average"] == kept["exponential average"] == 2 * 32 * 8 + 8
+assert kept["moving average of 64"] == kept["weighted average of 64"] == kept["window of 64"] == 64 * 2 * 32 * 4
+
+# %% [markdown]
+# Three baskets. The **full cache grows**. Window, moving and weighted average **keep raw pairs** to go on. Only the rest
+# **folds**: cumulative, exponential, a network, and the matrix memories of chapter 03b (linear attention, delta rule). The
+# exponential averages' tables are small because what they keep is one pair; the GRU's is smaller still, since it is
+# kept in float32 and the sums in float64.
+#
+# ## A network as the cache
+#
+# In an average the rule is fixed. Here it is **learned**: a recurrent network reads $x=[k;v]$ and rewrites its hidden
+# state $h$, and $h$, cut in two, **is** the pair that is read. A *GRU cell* (gated recurrent unit) computes
+#
+# $$z=\sigma(W_zx+U_zh+b_z),\qquad h\leftarrow z\odot h+(1-z)\odot n,\qquad n=\tanh(W_nx+r\odot U_nh+b_n).$$
+#
+# $\sigma(a)=1/(1+e^{-a})$ lies between 0 and 1; $\odot$ multiplies number by number; $r$ is a second gate built like $z$. The **gate**
+# $z$ says, for each number of the state, how much of it stays. **By hand:** $h=0.5$, $n=-1$, $z=0.75$ give
+# $0.75\cdot0.5+0.25\cdot(-1)=0.125$. With $z=0.9$ always, it is an exponential average of rate 0.1. The new thing: $z$
+# **depends on what is read.**
+#
+# **The task.** A stream of letters a to h, now and then one is a CAPITAL. At every step the memory must say the newest
+# capital. The key tells small from capital, the value is the letter. What the memory says is the largest of the eight
+# numbers of the value it reads. The best possible answer is always right: three bits have to be kept. Guessing is
+# right one time in eight.
+
+# %%
+LETTERS = "abcdefgh"
+
+
+def pairs(letters, capital):
+    """Letters and capitals [*b, n] as pairs: a key of 2 numbers, a value of 8."""
+    one_hot = torch.nn.functional.one_hot
+    return KV(one_hot(capital.long(), 2).float(), one_hot(letters, 8).float())
+
+
+def spelled(text):
+    return pairs(torch.tensor([LETTERS.index(c) for c in text.lower()]), torch.tensor([c.isupper() for c in text]))
+
+
+def says(memory, kv):
+    """What the memory says at every step; one slot, so that any query will do. The Full cache is asked for capitals."""
+    q = torch.tensor([0.0, 20.0]).expand(kv.k.shape)
+    with torch.no_grad():
+        return attend_all(memory, q, kv).argmax(-1)
+
+
+def streams(rows, n, rate, draws):
+    """Streams with a capital every 1 / rate letters, and the right answer at each step (-100: none yet)."""
+    letters, capital = torch.randint(8, (rows, n), generator=draws), torch.rand(rows, n, generator=draws) < rate
+    last = torch.where(capital, torch.arange(n), -1).cummax(1).values
+    return pairs(letters, capital), torch.where(last < 0, -100, letters.gather(1, last.clamp(min=0)))
+
+
+def train(cell, n, rate, steps, rows, lr):
+    """Through time: the error at every step goes back through all updates before it."""
+    adam, draws = torch.optim.Adam(cell.parameters(), lr), torch.Generator().manual_seed(n)
+    for step in range(steps):
+        kv, right = streams(rows, n, rate, draws)
+        out = attend_all(Recurrent(cell), kv.k, kv)  # [rows, n, 8]
+        loss = torch.nn.functional.cross_entropy(6 * out.flatten(0, 1), right.flatten())
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(cell.parameters(), 1.0)
+        adam.step()
+        if step % 100 == 0 or step == steps - 1:
+            print(f"step {step:3}: loss {loss.item():.3f}")
+    return cell
+
+
+begin = time.perf_counter()
+untrained, trained = Recurrent(torch.nn.GRUCell(10, 10)), Recurrent(torch.nn.GRUCell(10, 10))
+train(trained.cell, n=40, rate=0.05, steps=200, rows=64, lr=3e-2)
+print(f"{time.perf_counter() - begin:.1f} s; its state is {state_bytes(states(trained, spelled('a'))[-1])} bytes")
+stream = "bdfaCagebhfdAcfgbeah"
+said = "".join(LETTERS[i] for i in says(trained, spelled(stream)))
+print(stream, "\n" + said)
+assert said[4:] == "cccccccc" + "aaaaaaaa"
+
+# %% [markdown]
+# Now watch what its state is made of. It has no recipe; the box is divided by **influence**, the share of all that is
+# felt at this step. Small letters go by; a capital takes the box, and stays.
+
+# %% tags=["film"]
+kv = spelled(stream)
+felt = influence(trained, kv, kv.k)  # [reads, tokens]: norms of the Jacobian of each read
+share = felt / felt.sum(1, keepdim=True)
+shown = [row[None] * (row >= 0.05) for row in share]
+events = [f"step {t}: '{c}' is read, the memory says '{s}'" for t, (c, s) in enumerate(zip(stream, said, strict=True))]
+draw.film(shown, list(stream), events=events, title="A trained network keeps the newest capital",
+          names=("the stream   ▼ now · filled: felt, at least 5 % · outlined: felt less", "the one slot, by what it feels of each token (influence)"),
+          alt=f"Film of influence, no recipe: 20 letters; after 'C' at step 4 the state feels 'C' most ({share[11, 4]:.0%} at step 11), "
+              f"after 'A' at step 12 it feels 'A' most ({share[-1, 12]:.0%} at the end).")  # fmt: skip
+
+# %% [markdown]
+# **Your own stream:** type small letters and capitals, a to h, up to 30. Each row is the influence on the last state. Where does
+# the untrained network look, and where the trained one? Does it mind how many small letters follow?
+
+# %%
+def felt_at_the_end(text):
+    text = "".join(c for c in text if c.lower() in LETTERS)[:30] or "A"
+    kv, rows = spelled(text), {}
+    for name, memory in {"untrained": untrained, "trained": trained, "exponential, 0.1": ExponentialAverage(0.1)}.items():
+        one = influence(memory, kv)[0]
+        rows[f"{name}: says {LETTERS[says(memory, kv)[-1]]}"] = one / one.sum()
+    return draw.influence(torch.stack(list(rows.values())), list(text), list(rows), title="Share of the influence on the last state")
+
+
+widgets.typed(felt_at_the_end, text="bdfaCagebhfdAcfgbeah")
+
+# %% [markdown]
+# **What is lost first?** A window loses what is oldest, an average fades it, and so does the untrained network. The
+# trained one has another order: the small letters are never really taken in; the old capital goes when a new one
+# comes, however young it is. It loses first **what it was not asked for**.
+#
+# Influence is about small changes. A blunter test: replace one letter by another one, and see whether the answer changes.
+
+# %%
+end = says(trained, kv)[-1]
+changed = []
+for place in range(len(stream)):
+    others = [stream[:place] + (c.upper() if stream[place].isupper() else c) + stream[place + 1 :] for c in LETTERS]
+    changed.append(sum(int(says(trained, spelled(other))[-1] != end) for other in others) / 7)
+print({f"{i} '{c}'": round(x, 2) for i, (c, x) in enumerate(zip(stream, changed, strict=True)) if x})
+assert changed[12] == 1 and sum(changed) == 1  # only the newest capital decides: the old one, and all else, is lost
+row = {name: influence(memory, kv)[0] for name, memory in {"untrained": untrained, "trained": trained}.items()}
+assert row["trained"].argmax() == 12 and row["untrained"].argmax() >= 18
+
+# %% [markdown]
+# ## How long does it hold?
+#
+# It was trained on streams of 40 letters. After the capital come more and more small letters: the **gap**. **Sketch
+# first**: the share of right answers against the gap, from 1 to 1,000. (Guessing gives 0.125.)
+
+# %%
+gaps = [0, 1, 3, 10, 30, 100, 300, 1000]
+
+
+def accuracy(memory, longest=1000, rows=200, before=20):
+    """The share of right answers at each gap behind one capital, `before` small letters in front of it."""
+    draws, n = torch.Generator().manual_seed(5), before + 1 + longest
+    letters, capital = torch.randint(8, (rows, n), generator=draws), torch.zeros(rows, n)
+    capital[:, before] = 1
+    right = (says(memory, pairs(letters, capital)) == letters[:, before : before + 1]).double().mean(0)
+    return [right[before + gap].item() for gap in gaps if gap <= longest]
+
+
+measured = accuracy(trained)
+widgets.predict("right answers of the trained network", gaps[1:], measured[1:], y="right answers", log_x=True, x_name="gap")
+
+# %%
+beside = {"untrained": untrained, "exponential average, rate 0.1": ExponentialAverage(0.1), "window of 1: the same 40 bytes": Window(1)}
+shares = {"trained on 40": measured} | {name: accuracy(memory) for name, memory in beside.items()}
+shares["full cache, 40 bytes a letter"] = accuracy(Full(), 300, rows=20)
+assert min(shares["trained on 40"][:5]) > 0.95 and shares["trained on 40"][-1] < 0.4  # 30 letters: yes, 1000: no
+assert max(shares["untrained"]) < 0.3 and max(shares["window of 1: the same 40 bytes"][1:]) < 0.3
+assert shares["exponential average, rate 0.1"][3] < 0.5 and min(shares["full cache, 40 bytes a letter"]) == 1
+draw.curves({name: (gaps[1 : len(y)], y[1:]) for name, y in shares.items()}, x="small letters behind the capital", y="right answers",
+            log_x=True, title="Remember one capital")  # fmt: skip
+
+# %% [markdown]
+# It holds as long as it was trained to hold, and falls behind that. At each step the gate lets a little of the old
+# state go; over 40 steps that costs nothing, so nothing in training speaks against it. What do **longer** streams do? Sixty
+# steps of training on streams of 240 letters, from the network above. And to see what "lost" means: two streams that
+# differ in the capital alone. How far apart are their states?
+
+# %%
+from copy import deepcopy
+
+begin = time.perf_counter()
+longer = Recurrent(train(deepcopy(trained.cell), n=240, rate=0.015, steps=60, rows=16, lr=1e-2))
+print(f"{time.perf_counter() - begin:.1f} s")
+shares["trained on 240"] = accuracy(longer)
+assert shares["trained on 240"][gaps.index(100)] > 0.8
+small = torch.randint(8, (3000,), generator=torch.Generator().manual_seed(1))
+pasts = pairs(torch.stack([torch.cat([torch.tensor([c]), small]) for c in (0, 4)]), torch.arange(3001).expand(2, -1) == 0)
+with torch.no_grad():
+    apart = {name: (attend_all(m, pasts.k, pasts)[0] - attend_all(m, pasts.k, pasts)[1]).norm(dim=-1)
+             for name, m in {"trained on 40": trained, "trained on 240": longer, "exponential average": ExponentialAverage(0.1)}.items()}  # fmt: skip
+    both = trained.update(trained.init(pasts), pasts)
+assert max(both.k.abs().max(), both.v.abs().max()) <= 1  # tanh: nothing in a GRU's state ever leaves [-1, 1]
+assert apart["trained on 40"][10] > 1 and apart["trained on 40"][-1] < 1e-4 and apart["trained on 240"][100] > 1
+at = [1, 3, 10, 30, 100, 300, 1000, 3000]
+draw.curves({name: (at, x[at].tolist()) for name, x in apart.items()}, x="small letters since 'A' or 'E'", y="distance of the two reads",
+            log_x=True, title="Two streams that differ in one capital")  # fmt: skip
+
+# %% [markdown]
+# Where the curve is 0 the two states are the same: **no** read, however clever, can tell any more whether it was `A`
+# or `E`. That is what "lost" means. *Misconception: "a constant state means a constant loss."* The state had 40 bytes
+# all along; the loss depends on what the update lets through: nothing is lost over 30 letters, all over 3,000.
+# (Nor does the state run over: $\tanh$ keeps its numbers within ±1, however long the stream. The price: it cannot count.)
+#
+# ## An endless stream
+#
+# Can a state of 40 bytes hold the capital over a **million** letters? Training on 240 does not find it. But the cell
+# can: set its gate by hand. Small letter: $z=1$, all stays. Capital: $z=0$, all is replaced. In float32
+# $\sigma(100)$ is exactly 1, so a small letter leaves the state **bit for bit** as it was: try all eight, for all eight
+# capitals, and you have proved it for any number of them.
+
+# %%
+latch = Recurrent(torch.nn.GRUCell(10, 10))
+with torch.no_grad():
+    for weight in latch.cell.parameters():
+        weight.zero_()
+    latch.cell.weight_ih[10:20, 0], latch.cell.weight_ih[10:20, 1] = 100, -100  # z: rows 10 to 19; key 0 small, 1 capital
+    latch.cell.weight_ih[20:30, 0:10] = 5 * torch.eye(10)  # n = tanh(5 x): the pair itself
+    for capital in LETTERS.upper():
+        mem = latch.update(latch.init(spelled("a")), spelled(capital))
+        for letter in LETTERS:
+            after = latch.update(mem, spelled(letter))
+            assert torch.equal(after.v, mem.v) and torch.equal(after.k, mem.k)
+shares["gate set by hand"] = accuracy(latch)
+assert min(shares["gate set by hand"]) == 1
+
+# %% [markdown]
+# So **a constant state can hold one thing for ever**, if its update leaves that thing alone. What it cannot do is hold
+# everything. *Misconception: "an infinite history is an infinite memory."* Count: 40 bytes are 320 bits, so there are
+# at most $2^{320}$ different states. There are 16 letters (small and capital), so $16^n=2^{4n}$ different streams of n
+# letters. From the 81st letter on there are more streams than states: two of them **must** end in the same state, and no
+# read can tell them apart. For averages it is plainer still: in the cumulative one each of n letters weighs
+# $1/n$; in the exponential one of rate 0.1 the first letter's weight is exactly 0 after 7,100 steps, even in float64.
+#
+# Now run it: one stream of $10^6$ letters, a `C` in front. `update` takes 10,000 at a time (the same form, folded by
+# segments), which saves Python's own time; it still takes ten to twenty seconds. Watch the bytes, the time a letter, and
+# what is left.
+
+# %%
+marks, draws, first = [100, 1000, 10_000, 100_000, 1_000_000], torch.Generator().manual_seed(0), spelled("C")
+running = {"gate set by hand": latch, "exponential average": ExponentialAverage(0.1), "cumulative average": CumulativeAverage()}
+mems = {name: memory.update(memory.init(first), first) for name, memory in running.items()}
+micro, told = [], {name: "" for name in running}
+with torch.no_grad():
+    for since, mark in zip([0, *marks], marks, strict=False):
+        spent = 0.0
+        for begin in range(since, mark, 10_000):
+            size = min(10_000, mark - begin)
+            new = pairs(torch.randint(8, (size,), generator=draws), torch.zeros(size))
+            for name, memory in running.items():
+                clock = time.perf_counter()
+                mems[name] = memory.update(mems[name], new)
+                spent += (time.perf_counter() - clock) * (memory is latch)
+        micro.append(spent / (mark - since) * 1e6)
+        told = {name: told[name] + LETTERS[memory.slots(mems[name]).v[0].argmax()] for name, memory in running.items()}
+for name, letters in told.items():
+    print(f"{name:20} {state_bytes(mems[name])} bytes; after 10^2 ... 10^6 letters it says", *letters)
+assert told["gate set by hand"] == "ccccc" and state_bytes(mems["gate set by hand"]) == 40
+assert 16**80 == 2**320 and 16**81 > 2**320 and 0.9**7000 > 0 == 0.9**7100
+assert torch.allclose(recipe(CumulativeAverage(), torch.zeros(1000, 1))[-1], torch.full((1, 1000), 1 / 1000))
+assert (CumulativeAverage().slots(mems["cumulative average"]).v - 1 / 8).abs().max() < 0.005  # all alike: no C left to see
+full = [state_bytes(first) * mark for mark in marks]  # what a full cache would hold
+display(draw.curves({"full cache": (marks, torch.tensor(full).log10().tolist()), "constant state": (marks, [torch.tensor(40).log10().item()] * 5)},
+                    x="letters read", y="bytes, power of ten", log_x=True, title="40 megabytes, or 40 bytes"),
+        draw.curves({"one update": (marks, micro)}, x="letters read", y="microseconds a letter", log_x=True,
+                    title="What a letter costs, here and now"))  # fmt: skip
+
+# %% [markdown]
+# Bytes flat, time flat. (A full cache's read would have grown ten thousand times from the first mark to the last.)
+# The capital is still there; of the two averages one has $10^{-6}$ of it left, the other nothing.
+#
+# ## Four new questions
+
+# %%
+display(
+    widgets.quiz(
+        "Mem = Mem_pre / 2 + x (a leaky sum), Mem_pre = 8; the segment (4, 6) is folded in at once. The new Mem?",
+        numeric=10,
+        why="Token by token: 8/2 + 4 = 8, then 8/2 + 6 = 10. At once: 8/4 + 4/2 + 6 = 10.",
+    ),
+    widgets.quiz(
+        "A network was trained on streams of 40 letters and holds a capital for 50. Its state is doubled to 20 numbers, the training stays the "
+        "same. For how long will it hold one capital?",
+        ["for about 100 letters", "about as long as before", "for ever"],
+        1,
+        "Room was never what was missing: three bits fit into 10 numbers. What is missing is a reason, in training, to hold longer "
+        "than 40. Longer streams give one; so does a gate set by hand.",
+    ),
+    widgets.quiz(
+        "A stream's two states, one for each of two different pasts, have become equal bit for bit. What can bring the "
+        "difference back?",
+        ["a better query", "a larger model that reads the state", "nothing"],
+        2,
+        "Everything that comes later is a function of the state and of new pairs. Equal states and equal new pairs: equal for ever.",
+    ),
+    widgets.quiz(
+        "Put in order, for one segment of a segment memory.",
+        ["update with the segment, then its queries read", "its queries read (old memory, and their own segment causally), then update",
+         "each token updates and reads in turn"],
+        1,
+        "Read, then update. With the update first, the first query of the segment would see its future folded into the memory.",
+    ),
+)
+
+# %% [markdown]
+# ## Words of this chapter
+#
+# - **Update**$(S_{kv},\mathrm{Mem}_{pre})$: the general form; the new memory from the new pairs and the old memory alone.
+# - **token form, segment form**: one pair an update (update, then read); many pairs an update (read, then update).
+# - **fold**: to take a pair into a state of constant size, from which it cannot be taken out again.
+# - **recurrent network, hidden state, GRU cell, gate**: a learned update; what it rewrites; its most common build; how much of
+#   each number stays.
+# - **trained through time**: the error goes back through all updates.
+# - **influence**: how much the state would move with a token's value; the picture for memories that have no recipe.
+# - **gap, horizon**: how long ago it was; how long a memory holds.
+#
+# ## Now you
+#
+# The exercise is waiting: in a terminal of this JupyterLab type `memlib start 03a` and open `my/03a_recurrent.ipynb`.
+# The button at its end grades your answers as often as you like. Chapter 03b goes on with states that are matrices: not one
+# pair, but room for many.
