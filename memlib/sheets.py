@@ -16,14 +16,15 @@ def matrices(named: dict, tokens, views: dict | None = None, events=None, title:
     """Matrix memories side by side as a film: the text, each matrix as it is written, what each query receives.
 
     named: {name: [steps, d, e]}, the matrix after each token; views: {name: [queries, tokens]}, row t shown at
-    step t; events: a sentence a step; alt: the sentence beneath. It plays without a kernel.
+    step t; events: a sentence a step; alt: the sentence beneath. It plays without a kernel, and stands
+    at the last step until it does.
     """
     play = Sheets(named, tokens, views)
     said = list(events) if events is not None else play.events()
     fig = play.dressed(title, alt or play.story())
     which = list(range(len(fig.data)))
     frames = [go.Frame(data=play.changes(t), name=str(t), traces=which) for t in range(len(play.labels))]
-    return playing(fig, frames, said)
+    return playing(fig, frames, said).update_layout(sliders=[{"active": len(frames) - 1}])
 
 
 class Sheets:
@@ -55,10 +56,11 @@ class Sheets:
         return [f"step {t}: '{label}' is written" for t, label in enumerate(self.labels)]
 
     def dressed(self, title: str, says: str) -> go.Figure:
-        """All panels at step 0."""
+        """All panels at the last step."""
         heights = self.PIXELS[: 2 + bool(self.views)]
         plot, across = sum(HEAD + pixels for pixels in heights), len(self.sheets)
-        fig, top, axis, many = go.Figure(self._traces(0)), float(plot), 0, across + (across - 1) * 0.12
+        fig = go.Figure(self._traces(len(self.labels) - 1))
+        top, axis, many = float(plot), 0, across + (across - 1) * 0.12
         for row, pixels in enumerate(heights):
             domain = [(top - HEAD - pixels) / plot, (top - HEAD) / plot]
             for column, name in enumerate(["the text   ▼ now · filled: read so far"] if row == 0 else self.sheets):
