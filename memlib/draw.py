@@ -53,11 +53,13 @@ def influence(norms, tokens, rows=None, title: str = "How strongly each token is
     """
     x = ink.matrix(norms, "the influence", len(tokens))
     names = [str(name) for name in (rows if rows is not None else map(label, tokens))]
-    most = "; ".join(f"{name}: '{label(tokens[int(row.argmax())])}'" for name, row in zip(names, x, strict=True))
-    says = f"Influence: of {len(tokens)} tokens the one felt most is, {most}." if len(x) <= 6 else (
+    most = (f"'{label(tokens[int(row.argmax())])}', token {row.argmax()}" for row in x)
+    felt = "; ".join(f"{name}: {token}" for name, token in zip(names, most, strict=True))
+    says = f"Influence. Felt most of {len(tokens)} tokens: {felt}." if len(x) <= 6 else (
         f"Influence of {len(tokens)} tokens on {len(x)} reads. {_strongest(x, tokens, 'read')}")  # fmt: skip
     fig = _heat(x, tokens, names, "", title, says, int(np.clip(40 * len(x), 60, 320)))
     left = min(300, max(ink.LEFT, 24 + int(7.6 * max(map(len, names), default=0))))
+    fig.update_traces(colorbar_title_text="influence")
     return fig.update_layout(margin={"l": left}).for_each_annotation(lambda note: note.update(xshift=ink.LEFT - left))
 
 

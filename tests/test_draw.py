@@ -32,6 +32,8 @@ FIGURES = {
     "predict_then": lambda: draw.predict_then([1, 2], [3, 2], [3, 1], "window", "bits"),
     "bars": lambda: draw.bars({"full": 12_000_000.0, "window": 192.0}, y="bytes"),
     "keys": lambda: draw.keys(Q, K, K, TEXT),
+    "influence": lambda: draw.influence(torch.rand(3, N), TEXT, ["untrained", "trained", "average"]),
+    "influence on reads": lambda: draw.influence(torch.rand(N, N).tril(), TEXT),
     "reach": lambda: draw.reach(FILMS["window"][1][-3:], TEXT),
     "compare": lambda: draw.compare(FILMS["window"][0][4], FILMS["sinks"][0][4], TEXT),
     "matrices": lambda: draw.matrices(*MATRICES),
@@ -182,6 +184,15 @@ def test_recipe_and_view_are_never_confused():
 def test_nothing_is_drawn_where_nothing_is_held():
     z = draw.recipe(torch.tensor([[0.0, 0.25], [1.0, 0.0]]), "ab").data[0].z
     assert [list(row) for row in z] == [[None, 0.25], [1.0, None]]
+
+
+def test_influence_is_never_called_a_recipe_or_a_view():
+    fig = FIGURES["influence"]()
+    assert "Influence" in draw.alt(fig) and "untrained: '" in draw.alt(fig)
+    shares = [row[None] for row in torch.eye(3)]
+    fig = draw.film(shares, "abc", names=("the text", "what it feels (influence)"), alt="Film of influence.")
+    said = [note.text for note in fig.layout.annotations]
+    assert "what it feels (influence)" in said and not any("holds" in text for text in said)
 
 
 def test_curves_differ_in_more_than_colour_and_carry_their_names():
