@@ -260,12 +260,12 @@ drift = ExponentialAverage(0.05)
 # NEXT: Is something not answered, or answered with more bytes than needed? For a topic, raw pairs are never needed.
 if any(choice is ... for choice in (needle, gist, drift)):
     raise NotImplementedError("one of the three streams is not answered yet")
-seed, long = number(1, 10**6, name="seed"), KV(torch.zeros(200, 16), torch.zeros(200, 16))
+seed, long = number(1, 10**6, name="seed"), KV(torch.zeros(130, 16), torch.zeros(130, 16))
 kept = {name: state_bytes(states(m, long)[-1]) for name, m in {"needle": needle, "gist": gist, "drift": drift}.items()}
 right = {
     "needle": tasks.recall(needle, 64, seed=seed) >= 0.95,
     "gist": tasks.gist_and_drift(gist, steady=1500, after=0, noise=5.0, trials=32, seed=seed)[-50:].mean() >= 0.9,
-    "drift": tasks.gist_and_drift(drift, steady=300, after=40, noise=1.5, trials=400, seed=seed)[-8:].mean() >= 0.77,
+    "drift": tasks.gist_and_drift(drift, steady=300, after=40, noise=1.5, trials=300, seed=seed)[-8:].mean() >= 0.77,
 }
 for name, most in {"needle": 64 * 2 * 16 * 4, "gist": 2 * 16 * 8 + 8, "drift": 2 * 16 * 8 + 8}.items():
     report(f"{name} is answered", bool(right[name]))
@@ -277,9 +277,10 @@ look("choose")
 # %% [markdown]
 # ## Stretch 4 · Explain a curve (1 point, 4 minutes)
 #
-# In the lesson the topic changed at step 256, and the moving average of 64 was right in nearly all trials before, in
-# almost **none** for more than twenty steps after, then climbed steeply, and was as good as before at step 320. Guessing
-# would be right in one of 16. Which sentence explains the whole of it? Write its letter.
+# In the lesson the topic changed at step 256. The moving average of 64 was right in nearly all trials before; just after
+# in almost **none**, and for some sixteen steps in fewer than one of 16, which guessing would reach; half of them were
+# right some 35 steps after, and at step 320 it was as good as before. Which sentence explains the whole of it? Write its
+# letter.
 #
 # - **a** The noise is stronger for a while after the switch.
 # - **b** It has dropped the old topic at the switch, and must gather the new one from nothing.
@@ -310,10 +311,10 @@ look("explain")
 # `follow(state, x) -> (state, out)`: it gets its own last state (`None` at first) and the next value `x [16]`, and gives
 # the next state and a vector `out [16]` whose largest entry is the topic it believes in. The state may hold at most
 # **three vectors** of 16 and eight numbers beside them. It is right at a share of the steps: the best plain exponential
-# average gets about 0.77. Beat it by 0.01, on the same streams. How far do you get? The best filter that is known to
-# us gets about 0.86.
+# average at about 0.77. Beat it by 0.005, on the same streams. How far do you get? Working out the chance of each
+# topic, with the noise known, comes to about 0.85.
 #
-# <details><summary>Hint</summary>A third of what it loses it loses at the start. Then: what would tell you that the topic has changed?</details>
+# <details><summary>Hint</summary>The start costs it much (Core 3). Then: what would tell you that the topic has changed?</details>
 
 # %% task="design" points=2 kind="design" minutes=15 bonus=true
 # BEGIN SOLUTION
@@ -333,7 +334,7 @@ def design_numbers(state):
     return 1 if parts is None else sum(map(design_numbers, parts))
 
 
-draw, many, long = torch.Generator().manual_seed(number(1, 10**6, name="streams")), 24, 320
+draw, many, long = torch.Generator().manual_seed(number(1, 10**6, name="streams")), 20, 320
 switch = 160 + torch.randint(-40, 41, (many, 1), generator=draw)
 two = torch.rand(many, 16, generator=draw).argsort(-1)[:, :2]
 topic = torch.where(torch.arange(long) < switch, two[:, :1], two[:, 1:])
@@ -342,11 +343,13 @@ key = torch.zeros(many, long, 1)
 plain = [(attend_all(ExponentialAverage(g), key, KV(key, values)).argmax(-1) == topic).sum() for g in (0.03, 0.04, 0.05)]
 hits, most = 0, 0
 for row in range(many):
-    state = None
-    for x, wanted in zip(values[row], topic[row].tolist(), strict=True):
-        state, out = follow(state, x.clone())
-        hits, most = hits + (int(out.argmax()) == wanted), max(most, design_numbers(state))
-report("beats the best exponential average by 0.01", hits >= int(max(plain)) + 0.01 * many * long)
+    state, believed = None, []
+    for x in values[row].clone():
+        state, out = follow(state, x)
+        believed.append(out)
+    hits += int((torch.stack(believed).argmax(-1) == topic[row]).sum())
+    most = max(most, design_numbers(state))
+report("beats the best exponential average by 0.005", hits >= int(max(plain)) + 0.005 * many * long)
 report("state of at most three vectors", most <= 3 * 16 + 8)
 
 # %% look="design"
