@@ -80,14 +80,22 @@ n, span = len(blurred.text), blurred.fact_span
 assert torch.allclose(blurred.recipe_dye[:, -1], torch.tensor(1 / n)) and 0.003 < 1 / n < 0.005  # 1/n of each byte
 assert torch.allclose(blurred.view_dye[:, -1], torch.tensor((span[1] - span[0]) / n), atol=1e-4)
 assert not blurred.right and blurred.p < 0.01
-draw.dye(blurred.recipe_dye, blurred.view_dye, blurred.text, span, after=blurred.said,
-         title=f"All {n} bytes are in the average, 1/{n} of each")  # fmt: skip
+display(draw.dye(blurred.recipe_dye, blurred.view_dye, blurred.text, span, after=blurred.said,
+                 title=f"All {n} bytes are in the average, 1/{n} of each"))  # fmt: skip
+ways = {"moving, 64": MovingAverage(64), "cumulative": CumulativeAverage(),
+        "exponential, rate 0.02": ExponentialAverage(0.02)}  # fmt: skip
+share = {name: [slot[0, span[0] : span[1]].sum().item() for slot in recipe(m, torch.zeros(n, 1))]
+         for name, m in ways.items()}  # fmt: skip
+assert share["moving, 64"][-1] == 0 < share["exponential, rate 0.02"][-1] < share["cumulative"][-1]
+draw.curves({name: (list(range(n)), part) for name, part in share.items()}, x="bytes read",
+            y="share of the slot", title="How much of the one slot is the fact: three ways to lose it")  # fmt: skip
 
 # %% [markdown]
 # The window of chapter 01 had all of the fact or nothing. An average never quite loses it: of every byte of the fact
 # $1/n$ is left (0.4 % at the end), and every query receives just that, whether it asks for the fact or not. Nothing is
 # quite forgotten, and nothing can be found: no size knows the code. (The picture strikes the fact out below half a
-# percent. A size of one is the newest byte alone.)
+# percent. A size of one is the newest byte alone.) Under the film three averages you will meet: one drops the fact at a
+# stroke, one dilutes it, one lets it fade.
 #
 # *"It would work if the model had been trained with it."* Better sentences, certainly. But look at the memory alone,
 # with no model: N random pairs go in, every key is asked once. One slot gives one answer to all N questions, so at most
@@ -409,9 +417,9 @@ widgets.knob(
 )
 
 # %% [markdown]
-# At the end a rate of about 0.025 is best: some forty pairs, of the 64 that there are of the new topic. Before the switch
-# the best is slower, 0.015. And now the **surprise**: a rate of 0.005, slower still, does far worse, though no topic has
-# changed yet. It was *begun with the first pair, taken whole*: 255 steps later that one noisy pair still has 28 % of all
+# At the end a rate of about 0.025 is best: some forty pairs, of the 64 that there are of the new topic. Before the
+# switch the best is slower, 0.015. And now the **surprise**: a rate of 0.005, slower still, does far worse, though no
+# topic has changed yet. It was *begun with the first pair, taken whole*: 255 steps later that one noisy pair still has 28 % of all
 # weight ($0.995^{255}$). The exponential average never divides by what it has really seen; in the exercise you mend it.
 #
 # ## Learn the weights
@@ -472,7 +480,8 @@ draw.bars({f"{name}: {rival}": found[name, rival] for name in ("needle", "gist",
 
 # %% [markdown]
 # Why did 256 raw pairs do no better on the gist? With equal keys their softmax is flat: the window reads its own moving
-# average. Where nothing can be looked up, raw pairs are only a dear way of averaging. For the needle nothing replaces them.
+# average. Where nothing can be looked up, raw pairs are only a dear way of averaging. For the needle nothing replaces
+# them.
 #
 # ## What it costs: bytes, time and quality
 #
@@ -525,7 +534,7 @@ assert quality["cumulative"] > quality["no past: window of 1"] > quality["window
 timed = {name: (lengths, [milliseconds for milliseconds, _ in cost]) for name, cost in costs.items()}
 resident = {name: cost[-1][1] for name, cost in costs.items()}
 display(draw.bars(resident, y="bytes kept", log=True, title="State after 8,192 tokens"),
-        draw.curves(timed, x="tokens read", y="milliseconds a token", log_x=True, title="One update and read, here and now"),
+        draw.curves(timed, x="tokens read", y="milliseconds a token", log_x=True, title="One update and read, now"),
         draw.bars(quality, y="bits per byte", title="Averages in the place of a trained cache"))  # fmt: skip
 
 # %% [markdown]
