@@ -189,7 +189,7 @@ class RunningAverage:
 size = number(2, 4, name="size")
 report("recipe", recipe(RunningAverage(size), inputs(8, 2, name="k")), axes=("step", "slot", "token"))
 bug_kv = KV(inputs(9, 2, name="keys"), inputs(9, 2, name="values"))
-report("keys at the end", RunningAverage(size).slots(states(RunningAverage(size), bug_kv)[-1]).k, digits=3)
+report("keys at the end", RunningAverage(size).slots(states(RunningAverage(size), bug_kv)[-1]).k, axes=("slot", "number"), digits=3)
 
 # %% look="bug"
 look("bug")

@@ -94,8 +94,8 @@ draw.curves({name: (list(range(n)), part) for name, part in share.items()}, x="b
 # The window of chapter 01 had all of the fact or nothing. An average never quite loses it: of every byte of the fact
 # $1/n$ is left (0.4 % at the end), and every query receives just that, whether it asks for the fact or not. Nothing is
 # quite forgotten, and nothing can be found: no size knows the code. (The picture strikes the fact out below half a
-# percent. A size of one is the newest byte alone.) Under the film three averages you will meet: one drops the fact at a
-# stroke, one dilutes it, one lets it fade.
+# percent. A size of one is the newest byte alone.) Under the film three averages you will meet: one drops the fact for
+# good, one only dilutes it, one lets it fade.
 #
 # *"It would work if the model had been trained with it."* Better sentences, certainly. But look at the memory alone,
 # with no model: N random pairs go in, every key is asked once. One slot gives one answer to all N questions, so at most
@@ -325,7 +325,7 @@ draw.curves({name: (places, [line[t - 1] for t in places]) for name, line in
             x="tokens read", y="average", log_x=True, title="The same formula in bfloat16")  # fmt: skip
 
 # %% [markdown]
-# Look at $t\,\mathrm{Mem}$: it is the sum, made anew at every step and rounded to 8 digits. From 512 on such numbers lie
+# Look at $t\,\mathrm{Mem}$: it is the sum, made anew at every step and rounded to 8 binary digits. From 512 on they lie
 # 4 apart; adding 0.99 changes nothing any more. The sum stands still at 512, the divisor goes on, and the average sinks:
 # 512/8192 = 0.0625. In float32 it takes longer: after a million tokens it is more than half a percent off.
 #
@@ -419,8 +419,9 @@ widgets.knob(
 # %% [markdown]
 # At the end a rate of about 0.025 is best: some forty pairs, of the 64 that there are of the new topic. Before the
 # switch the best is slower, 0.015. And now the **surprise**: a rate of 0.005, slower still, does far worse, though no
-# topic has changed yet. It was *begun with the first pair, taken whole*: 255 steps later that one noisy pair still has 28 % of all
-# weight ($0.995^{255}$). The exponential average never divides by what it has really seen; in the exercise you mend it.
+# topic has changed yet. It was *begun with the first pair, taken whole*: 255 steps later that one noisy pair still has
+# 28 % of all weight ($0.995^{255}$). The exponential average never divides by what it has really seen; in the exercise
+# you mend it.
 #
 # ## Learn the weights
 #
@@ -428,7 +429,7 @@ widgets.knob(
 # (*softplus*), so that every weight stays above 0; keys and values share them. A series whose answer is known: a hidden
 # level walks at random, and what comes in is the level plus noise. Theory (the Kalman filter, the best there is for such
 # a walk) says: to know the level, weigh by $g(1-g)^j$, here with $g=0.25$: an exponential average. Nobody tells the
-# weights. **Predict** their shape after 150 steps downhill.
+# weights. **Predict** their shape after 150 steps of gradient descent.
 
 # %%
 gen, gain, weigh = torch.Generator().manual_seed(0), 0.25, Positive(16)
@@ -458,9 +459,9 @@ draw.curves({name: (list(range(16)), shape) for name, shape in shapes.items()}, 
 # %% [markdown]
 # ## 256 raw pairs, or two summary vectors?
 #
-# Both cost the same at every token, for ever. One reads 256 pairs, the other one key and one value: two vectors. Three
-# streams: a **needle** (any of the newest 256 pairs is asked for), a **gist** (one topic, 4,096 steps, noise eight times
-# as strong), a **drift** (the topic changed 64 steps ago). **Choose** for each before you run it.
+# Each costs the same at every token, for ever; but one reads 256 pairs, the other a single key and value, two vectors.
+# Three streams: a **needle** (any of the newest 256 pairs is asked for), a **gist** (one topic, 4,096 steps, noise eight
+# times as strong), a **drift** (the topic changed 64 steps ago). **Choose** for each before you run it.
 
 # %%
 rivals = {"256 raw pairs": Window(256), "two vectors, cumulative": CumulativeAverage(),
@@ -489,10 +490,11 @@ draw.bars({f"{name}: {rival}": found[name, rival] for name in ("needle", "gist",
 # in constant time from a running total, and in the exercise you mend one that is; its pairs must be kept all the same.)
 #
 # Then real text: the Python model, every layer reading through an average, in bits per byte (8 is blind guessing). **An
-# honest negative:** put in the place of a cache that the model was trained with, a long average is worse than no past at
-# all (`Window(1)`: a byte reads only itself). Models that are *built* for averages do use them: a translation model with
-# cumulative averages in its decoder (Average Attention Network, arXiv 1805.00631), attention behind an exponential one
-# (Mega, arXiv 2209.10655). Ours stand beside other memories from chapter 04 on.
+# honest negative:** put in the place of a cache that the model was trained with, a long average is worse than no past
+# at all (`Window(1)`: a byte reads only itself, and its three neighbours through the convolution). Models that are
+# *built* for averages do use them: a translation model with cumulative averages in its decoder (Average Attention
+# Network, arXiv 1805.00631), attention behind an exponential one (Mega, arXiv 2209.10655). Ours stand beside other
+# memories from chapter 04 on.
 
 # %%
 same = KV(torch.ones(300, 16), torch.randn(300, 16))
