@@ -36,10 +36,11 @@ def dye(recipe_dye, view_dye, text: str, span: tuple[int, int], title: str = "Wh
     fig = go.Figure(_curves(left, seen, at, n - 1))
     ink.dress(fig, title, _says(left, seen, text, span), 330, 30 if still else 104)
     caption = list(fig.layout.annotations)
+    low = min(-0.03, 1.1 * float(seen.min(initial=0)))  # a delta rule gives weights below 0
     fig.add_annotation(_text(letters, span, left, n - 1, after))
     fig.update_layout(
         xaxis={"range": [0, n], "showgrid": False, "ticksuffix": " bytes"}, showlegend=True,
-        yaxis={"range": [-0.03, 1.08], "domain": [0, 0.5], "tickformat": ".0%", "gridcolor": ink.LINE},
+        yaxis={"range": [low, 1.08], "domain": [0, 0.5], "tickformat": ".0%", "gridcolor": ink.LINE},
         legend={"orientation": "h", "x": 0, "y": 0.52, "yanchor": "bottom"},
     )  # fmt: skip
     if still:

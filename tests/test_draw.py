@@ -219,6 +219,11 @@ def test_the_dye_stands_still_or_plays():
     assert draw.alt(still).startswith("Of the fact 'xxxx' the last byte gives 0% of its attention")
 
 
+def test_attention_below_zero_is_inside_the_dye_s_picture():
+    fig = draw.dye(None, torch.full((1, 20), -0.4), "x" * 20, (2, 6), still=True)
+    assert fig.layout.yaxis.range[0] < -0.4
+
+
 def test_the_dyed_text_is_read_on_and_the_fact_is_struck_out_when_nothing_is_left():
     x, text = torch.zeros(1, 60), "The code is 47. " + "Talk of this and that. " * 2
     x[0, 15:30] = 1

@@ -65,8 +65,10 @@ display(
 # size into which pairs are written so that a key still finds *its own* value. Such a matrix is a small weight
 # matrix that changes with every token, hence the old name **fast weights**.
 #
-# First a trap. We take the answering model, which was trained with a full cache, and put a matrix memory in its
-# place, without any training. The state is 48 KB, whatever the distance. **Predict**: will it tell the code?
+# The chapter is about three such memories: **linear attention**, the **delta rule** and the **gated delta rule**. What
+# they do comes in a moment. First a trap: we take the answering model, which was trained with a full cache, and put a
+# delta rule in its place, without any training. The state is 48 KB, whatever the distance. **Predict**: will it tell the
+# code?
 
 # %%
 widgets.one_fact(DeltaRule(), answers)
@@ -77,7 +79,7 @@ stream = lm.stream(150, seed=1, own=fact)
 
 
 def trace(memory):
-    """Per layer and byte: the length of the fact's part of S, beside its length when the fact had been read."""
+    """Per layer and byte: the length of the fact's part of the matrix S, beside that when it had just been read."""
     model, ids = answers.reading(memory), torch.tensor([list(stream.prompt)])
     mark = torch.zeros(ids.shape[1], 1)
     mark[slice(*stream.fact_span)] = 1.0  # the value of the fact's bytes is 1, of all others 0
@@ -97,7 +99,7 @@ draw.dye(left["delta"], seen["delta"].view_dye, seen["delta"].text, seen["delta"
          title="A delta rule in a model that was trained with a full cache")  # fmt: skip
 
 # %% [markdown]
-# It does not. The orange line is the *length* of what $S$ holds of the fact, 100 % when the fact has just been read. In
+# It does not. The orange line is the *length* of what the matrices $S$ hold of the fact, 100 % when the fact has just been read. In
 # the delta rule it drains: later bytes take its place. In linear attention it stays at 100 % for ever, nothing is ever
 # taken away, and the answer is wrong all the same: **having is not finding**, once more. Keys that were trained to be
 # told apart by a softmax are not told apart in a matrix. A model must be trained *with* its memory.
