@@ -418,7 +418,7 @@ roomy = train(torch.nn.GRUCell(40, 40), n=40, rate=0.05, steps=120, rows=64, lr=
 shares["trained on 40, 160 bytes"] = accuracy(roomy, spare=30)
 assert min(shares["trained on 40, 160 bytes"][1:5]) > 0.9 and shares["trained on 40, 160 bytes"][-1] < 0.4
 assert min(shares["trained on 40"][:5]) > 0.95 and shares["trained on 40"][-1] < 0.4  # 30 letters: yes, 1000: no
-assert max(shares["untrained"]) < 0.3 and max(shares["window of 1: the same 40 bytes"][1:]) < 0.3
+assert max(shares["untrained"][3:]) < 0.3 and max(shares["window of 1: the same 40 bytes"][1:]) < 0.3
 assert shares["exponential average, rate 0.1"][3] < 0.5 and min(shares["full cache, 40 bytes a letter"]) == 1
 draw.curves({name: (gaps[1 : len(y)], y[1:]) for name, y in shares.items()}, log_x=True,
             x="small letters behind the capital", y="right answers", title="Remember one capital")  # fmt: skip
