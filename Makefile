@@ -15,11 +15,12 @@ FIND = for p in $(NAMES); do \
 	  echo "Python 3.11 or newer is needed; $(or $(PYTHON),python3) is" \
 	    "$$($(or $(PYTHON),python3) --version 2>&1 | head -1). Install one, or say make PYTHON=..." >&2; exit 1; fi
 
-.PHONY: help course test notebooks bench
+.PHONY: help course test notebooks bench experiments
 help:
 	@echo "make course      make .venv, install, open JupyterLab on the first notebook (PORT=, BROWSER=none)"
 	@echo "make test        the same environment, and every test"
 	@echo "make notebooks   build notebooks/, exercises/ and solutions/ from chapters/ (FILMS=1: make the films anew)"
+	@echo "make experiments make the runs that take too long for a lesson, and are not stored yet (about half an hour)"
 	@echo "make bench       the library beside its peers: a table and a plot"
 
 course:
@@ -35,3 +36,6 @@ notebooks:
 
 bench:
 	@$(FIND); $$p $(COURSE)/environment.py test && exec $(IN) -m benchmarks
+
+experiments:
+	@$(FIND); $$p $(COURSE)/environment.py course && exec $(IN) -m memlib.experiments

@@ -146,11 +146,15 @@ class MovingAverage:
         return KV(mem.k.mean(-2, keepdim=True), mem.v.mean(-2, keepdim=True)) if mem.n else mem
 
     def attend_all(self, q: Float[Tensor, "*b n d"], kv: KV, mem: KV | None = None):
-        """All outputs at once: differences of running sums, in float64, where nothing cancels that counts."""
+        """All outputs at once, in blocks of `size`: what a block holds so far, and what the one before still lends."""
         v = _before(plain(self, kv), mem)
-        sums = running(v)
-        out = sums - F.pad(sums, (0, 0, self.size, 0))[..., : v.shape[-2], :]
-        return _after((out / _places(v).clamp(max=self.size)).to(v.dtype), kv.n)
+        n = v.shape[-2]
+        size = max(min(self.size, n), 1)
+        blocks = F.pad(_single(v), (0, 0, size, -n % size)).unflatten(-2, (-1, size))
+        here = running(blocks)  # [*b, blocks, size, e]; the first block is zeros
+        out = here[..., 1:, :, :] + (here[..., :-1, -1:, :] - here[..., :-1, :, :])
+        out = out.flatten(-3, -2)[..., :n, :] / _places(v).clamp(max=self.size)
+        return _after(out.to(kv.v.dtype), kv.n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,10 +195,10 @@ class CumulativeAverage:
 
     def attend_all(self, q: Float[Tensor, "*b n d"], kv: KV, mem: Sums | None = None):
         """All outputs at once: running sums of the values over their counts."""
-        sums, count = running(plain(self, kv).v), _places(kv.v)
-        if mem is not None:
-            sums, count = sums + mem.v, count + mem.count
-        return (sums / count).to(kv.v.dtype)
+        v, count = plain(self, kv).v, _places(kv.v)
+        if mem is None:
+            return (running(v) / count).to(v.dtype)
+        return (running(v, mem.v) / (count + mem.count)).to(v.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,26 +250,31 @@ class ExponentialAverage:
         v, g = plain(self, kv).v, self.rate
         if kv.n == 0:
             return v
+        low = _single(v)
         carry = mem.v if mem is not None and mem.count else wide(v[..., :1, :])  # (1 - g) x_0 + g x_0 = x_0
         back = torch.arange(min(BAND, kv.n), dtype=torch.float64)
-        fade = ((1 - g) ** (back + 1)).to(carry)[:, None]
-        powers = (g * (1 - g) ** (back[:, None] - back)).tril().to(_single(v))
+        fade = ((1 - g) ** (back + 1)).to(low)[:, None]
+        powers = (g * (1 - g) ** (back[:, None] - back)).tril().to(low)
         outs = []
-        for block in _single(v).split(BAND, -2):
+        for block in low.split(BAND, -2):
             n = block.shape[-2]
-            out = wide(powers[:n, :n] @ block) + fade[:n] * carry
-            carry = out[..., -1:, :]
-            outs.append(out.to(v.dtype))
-        return torch.cat(outs, -2)
+            inside = powers[:n, :n] @ block
+            outs.append(torch.addcmul(inside, fade[:n], carry.to(low)))
+            carry = wide(inside[..., -1:, :]) + (1 - g) ** n * carry
+        return torch.cat(outs, -2).to(v.dtype)
 
 
-def running(x: Float[Tensor, "*b n e"]) -> Float[Tensor, "*b n e"]:
-    """Sums of x over all places up to each, in float64: inside blocks by a triangle of ones, then over blocks."""
+def running(x: Float[Tensor, "*b n e"], before: Tensor | None = None) -> Float[Tensor, "*b n e"]:
+    """Sums of x over all places up to each: inside blocks by a triangle of ones, over blocks in float64.
+
+    before: [*b, 1, e], what is added to all of them. Each sum is right to about two float32 last places.
+    """
     n = x.shape[-2]
     blocks = F.pad(_single(x), (0, 0, 0, -n % BLOCK)).unflatten(-2, (-1, BLOCK))  # [*b, blocks, BLOCK, e]
-    inside = wide(blocks.new_ones(BLOCK, BLOCK).tril() @ blocks)
-    ends = inside[..., -1, :].cumsum(-2)
-    return (inside + F.pad(ends, (0, 0, 1, -1)).unsqueeze(-2)).flatten(-3, -2)[..., :n, :]
+    inside = blocks.new_ones(BLOCK, BLOCK).tril() @ blocks
+    ends = F.pad(wide(inside[..., -1, :]).cumsum(-2), (0, 0, 1, -1))
+    ends = ends if before is None else ends + before
+    return (inside + ends.to(inside.dtype).unsqueeze(-2)).flatten(-3, -2)[..., :n, :]
 
 
 def _banded(v: Tensor, weights: Tensor) -> Tensor:

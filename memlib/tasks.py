@@ -4,6 +4,7 @@ one_fact        a fact early in a stream, small talk, the question: does the mod
 recall          random pairs in, every key asked once: how many pairs survive?
 rebinding       keys bound again and again: is the newest value read?
 gist_and_drift  a noisy topic, then another: how long should a memory average?
+mqar            associative recall, trained: can a model learn to look up with this memory? (memlib/mqar.py)
 
 Beside each stands the curve to expect, where there is one: `recall_expected`, `rebinding_expected`,
 `gist_expected`.
@@ -21,6 +22,7 @@ from torch import Tensor
 from memlib import lm
 from memlib.kv import KV, whole
 from memlib.lm import data, facts
+from memlib.mqar import mqar as mqar
 from memlib.replay import attend_all, walk
 from memlib.state import state_bytes
 

@@ -181,7 +181,7 @@ def test_the_recursion_as_it_is_written_drifts_in_bfloat16():
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 300])
 def test_running_sums_are_running_sums(n):
     x = sequence(2, n=n)[1].v.float()
-    close(running(x), x.double().cumsum(-2), 1e-6)
+    close(running(x).double(), x.double().cumsum(-2), 1e-6)
 
 
 @pytest.mark.parametrize("bad", [0, -1, 2.0, True, "4", None])

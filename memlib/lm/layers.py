@@ -1,8 +1,9 @@
 """The parts of the transformer: turning by position, the short convolution, one block.
 
-Rotary positions: Su et al. 2021, arXiv 2104.09864. The short causal convolution on q, k and v lets one
-layer see byte pairs (So et al. 2021, arXiv 2109.08668); it reaches `conv - 1` bytes back by itself, past
-any memory, in every layer.
+Rotary positions: Su et al. 2021, arXiv 2104.09864; only a share of each key is turned (Black et al. 2022,
+arXiv 2204.06745), so that the rest can be matched at any distance, trained or not. The short causal
+convolution on q, k and v lets one layer see byte pairs (So et al. 2021, arXiv 2109.08668); it reaches
+`conv - 1` bytes back by itself, past any memory, in every layer.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ from memlib.kv import KV, attend
 BASE = 10000.0  # of the rotary frequencies
 
 
-def turns(places: Tensor, width: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, each [n, width / 2], for keys of `width` at the whole-number `places` [n]."""
+def turns(places: Tensor, width: int, dtype: torch.dtype, share: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Cosines and sines, each [n, width / 2], for keys of `width` at the whole-number `places` [n].
+
+    share: of the width / 2 pairs, the fastest that are turned; the others stand still.
+    """
     speed = BASE ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+    speed[round(share * len(speed)) :] = 0
     angle = places.cpu().double()[:, None] * speed  # in float64: a stream may be 10^8 bytes long
     return angle.cos().to(places.device, dtype), angle.sin().to(places.device, dtype)
 
@@ -77,6 +82,7 @@ class InCache:
     """
 
     memory: object
+    share: float = 1.0  # of the key's pairs that are turned
 
     def __post_init__(self):
         if not getattr(self.memory, "softmax", False):
@@ -106,7 +112,7 @@ class InCache:
         slots = self.memory.slots(mem)
         m, n = slots.n, 0 if new is None else new.n
         places = torch.arange(max(m + n, 1), device=q.device)
-        cos, sin = turns(places, q.shape[-1], q.dtype)
+        cos, sin = turns(places, q.shape[-1], q.dtype, self.share)
         last = (cos[m:], sin[m:]) if n else (cos[-1:], sin[-1:])
         here = KV(turn(slots.k, (cos[:m], sin[:m])), slots.v, slots.bias)
         behind = None if new is None else KV(turn(new.k, last), new.v, new.bias)

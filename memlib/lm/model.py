@@ -27,16 +27,22 @@ BYTES = 256
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes of the model. dim: width of the stream; heads: dim / heads numbers a key; conv: bytes it spans."""
+    """Sizes of the model. dim: width of the stream; heads: dim / heads numbers a key; conv: bytes it spans.
+
+    rotary: share of a key that is turned by its position, 0 to 1.
+    """
 
     dim: int = 128
     layers: int = 3
     heads: int = 4
     conv: int = 4
+    rotary: float = 1.0
 
     def __post_init__(self):
         for name in ("dim", "layers", "heads", "conv"):
             whole(f"Config: {name}", getattr(self, name), 1)
+        if not 0 <= self.rotary <= 1:
+            raise ValueError(f"Config: rotary must be from 0 to 1, got {self.rotary!r}")
         if self.dim % (2 * self.heads):
             raise ValueError(f"Config: dim must be a multiple of 2 * heads = {2 * self.heads}, got {self.dim}")
 
@@ -84,7 +90,7 @@ class LanguageModel(nn.Module):
         if len(each) != layers:
             raise ValueError(f"memory: wanted one, or a list of {layers} (one a layer), got {len(each)}")
         self.memory, self.positions = memory, positions
-        self.memories = tuple(InCache(one) for one in each) if positions == "cache" else tuple(each)
+        self.memories = tuple(InCache(one, self.config.rotary) for one in each) if positions == "cache" else tuple(each)
         self.learned = nn.ModuleList(part for one in each for part in learned(one))
 
     def reading(self, memory, positions: str | None = None) -> LanguageModel:
@@ -105,7 +111,7 @@ class LanguageModel(nn.Module):
         for layer, block in enumerate(self.blocks):
             q, k, v, tail = block.heads_of(x, block.tail(len(x)) if tails is None else tails[layer])
             if self.positions == "absolute":
-                by = turns(places, q.shape[-1], q.dtype) if by is None else by
+                by = turns(places, q.shape[-1], q.dtype, self.config.rotary) if by is None else by
                 q, k = turn(q, by), turn(k, by)
             x = block.add(x, read(layer, q, KV(k, v)))
             new.append(tail)

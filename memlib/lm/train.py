@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from memlib.lm import data
+from memlib.lm.memories import KINDS, make
 from memlib.lm.model import Config, LanguageModel
 from memlib.lm.talks import STAGES, mixed
 from memlib.lm.weights import checkpoint, load, read, restore, where, write
@@ -144,6 +145,8 @@ def main(argv: list[str] | None = None) -> None:
         metavar="WEIGHTS",
         help="weights to start from, a name or a file; none: random (default none, with --facts stdlib)",
     )
+    parse.add_argument("--memory", choices=KINDS, default="full", help="what every layer reads through (full)")
+    parse.add_argument("--rotary", type=float, help="share of a key that its position turns (as at the start, or 1)")
     parse.add_argument("--steps", type=int, help="default 1200, with --facts 2000")
     parse.add_argument("--rate", type=float, help="default 3e-3, with --facts 2e-3")
     parse.add_argument("--lengths", metavar="N,N", help="bytes a row, in turn from step to step")
@@ -154,13 +157,21 @@ def main(argv: list[str] | None = None) -> None:
     torch.manual_seed(ask.seed)
     start = ask.start or ("stdlib" if ask.facts else "none")
     model = LanguageModel(Config()) if start == "none" else load(start)
+    if ask.rotary is not None:
+        turned = LanguageModel(replace(model.config, rotary=ask.rotary), model.memory)
+        turned.load_state_dict(model.state_dict())
+        model = turned
+    if ask.memory != "full":
+        model = model.reading(make(ask.memory, model.config.dim // model.config.heads))
     before = None if start == "none" else read(where(start))[1]
     model.to(torch.device(ask.device) if ask.device else device())
     text, _ = data.texts(ask.text)
     if ask.facts:
-        name, source, stages, steps, rate = "facts", mixed(text), STAGES, 2000, 2e-3
+        name = "facts" if ask.memory == "full" else f"facts_{ask.memory}"
+        source, stages, steps, rate = mixed(text), STAGES, 2000, 2e-3
     else:
-        name, source, stages, steps, rate = "stdlib", plain(text), ((1.0, 256),), 1200, 3e-3
+        name = "stdlib" if ask.memory == "full" else f"stdlib_{ask.memory}"
+        source, stages, steps, rate = plain(text), ((1.0, 256),), 1200, 3e-3
     cycle = tuple(int(n) for n in ask.lengths.split(",")) if ask.lengths else ()
     out = ask.out or Path("build") / f"{name}.safetensors"
     recipe = Recipe(ask.steps or steps, stages, rate=ask.rate or rate, seed=ask.seed, cycle=cycle)
@@ -168,8 +179,13 @@ def main(argv: list[str] | None = None) -> None:
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(text):,} bytes to train on"
           + ("" if ask.text else f", the standard library's text {data.checksum()[:12]}"))  # fmt: skip
     what = {"facts": ask.facts, "start": start, "before": before, "data": ask.text or f"stdlib {data.checksum()}"}
+    if ask.memory != "full":
+        what["memory"] = ask.memory
     about = train(model, source, recipe, run, what=what)
-    write(out, model.state_dict(), about | {"config": asdict(model.config)})
+    tensors = model.state_dict()
+    if ask.memory != "full":  # one of several: stored in half the bytes
+        tensors = {key: x.bfloat16() for key, x in tensors.items()}
+    write(out, tensors, about | {"config": asdict(model.config)})
     print(f"{out}: {about['step']} steps, {about['seconds']:.0f} s; measure it: python -m memlib.lm.evaluate {out}")
 
 

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from memlib.lm.memories import make
 from memlib.lm.model import Config, LanguageModel
 
 HOME = Path(__file__).parent / "weights"
@@ -59,15 +60,17 @@ def card(name: str = "stdlib") -> dict:
 
 
 def load(name: str | Path = "stdlib", memory=None, positions: str = "absolute", device="cpu") -> LanguageModel:
-    """A trained model that reads through `memory` (None: the full cache).
+    """A trained model that reads through `memory` (None: the one it was trained with).
 
-    name: "stdlib", "facts", or the path of a file written by `python -m memlib.lm.train`.
+    name: one of `names()`: "stdlib" and "facts" were trained with the full cache, "facts_delta" with a delta
+    rule and so on; or the path of a file written by `python -m memlib.lm.train`.
 
     >>> from memlib import Window
     >>> model = load("stdlib", memory=Window(8))
     """
     tensors, about = read(where(name))
-    model = LanguageModel(Config(**about["config"]))
+    config = Config(**about["config"])
+    model = LanguageModel(config, make(about.get("memory", "full"), config.dim // config.heads))
     model.load_state_dict({k: x for k, x in tensors.items() if not k.startswith("adam.")})
     return model.reading(memory if memory is not None else model.memory, positions).to(device).eval()
 

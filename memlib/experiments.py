@@ -1,0 +1,80 @@
+"""Experiments that take too long for a lesson: `python -m memlib.experiments [NAME ...]`.
+
+Each is a list of runs, of three seeds each; a run that is done is stored in memlib/results/NAME.json and not
+made again (remove the file to begin anew). Lessons plot what is stored: `stored("mqar")`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from memlib import CumulativeAverage, DeltaRule, Full, GatedDelta, LinearAttention, Window
+from memlib.recurrent import Gate
+
+HOME = Path(__file__).parent / "results"
+SEEDS = (0, 1, 2)
+
+
+def mqar() -> dict[str, Callable[[int], dict]]:
+    """Associative recall, trained (about 25 minutes): 2 layers, 2 heads of 32, 8 pairs in 64 tokens, 400 steps."""
+    from memlib.mqar import mqar as train
+
+    def run(make):
+        return lambda seed: train(make(), heads=2, steps=400, seed=seed)._asdict()
+
+    gates = {"GatedDelta, learned gates": lambda: GatedDelta(Gate(32, 0.98), Gate(32, 0.9))}
+    plain = [Full(), LinearAttention(), DeltaRule(), Window(16), Window(32), Window(48), CumulativeAverage()]
+    return {name: run(make) for name, make in ({str(m): (lambda m=m: m) for m in plain} | gates).items()}
+
+
+EXPERIMENTS = {"mqar": mqar}
+
+
+def stored(name: str) -> dict[str, list[dict]]:
+    """What the runs of an experiment gave: for each, one result a seed. Raises ValueError for another name."""
+    path = HOME / f"{name}.json"
+    if name not in EXPERIMENTS or not path.exists():
+        raise ValueError(f"stored: wanted one of {', '.join(sorted(EXPERIMENTS))} that was run, got {name!r}")
+    return {key: list(seeds.values()) for key, seeds in json.loads(path.read_text("utf-8"))["runs"].items()}
+
+
+def run(name: str, out: Path = HOME) -> None:
+    """Makes the runs of an experiment that are not stored yet, and stores each as soon as it is done."""
+    out.mkdir(exist_ok=True)
+    path = out / f"{name}.json"
+    done = json.loads(path.read_text("utf-8")) if path.exists() else {"runs": {}}
+    done["made_with"] = f"python -m memlib.experiments {name}; torch {torch.__version__}, {platform.machine()}"
+    runs = EXPERIMENTS[name]()
+    wanted = [(key, seed) for seed in SEEDS for key in runs if str(seed) not in done["runs"].get(key, {})]
+    for key, seed in tqdm(wanted, desc=name):
+        begin = time.perf_counter()
+        result = runs[key](seed) | {"seconds": round(time.perf_counter() - begin, 1)}
+        done["runs"].setdefault(key, {})[str(seed)] = result
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(done, indent=1) + "\n", "utf-8")
+        os.replace(partial, path)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The command line."""
+    parse = argparse.ArgumentParser(prog="python -m memlib.experiments", description=__doc__.splitlines()[0])
+    parse.add_argument("names", nargs="*", metavar="NAME", help=", ".join(EXPERIMENTS) + "; none: all")
+    ask = parse.parse_args(argv)
+    for name in ask.names:
+        if name not in EXPERIMENTS:
+            parse.error(f"NAME: wanted one of {', '.join(EXPERIMENTS)}, got {name!r}")
+    for name in ask.names or EXPERIMENTS:
+        run(name)
+
+
+if __name__ == "__main__":
+    main()

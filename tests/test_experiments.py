@@ -1,0 +1,94 @@
+"""What is trained for a lesson: recall that is learned, models that read through other memories, stored runs."""
+
+import json
+
+import pytest
+import torch
+
+from memlib import Full, Window, experiments, tasks
+from memlib.lm import layers, train, weights
+from memlib.lm.memories import KINDS, make
+from memlib.lm.model import Config, LanguageModel
+from memlib.mqar import rows
+
+
+def test_a_row_binds_its_pairs_and_asks_for_each_of_them_once():
+    tokens, asked = rows(20, 64, 8, torch.Generator().manual_seed(0))
+    assert tokens.shape == asked.shape == (20, 64) and (asked.sum(-1) == 8).all()
+    for row, where in zip(tokens.tolist(), asked.tolist(), strict=True):
+        bound = dict(zip(row[:16:2], row[1:16:2], strict=True))
+        found = {row[i - 1]: row[i] for i in range(64) if where[i]}
+        assert found == bound and len(bound) == 8
+        assert all(row[i] >= 128 for i in range(16, 64) if not where[i] and not (i + 1 < 64 and where[i + 1]))
+
+
+def test_recall_is_learned_with_a_full_cache_and_cannot_be_with_a_short_window():
+    small = dict(pairs=4, length=32, steps=140, layers=1, every=140)
+    assert tasks.mqar(Full(), **small).accuracy > 0.9
+    assert tasks.mqar(Window(2), **small).accuracy < 0.5
+
+
+@pytest.mark.parametrize(
+    "bad, words",
+    [({"pairs": 0}, "mqar: pairs"), ({"pairs": 8, "length": 20}, "mqar: length must be a whole number >= 32, got 20"),
+     ({"length": 65}, "an even length, got pairs=8, length=65"), ({"steps": 0}, "mqar: steps")],
+)  # fmt: skip
+def test_sizes_that_cannot_be_are_refused(bad, words):
+    with pytest.raises(ValueError, match=words):
+        tasks.mqar(Full(), **bad)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_is_trained_with_a_memory_and_comes_back_with_it(kind, tmp_path, capsys):
+    out = tmp_path / "model.safetensors"
+    train.main(["--memory", kind, "--steps", "2", "--rotary", "0.5", "--out", str(out), "--device", "cpu"])
+    model = weights.load(out)
+    assert model.config == Config(rotary=0.5) and isinstance(model.memory, type(make(kind, 32)))
+    tokens = torch.randint(256, (1, 40), generator=torch.Generator().manual_seed(0))
+    logits, _ = model.step(tokens, model.init(1))
+    assert torch.allclose(logits, model(tokens), atol=1e-3)
+
+
+def test_an_unknown_memory_is_named():
+    with pytest.raises(ValueError, match="memory: wanted one of full, gru, linear, delta, gated, got 'lstm'"):
+        make("lstm", 32)
+
+
+def test_what_is_not_turned_is_matched_at_any_distance():
+    cos, sin = layers.turns(torch.tensor([0, 7, 100_000]), 8, torch.float64, 0.5)
+    assert (cos[:, 2:] == 1).all() and (sin[:, 2:] == 0).all() and (cos[1:, :2] != 1).any()
+    with pytest.raises(ValueError, match="Config: rotary must be from 0 to 1, got 1.5"):
+        Config(rotary=1.5)
+    model = LanguageModel(Config(dim=32, layers=1, rotary=0.0)).double()
+    tokens = torch.tensor([list(b"abcabc")])
+    (q, kv), *_ = model.qkv(tokens)
+    assert torch.allclose(q[0, 0, 5], LanguageModel.reading(model, Full(), "none").qkv(tokens)[0][0][0, 0, 5])
+
+
+def test_runs_are_stored_one_by_one_and_not_made_again(tmp_path, monkeypatch):
+    made = []
+
+    def few():
+        return {name: (lambda seed, name=name: made.append((name, seed)) or {"accuracy": seed}) for name in "ab"}
+
+    monkeypatch.setitem(experiments.EXPERIMENTS, "few", few)
+    monkeypatch.setattr(experiments, "HOME", tmp_path)
+    experiments.run("few", tmp_path)
+    assert len(made) == 2 * len(experiments.SEEDS)
+    assert [r["accuracy"] for r in experiments.stored("few")["a"]] == list(experiments.SEEDS)
+    whole = json.loads((tmp_path / "few.json").read_text())
+    del whole["runs"]["b"]["1"]
+    (tmp_path / "few.json").write_text(json.dumps(whole))
+    experiments.run("few", tmp_path)
+    assert made[6:] == [("b", 1)]
+    with pytest.raises(ValueError, match="stored: wanted one of"):
+        experiments.stored("none")
+    with pytest.raises(SystemExit):
+        experiments.main(["none"])
+
+
+def test_the_stored_runs_of_recall_hold_every_memory():
+    runs = experiments.stored("mqar")
+    assert set(runs) == set(experiments.mqar())
+    assert all(len(seeds) <= len(experiments.SEEDS) for seeds in runs.values())
+    assert min(r["accuracy"] for r in runs["Full()"]) > 0.95
