@@ -33,7 +33,10 @@ def by_hand(pick):
 
 
 def mask(pick):
-    name, (hidden, turned) = pick("band_mask", "sight_mask", "near_mask"), pick((True, False), (False, True), (True, True))
+    name, (hidden, turned) = (
+        pick("band_mask", "sight_mask", "near_mask"),
+        pick((True, False), (False, True), (True, True)),
+    )
     seen = [[j <= i and i - j < 2 for j in range(4)] for i in range(4)]
     old = [" ".join(f"{str(x):5}" for x in row).strip() for row in seen]
     new = [[seen[j][i] if turned else seen[i][j] for j in range(4)] for i in range(4)]

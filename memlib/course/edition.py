@@ -118,9 +118,9 @@ def _without_button(cells: list[Cell], mark: str) -> list[Cell]:
     kept: list[Cell] = []
     for cell in cells:
         if cell.kind == "code" and cell.source.startswith("grade_button("):
-            said = kept.pop() if kept and kept[-1].kind == "markdown" else Cell("markdown", "", {}, cell.path, cell.line)
-            said.source = HAND_IN.format(mark=mark)
-            cell = said
+            if kept and kept[-1].kind == "markdown":
+                kept.pop()
+            cell = Cell("markdown", HAND_IN.format(mark=mark), {}, cell.path, cell.line)
         cell.source = re.sub(BUTTON, "It is graded with", cell.source) if cell.kind == "markdown" else cell.source
         kept.append(cell)
     return kept
@@ -144,9 +144,8 @@ class Edition:
             raise CourseError(f"{self.folder} holds no {chapter}; it holds {', '.join(self.chapters)}.")
         exercise, _ = draw(chapter, self.seed)
         if fingerprint(exercise) != self.chapters[chapter]:
-            raise CourseError(
-                f"Exercise {chapter} has changed since {self.folder} was released: grade with the course as it was then."
-            )
+            since = f"Exercise {chapter} has changed since {self.folder} was released"
+            raise CourseError(f"{since}: grade with the course as it was then.")
         return exercise
 
 

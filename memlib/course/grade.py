@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -75,9 +76,8 @@ def _asked(handed: submission.Submission, edition, chapter: str | None) -> Exerc
     if chapter and handed.mark("chapter") not in (None, chapter):
         raise CourseError(f"{handed.path.name} is exercise {handed.mark('chapter')}; asked for was {chapter}.")
     if mark is not None and edition is None:
-        raise CourseError(
-            f"{handed.path.name} is of a class's own edition ({mark[:12]}): whoever released it grades it, with --edition."
-        )
+        said = f"{handed.path.name} is of a class's own edition ({mark[:12]})"
+        raise CourseError(f"{said}: whoever released it grades it, with --edition.")
     if edition and mark != edition.mark:
         was = "the public edition" if mark is None else f"edition {mark[:12]}"
         handed.notes.append(f"This file is of {was}; it was graded as edition {edition.mark}.")
@@ -196,7 +196,8 @@ def _nbval(book: dict, seed: int, seconds: float, end: float) -> list[dict]:
         except subprocess.TimeoutExpired:
             raise CourseError(f"These answers took longer than {ALL_SECONDS} s together and were stopped.") from None
         finally:
-            end_family(process.pid)
+            if process.poll() is None:
+                end_family(process.pid)
             _sweep(folder)
             process.wait()
         if not record.exists():
@@ -216,6 +217,16 @@ def end_family(pid: int) -> None:
     for member in family:
         with contextlib.suppress(psutil.Error):
             member.kill()
+
+
+def leash() -> None:
+    """End this process, with all below it, as soon as its stdin is closed: whoever started it is gone."""
+
+    def hold() -> None:
+        sys.stdin.buffer.read()
+        end_family(os.getpid())
+
+    threading.Thread(target=hold, daemon=True).start()
 
 
 def _sweep(folder: str) -> None:

@@ -77,7 +77,8 @@ def _encodes(text: str) -> bool:
         return False
 
 
-def _grade_id(cell: dict) -> str | None:
+def grade_id(cell: dict) -> str | None:
+    """The name that nbgrader's metadata gives a cell, as far as it is there."""
     metadata = cell.get("metadata")
     marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     mark = marks.get("grade_id") if isinstance(marks, dict) else None
@@ -87,14 +88,14 @@ def _grade_id(cell: dict) -> str | None:
 def answers(submission: Submission, exercise: Exercise) -> dict[str, str]:
     """Task -> the text of its answer cell, found by grade_id, else by the cell's id; notes what was put back."""
     for name, task in exercise.tasks.items():
-        found = [pair for pair in submission.cells if _grade_id(pair[1]) == name]
+        found = [pair for pair in submission.cells if grade_id(pair[1]) == name]
         if len(found) != 1:
             found = [pair for pair in found or submission.cells if pair[1].get("id") == name] or found
         if len(found) > 1:
             raise CourseError(f"The answer {name!r} stands in {len(found)} cells: delete all but one, and save.")
         if found:
             submission.answers[name] = found[0][0]
-        checks = [source for source, cell in submission.cells if _grade_id(cell) == f"{name}-check"]
+        checks = [source for source, cell in submission.cells if grade_id(cell) == f"{name}-check"]
         if checks != [task.check.source]:
             what = "changed" if checks else "missing"
             submission.notes.append(f"The check of {name!r} is {what} in this file; the course's own was used.")
