@@ -48,8 +48,8 @@ class Batch:
         """The stateless command for one file."""
         own = ["--json", "--leash", "--seed", str(self.seed), "--chapter", self.chapter]
         own += ["--edition", str(self.edition.folder.resolve())] if self.edition else []
-        # -P: what lies where this runs is not imported
-        return [sys.executable, "-P", "-m", "memlib.course.cli", "grade", "one", str(path.resolve()), *own]
+        # -P: what lies where this runs is not imported. Not path.resolve: a link stays one.
+        return [sys.executable, "-P", "-m", "memlib.course.cli", "grade", "one", str(path.absolute()), *own]
 
 
 def grade_class(folder: Path, out: Path, *, seed=None, chapter=None, edition=None, jobs=None, trusted=False) -> dict:

@@ -33,7 +33,7 @@ class Failure:
         """One sentence for the learner; `extra` is the code outside of the answer cells."""
         if self.kind == "NotImplementedError":
             return UNANSWERED
-        last = (self.text.strip().splitlines() or [""])[-1][:300]
+        last = re.sub(r" \((?:\d+\.py|<[^>]*>), line \d+\)$", "", (self.text.strip().splitlines() or [""])[-1][:300])
         said = f"{self.kind}: {last}" if self.line or self.kind not in ("ValueError", "TypeError") else last
         said = f"Line {self.line} of the answer: {said}" if self.line else said
         said = said if said.endswith((".", "!", "?")) else said + "."

@@ -223,7 +223,8 @@ def leash() -> None:
     """End this process, with all below it, as soon as its stdin is closed: whoever started it is gone."""
 
     def hold() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1000):  # not sys.stdin, whose lock would be held at the end
+            pass
         end_family(os.getpid())
 
     threading.Thread(target=hold, daemon=True).start()

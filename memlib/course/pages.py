@@ -25,7 +25,7 @@ th, td { text-align: left; vertical-align: top; padding: .45rem .8rem .45rem 0; 
 th { color: var(--soft); font-weight: 600; }
 td { overflow-wrap: anywhere; }
 .n { text-align: right; white-space: nowrap; padding-right: 1.2rem; }
-.said { width: 50%; } .name { min-width: 6rem; } .narrow { white-space: nowrap; }
+.said { width: 55%; } .name { min-width: 6rem; } .narrow { white-space: nowrap; }
 .passed { color: var(--passed); } .failed { color: var(--failed); } .open { color: var(--soft); }
 .state { white-space: nowrap; font-weight: 600; }
 pre { background: var(--box); border: 1px solid var(--line); border-radius: 6px; padding: .7rem; overflow-x: auto;
@@ -157,19 +157,25 @@ def _bar(counts: tuple[int, int, int], of: int) -> str:
     return f"{picture}<br><span class=soft>{said}</span>"
 
 
+def _cell(task: dict | None) -> str:
+    """The points of a task, a dash where it is open, nothing where it was not graded."""
+    if task is None:
+        return "<td></td>"
+    kind = CLASSES[task["state"]]
+    return f'<td class="n {kind}">{"–" if kind == "open" else task["points"]}</td>'
+
+
 def _students(results: dict) -> str:
     tasks = results["tasks"]
     rows = ""
     for student in results["students"]:
         verdict = student["verdict"]
         got = {task["task"]: task for task in verdict["tasks"]} if verdict else {}
-        cells = "".join(
-            f'<td class="n {CLASSES[got[t["task"]]["state"]]}">{got[t["task"]]["points"]}</td>' if got else "<td></td>"
-            for t in tasks
-        )
+        cells = "".join(_cell(got.get(task["task"])) for task in tasks)
         points = f"{verdict['points']}" if verdict else escape(student["state"])
         bonus = f"{verdict['bonus']}" if verdict else ""
         rows += f"<tr><td>{_link(student)}</td><td class=n>{points}</td><td class=n>{bonus}</td>{cells}</tr>"
     heads = "".join(f"<th class=n>{escape(task['task'])}</th>" for task in tasks)
     head = f"<th>Student</th><th class=n>of {results['total']}</th><th class=n>bonus</th>{heads}"
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>\n"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'{table}\n<p class="soft">A dash: not answered, or its cell is missing.</p>\n'
