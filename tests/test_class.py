@@ -372,6 +372,12 @@ def test_a_class_from_files_to_gradebook(tmp_path, capsys, monkeypatch):
     assert cli.main(command) == 0 and time.monotonic() - started < 5, "nothing is graded twice"
 
 
+def test_the_commands_of_the_teachers_page_are_commands():
+    lines = (ROOT / "docs" / "teachers.md").read_text("utf-8").splitlines()
+    found = [line.split()[1:] for line in lines if line.startswith(".venv/bin/memlib ")]
+    assert [cli.parser().parse_args(words).command for words in found] == ["release", "grade"]
+
+
 # Editions
 
 
@@ -406,7 +412,7 @@ def test_the_public_edition_is_what_is_committed(name, tmp_path, capsys):
 @pytest.fixture(scope="module")
 def own(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("edition")
-    assert cli.main(["release", "00", "--seed", "31", "--out", str(folder)]) == 0
+    assert cli.main(["release", "00", "01", "--seed", "31", "--out", str(folder)]) == 0
     return folder
 
 
@@ -471,7 +477,8 @@ def test_look_reads_what_is_wanted_from_the_learners_file(own, monkeypatch):
 
     monkeypatch.chdir(own / "exercises")
     mark = edition.load(own).mark
-    cell, wanted = feedback._stored("read", "00_cache", mark)
-    assert wanted.startswith("read at") and cell["id"] == "read-check"
-    with pytest.raises(CourseError, match="No notebook of edition 'x'|No notebook of edition x"):
+    for name, task in (("00_cache", "read"), ("01_window", "mask")):
+        cell, wanted = feedback._stored(task, name, mark)
+        assert cell["id"] == f"{task}-check" and wanted.count("\n") > 2
+    with pytest.raises(CourseError, match="No notebook 00_cache of edition x lies in"):
         feedback._stored("read", "00_cache", "x")

@@ -19,7 +19,7 @@ def by_hand(pick):
 
 
 def read(pick):
-    name, word = pick("receive", "recall", "answer"), pick("sharpness", "focus")
+    name, word = pick("receive", "recall", "attended"), pick("sharpness", "focus")
     return {
         "read(q, k, v, temperature": f"{name}(q, k, v, {word}",
         r"$q\cdot k_i/(\sqrt d\,\cdot$ temperature$)$": rf"$q\cdot k_i\,\cdot$ {word} $/\sqrt d$",

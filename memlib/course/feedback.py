@@ -13,7 +13,7 @@ from memlib.course import stage
 from memlib.course.compare import first_difference, matrices
 from memlib.course.places import ROOT, CourseError
 from memlib.course.run import execute
-from memlib.course.source import load_exercise
+from memlib.course.source import BLANK, load_exercise
 from memlib.course.submission import untouched
 from memlib.course.table import read
 
@@ -85,12 +85,13 @@ def _book(chapter: str, mark: str | None) -> dict:
     for path in paths:
         try:
             book = json.loads(path.read_text("utf-8"))
-            if not mark or book["metadata"]["memlib"]["edition"] == mark:
+            about = book["metadata"]["memlib"]
+            if not mark or (about["edition"], about["chapter"]) == (mark, chapter):
                 return book
         except (OSError, ValueError, KeyError, TypeError):
             if not mark:
                 raise
-    raise CourseError(f"No notebook of edition {mark} lies in {Path.cwd()}: open it from there and run again.")
+    raise CourseError(f"No notebook {chapter} of edition {mark} lies in {Path.cwd()}: open it from there and run again.")
 
 
 def look(task: str, chapter: str, mark: str | None = None) -> None:
@@ -133,7 +134,8 @@ def _answer(task: str, chapter: str, shell, mark: str | None) -> str | None:
     exercise = load_exercise(chapter)
     if mark:
         saved = next((c for c in _book(chapter, mark)["cells"] if c.get("id") == task), {"source": ""})
-        return alike(task, "".join(saved["source"]), shell)
+        source = alike(task, "".join(saved["source"]), shell)
+        return None if source and BLANK in source else source
     source = sources(exercise, shell).get(task)
     blank = exercise.tasks[task].kind != "bug" and source and untouched(exercise, task, source)
     return None if blank else source

@@ -25,6 +25,7 @@ from memlib.course.places import CHAPTERS, CourseError, shown
 
 KINDS = ("write", "hand", "order", "choose", "bug", "explain", "design")
 OPTIONS = {"tags", "task", "points", "kind", "minutes", "bonus", "hides", "check", "look"}
+BLANK = "...  # your answer"
 BEGIN, GIVEN, END = "# BEGIN SOLUTION", "# GIVEN", "# END SOLUTION"
 
 
@@ -222,5 +223,5 @@ def _blank(indent: str, solution: str) -> list[str]:
         body = ast.parse(solution).body
         names = [s.targets[0].id for s in body if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name)]
         if body and len(names) == len(body):
-            return [f"{name} = ...  # your answer" for name in names if not name.startswith("_")]
+            return [f"{name} = {BLANK}" for name in names if not name.startswith("_")]
     return [indent + "raise NotImplementedError"]
