@@ -38,24 +38,29 @@ COSTS = {  # the answer to `read`, right or not -> what is said; it costs `read`
     "os._exit": ("import os\nos._exit(0)", DIED),
     "its own kernel killed": ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", DIED),
     "a segfault": ("import ctypes\nctypes.string_at(0)", DIED),
-    "100 MB to the raw output": ("import os\nfor _ in range(100):\n    os.write(1, b'x' * 1_000_000)", LOUD),
     "100 MB displayed": ("from IPython.display import display, HTML\ndisplay(HTML('x' * 100_000_000))", LOUD),
     "sys.exit": ("raise SystemExit", "SystemExit"),
-    "recursion without end": ("def read(*a, **k):\n    return read(*a, **k)", "RecursionError"),
+    "recursion without end": ("def read(*a, **k):\n    return read(*a, **k)", ""),
     "html in an error": ("raise ValueError('<script>alert(1)</script>')", "<script>alert(1)</script>"),
     "not text that python reads": ("}{", "SyntaxError"),
     "the checks patched": (
         f"{WRONG}\nimport torch\ntorch.allclose = torch.equal = torch.Tensor.__eq__ = lambda *a, **k: True",
         "expected",
     ),
-    "report replaced": (
-        f"{WRONG}\nimport memlib.course\nreport = memlib.course.report = lambda *a, **k: print('ok')",
-        "",
-    ),
     "a tensor equal to all": (
         "class Yes(torch.Tensor):\n    def __eq__(self, o): return True\n"
         "def read(q, k, v, temperature=1.0):\n    return v.mean(0).as_subclass(Yes)",
         "expected",
+    ),
+    "the traceback hidden": (
+        "get_ipython().showtraceback = lambda *a, **k: None\nraise ValueError('hidden')",
+        "",
+    ),
+}
+LOSES = {  # a cheat that earns nothing; what it breaks for its own later answers is its loss
+    "report replaced": (
+        f"{WRONG}\nimport memlib.course\nreport = memlib.course.report = lambda *a, **k: print('ok')",
+        "",
     ),
     "the visible output printed": (
         WRONG + "\nimport memlib.course as c, json\nfrom memlib.course.places import ROOT\n"
@@ -64,12 +69,9 @@ COSTS = {  # the answer to `read`, right or not -> what is said; it costs `read`
         "from memlib.course.stage import say\nc.report = lambda *a, **k: say(_t)",
         "",
     ),
-    "the traceback hidden": (
-        "get_ipython().showtraceback = lambda *a, **k: None\nraise ValueError('hidden')",
-        "",
-    ),
 }
 FREE = {  # odd, but the answer is right: it earns its points
+    "100 MB to the raw output": f"{RIGHT}\nimport os\nfor _ in range(100): os.write(1, b'x' * 1_000_000)",
     "100 MB printed": f"{RIGHT}\nfor _ in range(100): print('x' * 1_000_000)",
     "a process left running": f"{RIGHT}\nimport subprocess\nsubprocess.Popen(['sleep', '400'])",
     "its folder emptied": f"{RIGHT}\nimport os, shutil\nfor p in os.listdir('.'): shutil.rmtree(p, ignore_errors=True)",
@@ -93,6 +95,13 @@ def test_it_costs_its_task_and_no_other(source, said, tmp_path):
     feedback = next(task["feedback"] for task in verdict["tasks"] if task["task"] == "read")
     assert said in feedback and verdict["points"] == TOTAL - TASKS["read"].points
     assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize("source, said", LOSES.values(), ids=[name.replace(" ", "_") for name in LOSES])
+def test_it_earns_nothing(source, said, tmp_path):
+    verdict = grade(handed_in(tmp_path, OTHERS | {"read": source}), cell_seconds=5)
+    states = {task["task"]: task["state"] for task in verdict["tasks"]}
+    assert states["read"] == "failed" and states["by_hand"] == "passed", verdict
 
 
 @pytest.mark.parametrize("source", FREE.values(), ids=[name.replace(" ", "_") for name in FREE])

@@ -482,3 +482,23 @@ def test_look_reads_what_is_wanted_from_the_learners_file(own, monkeypatch):
         assert cell["id"] == f"{task}-check" and wanted.count("\n") > 2
     with pytest.raises(CourseError, match="No notebook 00_cache of edition x lies in"):
         feedback._stored("read", "00_cache", "x")
+
+
+def test_under_nbgrader_a_check_that_is_not_the_courses_is_never_right(monkeypatch):
+    """Fail closed: where nothing is known of a check, report raises."""
+    from memlib.course import with_nbgrader
+
+    class Shell:
+        user_ns = {"In": ["", "report('x', 1)"]}
+        execution_count = 1
+
+    monkeypatch.setattr("IPython.get_ipython", Shell)
+    with pytest.raises(LookupError, match="not one of the course's"):
+        with_nbgrader.agree("x: 1.00")
+    source, wanted = next(iter(with_nbgrader.stored().items()))
+    Shell.user_ns["In"].append(source)
+    Shell.execution_count = 2
+    first, *_ = with_nbgrader.parts(wanted)
+    with_nbgrader.agree(first)
+    with pytest.raises(AssertionError, match="Nothing was printed for"):
+        with_nbgrader.agree(first)

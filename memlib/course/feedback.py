@@ -91,7 +91,9 @@ def _book(chapter: str, mark: str | None) -> dict:
         except (OSError, ValueError, KeyError, TypeError):
             if not mark:
                 raise
-    raise CourseError(f"No notebook {chapter} of edition {mark} lies in {Path.cwd()}: open it from there and run again.")
+    raise CourseError(
+        f"No notebook {chapter} of edition {mark} lies in {Path.cwd()}: open it from there and run again."
+    )
 
 
 def look(task: str, chapter: str, mark: str | None = None) -> None:
