@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from memlib.course import batch, cli, edition, gradebook, pages, source
+from memlib.course import batch, cli, edition, gradebook, pages, source, workers
 from memlib.course import grade as grading
 from memlib.course.build import pair, text_of
 from memlib.course.grade import with_answers
@@ -238,10 +238,9 @@ def test_sigterm_ends_the_workers_and_leaves_the_rest_pending(fake):
 
 def test_a_clock_of_its_own_ends_what_hangs(tmp_path, monkeypatch):
     (tmp_path / "hang.py").write_text("import subprocess, sys\nsubprocess.run(['sleep', '600'])")
-    monkeypatch.setattr(batch, "CLOCK", 2)
-    monkeypatch.setattr(batch.Batch, "command", lambda self, path: [sys.executable, str(tmp_path / "hang.py")])
+    monkeypatch.setattr(workers, "CLOCK", 2)
     started = time.monotonic()
-    said = batch.Workers(batch.Batch(1, "00_cache")).grade(tmp_path / "x.ipynb")
+    said = workers.Workers(lambda path: [sys.executable, str(tmp_path / "hang.py")]).grade(tmp_path / "x.ipynb")
     assert said == ("fault", {"problem": "Grading took longer than 2 s and was stopped."})
     assert time.monotonic() - started < 10
 
@@ -327,6 +326,7 @@ def test_the_class_sees_the_commonest_first_difference(tmp_path):
         (["{}", "{}"], "2 paths were given"),
         (["{}", "--out", "{}/out", "--i-trust-these", "--jobs", "0"], "--jobs is 0"),
         (["{}", "--out", "{}/out", "--i-trust-these"], "None of these notebooks says which exercise it is"),
+        (["{}", "--out", "{}/out", "--seed", "0"], "--seed is 0; wanted is a whole number from 1"),
         (["{}/empty", "--out", "{}/out"], "holds no notebooks"),
         (["{}", "--out", "{}/out", "--edition", "{}/empty"], "is no edition: wanted is the folder that"),
         (["one", "{}/a.ipynb", "--chapter", "99"], "There is no chapter '99'"),

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import secrets
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -23,13 +20,12 @@ from pathlib import Path
 
 from memlib.course import gradebook, submission
 from memlib.course.edition import Edition
-from memlib.course.grade import ALL_SECONDS, end_family, fingerprint
+from memlib.course.grade import fingerprint
 from memlib.course.ledger import Ledger
 from memlib.course.places import CourseError, shown
 from memlib.course.source import load_exercise
+from memlib.course.workers import Workers
 
-CLOCK = ALL_SECONDS + 60  # starting, and the reference
-MOST = 4_000_000  # bytes of a verdict
 UNTRUSTED = (
     "No isolation is in force: these notebooks would run with your rights, and could read and change all that you can. "
     "Grade them in an account or a machine made for it, and say --i-trust-these."
@@ -57,6 +53,8 @@ def grade_class(folder: Path, out: Path, *, seed=None, chapter=None, edition=Non
 
     seed: of the batch; a secret one unless given. CourseError where the folder, or what was asked, cannot be graded.
     """
+    if seed is not None and seed < 1:
+        raise CourseError(f"--seed is {seed}; wanted is a whole number from 1, for 0 asks with the visible numbers.")
     files = handed_in(Path(folder))
     if len(files) > 1 and not trusted:
         raise CourseError(UNTRUSTED)
@@ -117,7 +115,7 @@ def _grade(ledger: Ledger, files: dict[str, Path], batch: Batch, jobs: int) -> N
 
     rows = [row for row in ledger.rows() if row["file"] in files]
     done = sum(row["state"] == "done" for row in rows)
-    workers, running = Workers(batch), {}
+    workers, running = Workers(batch.command), {}
     bar = tqdm(total=len(rows), initial=done, unit="file", desc="Grading", mininterval=1)
     with bar, _stoppable(), ThreadPoolExecutor(jobs) as pool:
         try:
@@ -147,67 +145,6 @@ def _stoppable():
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-class Workers:
-    """The subprocesses that are at work."""
-
-    def __init__(self, batch: Batch):
-        self.batch, self.alive, self.stopped = batch, set(), False
-
-    def grade(self, path: Path) -> tuple[str, dict]:
-        """What became of one file: "graded" and the verdict, or "refused" or "fault" and {"problem": sentence}."""
-        try:
-            return self._grade(path)
-        except OSError as error:
-            return "fault", {"problem": f"Grading could not be started: {error}."}
-
-    def _grade(self, path: Path) -> tuple[str, dict]:
-        with tempfile.TemporaryDirectory(prefix="memlib-one-", ignore_cleanup_errors=True) as folder:
-            said, errors = Path(folder, "said"), Path(folder, "errors")
-            with open(said, "wb") as heard, open(errors, "wb") as wrong:
-                process = subprocess.Popen(
-                    self.batch.command(path), cwd=folder, env={**os.environ, "TMPDIR": folder},
-                    stdin=subprocess.PIPE, stdout=heard, stderr=wrong, start_new_session=True,
-                )  # fmt: skip
-            self.alive.add(process)
-            try:
-                process.wait(0 if self.stopped else CLOCK)
-            except subprocess.TimeoutExpired:
-                return "fault", {"problem": f"Grading took longer than {CLOCK} s and was stopped."}
-            finally:
-                self.end(process)
-            last = errors.read_text("utf-8", "replace").strip().splitlines()[-1:]
-            return outcome(process.returncode, said.read_bytes()[: MOST + 1], "".join(last))
-
-    def end(self, process: subprocess.Popen) -> None:
-        """End a subprocess with all that it started."""
-        if process.poll() is None:
-            end_family(process.pid)
-        with contextlib.suppress(OSError, AttributeError):  # its group: what has lost its parent; Windows has none
-            os.killpg(process.pid, signal.SIGKILL)
-        process.stdin.close()
-        process.wait()
-        self.alive.discard(process)
-
-    def stop(self) -> None:
-        """End all."""
-        self.stopped = True
-        for process in list(self.alive):
-            end_family(process.pid)
-
-
-def outcome(code: int, text: bytes, last: str) -> tuple[str, dict]:
-    """What `memlib grade one` said, by its exit code and output; what cannot be understood is a fault."""
-    try:
-        said = json.loads(text)
-        if code == 0 and isinstance(said["points"], int) and isinstance(said["tasks"], list):
-            return "graded", said
-        if code in (1, 3) and isinstance(said["problem"], str):
-            return {1: "refused", 3: "fault"}[code], {"problem": said["problem"]}
-    except (ValueError, KeyError, TypeError):
-        pass
-    return "fault", {"problem": f"The grading process ended with code {code}. {last[:300]}".strip()}
 
 
 def summary(results: dict, out: Path) -> str:

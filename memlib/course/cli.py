@@ -96,7 +96,8 @@ def _grade_own(args, path: Path) -> int:
 
 def _grade_one(args, path: Path) -> int:
     """Keeps nothing: a verdict, or {"problem": sentence}, on the screen."""
-    from memlib.course.grade import GraderFault, as_text, grade, leash
+    from memlib.course.family import leash
+    from memlib.course.grade import GraderFault, as_text, grade
 
     if args.leash:
         leash()
@@ -130,7 +131,7 @@ def _grade_class(args, folder: Path) -> int:
 
 
 def _release(args) -> int:
-    from memlib.course.edition import release
+    from memlib.course.edition import draws, release
 
     names = [chapter(text) for text in args.chapters]
     names = names or [name for name in chapters() if (CHAPTERS / name / "exercise.py").exists()]
@@ -138,6 +139,9 @@ def _release(args) -> int:
     place = shown(args.out)
     print(f"Hand out {place}/exercises/; keep {place}/solutions/ and {place}/edition.json to yourself.")
     print(f"Drawn: {', '.join(drawn)}." if drawn else "Nothing was drawn: it is the public edition, solutions and all.")
+    same = [name for name in names if args.seed and not draws(name)]
+    if same:
+        print(f"Nothing is drawn in {', '.join(same)}: there the public solution earns its points.")
     print(f"Grade it with: memlib grade FOLDER --edition {place} --out DIR")
     return 0
 

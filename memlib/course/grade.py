@@ -10,19 +10,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 from memlib.course import judge, submission
 from memlib.course.compare import first_difference
+from memlib.course.family import end_family, sweep
 from memlib.course.feedback import UNANSWERED, from_kernel
 from memlib.course.places import ROOT, CourseError
 from memlib.course.run import reference
@@ -198,46 +197,12 @@ def _nbval(book: dict, seed: int, seconds: float, end: float) -> list[dict]:
         finally:
             if process.poll() is None:
                 end_family(process.pid)
-            _sweep(folder)
+            sweep(folder)
             process.wait()
         if not record.exists():
             last = said.read_text("utf-8", "replace").strip().splitlines()[-1:]
             raise GraderFault(f"nbval did not start: {last}")
         return [json.loads(line) for line in record.read_text("utf-8").splitlines() if line.endswith("}")]
-
-
-def end_family(pid: int) -> None:
-    """End a process and all below it; nothing happens where it has ended."""
-    import psutil
-
-    try:
-        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    for member in family:
-        with contextlib.suppress(psutil.Error):
-            member.kill()
-
-
-def leash() -> None:
-    """End this process, with all below it, as soon as its stdin is closed: whoever started it is gone."""
-
-    def hold() -> None:
-        while os.read(0, 1000):  # not sys.stdin, whose lock would be held at the end
-            pass
-        end_family(os.getpid())
-
-    threading.Thread(target=hold, daemon=True).start()
-
-
-def _sweep(folder: str) -> None:
-    """End what an answer has left running in the folder it ran in."""
-    import psutil
-
-    for process in psutil.process_iter(["cwd"]):
-        if (process.info["cwd"] or "").startswith(os.path.realpath(folder)):
-            with contextlib.suppress(psutil.Error):
-                process.kill()
 
 
 def _task(exercise: Exercise, name: str, answers: dict, records: dict, expected: str, extra: str) -> dict:
