@@ -421,7 +421,8 @@ def test_right_wrong_and_broken_answers_side_by_side(tiny):
     assert list(verdict) == keys.split() and json.loads(json.dumps(verdict)) == verdict
     assert set(double) == {"task", "kind", "bonus", "points", "of", "state", "feedback", "next"}
     text = grading.as_text(verdict)
-    assert text.startswith("77_tiny: 3 of 5 points, bonus 0 of 1\n") and "Look next: Count." in text
+    assert text.startswith(f"{grading.ISOLATION}\n77_tiny: 3 of 5 points, bonus 0 of 1\n")
+    assert "Look next: Count." in text
 
 
 def test_answers_are_found_in_a_notebook_that_was_worked_in(tiny):

@@ -72,7 +72,7 @@ def test_the_readme_has_both_commands_and_says_how_to_do_without_cuda():
         assert (ROOT / path.replace("\\", "/")).exists(), path
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/teachers.md"])
 def test_what_the_pages_link_to_is_there(name):
     text = (ROOT / name).read_text("utf-8")
     for target in re.findall(r"\]\(([^)#\s]+)\)", text):

@@ -30,9 +30,13 @@ def exercise_pair(name: str, folder: Path = CHAPTERS) -> dict:
     """The two notebooks of an exercise, as {"exercises": ..., "solutions": ...}; the solutions are run."""
     exercise = load_exercise(name, folder)
     try:
-        printed = expected(exercise)
+        return pair(exercise, expected(exercise))
     except RoundingEdge as error:
         raise CourseError(f"{name}: at the visible seed {error}; use other digits, or another name=") from None
+
+
+def pair(exercise: Exercise, printed: dict[str, str]) -> dict:
+    """The two notebooks of an exercise whose checks print this at the visible seed."""
     write = {"exercises": stub, "solutions": solved}
     return {place: _exercise(exercise, place, text, printed) for place, text in write.items()}
 
@@ -45,11 +49,14 @@ def _exercise(exercise: Exercise, place: str, text, printed: dict[str, str]):
         if "task" in cell.options:
             cells.append(_answer(task, text(cell)))
         elif "check" in cell.options:
-            cells.append(_check(task, printed[name]))
+            cells.append(_check(task, printed[name], exercise.mark))
         else:
             cells.append(_plain_cell(cell, f"{name}-look" if name else f"{exercise.chapter}-{index:02}"))
-            cells[-1].source = cell.source.replace(f'look("{name}")', f'look("{name}", "{exercise.chapter}")')
-    return _notebook(exercise.chapter, place.removesuffix("s"), cells)
+            where = ", ".join(f'"{one}"' for one in (name, exercise.chapter, exercise.mark) if one)
+            cells[-1].source = cell.source.replace(f'look("{name}")', f"look({where})")
+    built = _notebook(exercise.chapter, place.removesuffix("s"), cells)
+    built.metadata["memlib"] |= {"edition": exercise.mark} if exercise.mark else {}
+    return built
 
 
 def _plain_cell(cell: Cell, cell_id: str):
@@ -66,11 +73,11 @@ def _answer(task: Task, source: str):
     return new_code_cell(source, id=task.name, metadata={"memlib": options, "nbgrader": _nbgrader(task, False)})
 
 
-def _check(task: Task, text: str):
+def _check(task: Task, text: str, mark: str | None = None):
     metadata = {
         "deletable": False,
         "editable": False,
-        "memlib": {"check": task.name, "next": task.next},
+        "memlib": {"check": task.name, "next": task.next} | ({"wanted": text} if mark else {}),
         "nbgrader": _nbgrader(task, True),
         "tags": ["nbval-check-output"],
     }

@@ -35,14 +35,16 @@ def watch(shell) -> None:
 
 def sources(exercise: Exercise, shell) -> dict[str, str]:
     """Task -> the source its answer was last run with, by cell id; else the newest cell defining the same names."""
-    found = {name: _ran[name] for name in exercise.tasks if name in _ran}
+    found = {name: alike(name, stub(task.answer), shell) for name, task in exercise.tasks.items()}
+    return {name: source for name, source in found.items() if source is not None}
+
+
+def alike(name: str, blank: str, shell) -> str | None:
+    """What the cell `name` was last run with; else the newest cell that defines what `blank` defines."""
+    wanted = defined(blank)
     history = [text for text in shell.user_ns.get("In", []) if text.strip()]
-    for name in exercise.tasks:
-        wanted = defined(stub(exercise.tasks[name].answer))
-        alike = [text for text in history if wanted and wanted <= defined(text)]
-        if name not in found and alike:
-            found[name] = alike[-1]
-    return found
+    found = [text for text in history if wanted and wanted <= defined(text)]
+    return _ran.get(name) or (found[-1] if found else None)
 
 
 def defined(source: str) -> set[str]:
@@ -79,6 +81,8 @@ def verdict_of(book: dict, name: str) -> dict:
 
 def as_html(verdict: dict) -> str:
     """A verdict as a table; every text is escaped."""
+    from memlib.course.grade import ISOLATION
+
     if "problem" in verdict:
         return f"<p>{html.escape(verdict['problem'])}</p>"
     rows = []
@@ -89,8 +93,9 @@ def as_html(verdict: dict) -> str:
         points = f"{task['points']} of {task['of']}" + (" (bonus)" if task["bonus"] else "")
         cells = (html.escape(task["task"]), points, said)
         rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
+    isolation = f"<p>{html.escape(ISOLATION)}</p>"
     head = f"<p><strong>{verdict['points']} of {verdict['total']} points</strong></p>"
-    return head + "<table><tbody>" + "".join(rows) + "</tbody></table>"
+    return isolation + head + "<table><tbody>" + "".join(rows) + "</tbody></table>"
 
 
 def grade_button(name: str):

@@ -1,4 +1,4 @@
-"""The command line: `memlib start | grade | progress | doctor`."""
+"""The command line: `memlib start | grade | release | progress | doctor`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 
 from memlib.course import my
-from memlib.course.places import CourseError, chapter, shown
+from memlib.course.places import CHAPTERS, CourseError, chapter, chapters, shown
 
 CODES = "exit codes: 0 done, 1 a problem with what was asked or handed in, 2 wrong usage, 3 the grader itself failed"
+GRADE = (
+    "memlib grade my/01_window.ipynb: your own. memlib grade FOLDER --out DIR: a class, one notebook a student. "
+    "memlib grade one NOTEBOOK --json: a verdict and nothing else, for other programs."
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,13 +24,24 @@ def parser() -> argparse.ArgumentParser:
     start = commands.add_parser("start", help="copy an exercise to my/, where it is yours")
     start.add_argument("chapter", metavar="NN", help="the chapter, e.g. 01")
     start.set_defaults(run=_start)
-    grade = commands.add_parser("grade", help="grade a notebook with your answers", epilog=CODES)
-    grade.add_argument("path", metavar="PATH", type=Path, help="the notebook, e.g. my/01_window.ipynb")
-    where = "where the verdict goes as JSON (default: my/.verdicts/; '-': to the screen)"
-    grade.add_argument("--json", metavar="FILE", help=where)
-    grade.add_argument("--seed", metavar="N", type=int, help="the seed of the inputs (default: a fresh one)")
+    grade = commands.add_parser("grade", help="grade a notebook, or a folder of them", epilog=CODES, description=GRADE)
+    grade.add_argument("path", metavar="PATH", nargs="+", help="a notebook; a folder; or: one NOTEBOOK")
+    where = "where the verdict goes as JSON (default: my/.verdicts/; '-', or no name: to the screen)"
+    grade.add_argument("--json", metavar="FILE", nargs="?", const="-", help=where)
+    grade.add_argument("--seed", metavar="N", type=int, help="the seed of the inputs (default: a fresh, secret one)")
     grade.add_argument("--keep", action="store_true", help="count it in `memlib progress`, wherever the file lies")
+    grade.add_argument("--chapter", metavar="NN", help="the exercise that is graded (default: what the file says)")
+    grade.add_argument("--edition", metavar="DIR", type=Path, help="a class's own edition: what release wrote")
+    grade.add_argument("--out", metavar="DIR", type=Path, help="a folder's gradebook; the same DIR again goes on in it")
+    grade.add_argument("--jobs", metavar="N", type=int, help="notebooks graded at once (default: half the cores)")
+    grade.add_argument("--i-trust-these", action="store_true", help="grade more than one file without isolation")
+    grade.add_argument("--leash", action="store_true", help=argparse.SUPPRESS)
     grade.set_defaults(run=_grade)
+    release = commands.add_parser("release", help="make a class's own edition of the exercises", epilog=CODES)
+    release.add_argument("chapters", metavar="NN", nargs="*", help="only these chapters (default: all)")
+    release.add_argument("--seed", metavar="N", type=int, default=0, help="what decides (0: the public edition)")
+    release.add_argument("--out", metavar="DIR", type=Path, required=True, help="a new folder; keep it to yourself")
+    release.set_defaults(run=_release)
     progress = commands.add_parser("progress", help="show what is solved")
     progress.set_defaults(run=lambda args: print(my.progress()) or 0)
     doctor = commands.add_parser("doctor", help="check this machine, and say what to do")
@@ -41,23 +56,93 @@ def _start(args) -> int:
 
 
 def _grade(args) -> int:
+    args.chapter = args.chapter and chapter(args.chapter)
+    args.edition = args.edition and _edition(args.edition)
+    if args.jobs is not None and args.jobs < 1:
+        raise CourseError(f"--jobs is {args.jobs}; wanted is a whole number from 1.")
+    if args.path[0] == "one" and len(args.path) == 2:
+        return _grade_one(args, Path(args.path[1]))
+    if len(args.path) > 1:
+        raise CourseError(f"{len(args.path)} paths were given; wanted is one notebook, or a folder with --out DIR.")
+    path = Path(args.path[0])
+    return _grade_class(args, path) if path.is_dir() else _grade_own(args, path)
+
+
+def _edition(folder: Path):
+    from memlib.course.edition import load
+
+    return load(folder)
+
+
+def _grade_own(args, path: Path) -> int:
     from memlib.course.grade import as_text, grade
 
     if sys.stderr.isatty():
         print("Grading: about ten seconds.", file=sys.stderr)
-    verdict = grade(args.path, args.seed)
-    if args.json != "-":
-        print(as_text(verdict))
+    verdict = grade(path, args.seed, edition=args.edition, chapter=args.chapter)
     text = json.dumps(verdict, indent=1) + "\n"
     if args.json == "-":
         print(text, end="")
     else:
-        out = Path(args.json) if args.json else my.MY / ".verdicts" / f"{args.path.stem}.json"
+        print(as_text(verdict))
+        out = Path(args.json) if args.json else my.MY / ".verdicts" / f"{path.stem}.json"
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
         print(f"As JSON: {shown(out)}")
-    if args.keep or args.path.resolve().parent == my.MY.resolve():
+    if args.keep or path.resolve().parent == my.MY.resolve():
         my.record(verdict)
+    return 0
+
+
+def _grade_one(args, path: Path) -> int:
+    """Keeps nothing: a verdict, or {"problem": sentence}, on the screen."""
+    from memlib.course.family import leash
+    from memlib.course.grade import GraderFault, as_text, grade
+
+    if args.leash:
+        leash()
+    code = 0
+    try:
+        said = grade(path, args.seed, edition=args.edition, chapter=args.chapter)
+    except (CourseError, GraderFault) as error:
+        if not args.json:
+            raise
+        code = 1 if isinstance(error, CourseError) else 3
+        said = {"format": 1, "file": str(path), "problem": str(error)}
+    text = json.dumps(said, indent=1) if args.json else as_text(said)
+    if args.json in (None, "-"):
+        print(text)
+    else:
+        Path(args.json).write_text(text + "\n", encoding="utf-8")
+    return code
+
+
+def _grade_class(args, folder: Path) -> int:
+    from memlib.course.batch import grade_class, summary
+
+    if args.out is None:
+        raise CourseError(f"{folder} is a folder: say --out DIR, where the gradebook goes.")
+    results = grade_class(
+        folder, args.out, seed=args.seed, chapter=args.chapter, edition=args.edition, jobs=args.jobs,
+        trusted=args.i_trust_these,
+    )  # fmt: skip
+    print(summary(results, args.out))
+    return 3 if any(student["state"] == "fault" for student in results["students"]) else 0
+
+
+def _release(args) -> int:
+    from memlib.course.edition import draws, release
+
+    names = [chapter(text) for text in args.chapters]
+    names = names or [name for name in chapters() if (CHAPTERS / name / "exercise.py").exists()]
+    drawn = release(args.seed, args.out, names)
+    place = shown(args.out)
+    print(f"Hand out {place}/exercises/; keep {place}/solutions/ and {place}/edition.json to yourself.")
+    print(f"Drawn: {', '.join(drawn)}." if drawn else "Nothing was drawn: it is the public edition, solutions and all.")
+    same = [name for name in names if args.seed and not draws(name)]
+    if same:
+        print(f"Nothing is drawn in {', '.join(same)}: there the public solution earns its points.")
+    print(f"Grade it with: memlib grade FOLDER --edition {place} --out DIR")
     return 0
 
 

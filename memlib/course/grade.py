@@ -21,6 +21,7 @@ from pathlib import Path
 
 from memlib.course import judge, submission
 from memlib.course.compare import first_difference
+from memlib.course.family import end_family, sweep
 from memlib.course.feedback import UNANSWERED, from_kernel
 from memlib.course.places import ROOT, CourseError
 from memlib.course.run import reference
@@ -31,6 +32,12 @@ CELL_SECONDS = 15  # an answer, or its check
 OWN_SECONDS = 90  # a cell of the course's own
 ALL_SECONDS = 180
 STAGE = "__import__('memlib.course.stage').course.stage"
+ISOLATION = "Isolation: none. The answers ran with the rights of whoever graded them."
+STOPPED = {
+    "slow": "It took too long and was stopped: does a loop end?",
+    "died": "Its kernel died.",
+    "loud": "It printed more than two million signs and was stopped.",
+}
 LEFT_OUT = "raise RuntimeError('left out')"
 
 
@@ -38,11 +45,11 @@ class GraderFault(Exception):
     """Grading itself failed; nothing is said about the answers."""
 
 
-def grade(path: Path, seed: int | None = None, cell_seconds: float = CELL_SECONDS) -> dict:
-    """The verdict on the notebook at `path`."""
+def grade(path: Path, seed: int | None = None, cell_seconds: float = CELL_SECONDS, edition=None, chapter=None) -> dict:
+    """The verdict on the notebook at `path`; of a class's own `edition` (edition.load), or as a given chapter."""
     started = time.monotonic()
     handed = submission.read(path)
-    exercise = load_exercise(handed.chapter())
+    exercise = _asked(handed, edition, chapter)
     answers = submission.answers(handed, exercise)
     seed, expected = reference(exercise, seed)
     records = _judged(exercise, answers, seed, expected, cell_seconds)
@@ -51,6 +58,7 @@ def grade(path: Path, seed: int | None = None, cell_seconds: float = CELL_SECOND
         "format": FORMAT,
         "chapter": exercise.chapter,
         "course": fingerprint(exercise),
+        **({"edition": edition.mark} if edition else {}),
         "file": str(path),
         "isolation": "none",
         "seed": seed,
@@ -59,6 +67,20 @@ def grade(path: Path, seed: int | None = None, cell_seconds: float = CELL_SECOND
         "notes": handed.notes,
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def _asked(handed: submission.Submission, edition, chapter: str | None) -> Exercise:
+    """The exercise that is graded, whatever the file says it is."""
+    name, mark = chapter or handed.chapter(), handed.mark("edition")
+    if chapter and handed.mark("chapter") not in (None, chapter):
+        raise CourseError(f"{handed.path.name} is exercise {handed.mark('chapter')}; asked for was {chapter}.")
+    if mark is not None and edition is None:
+        said = f"{handed.path.name} is of a class's own edition ({mark[:12]})"
+        raise CourseError(f"{said}: whoever released it grades it, with --edition.")
+    if edition and mark != edition.mark:
+        was = "the public edition" if mark is None else f"edition {mark[:12]}"
+        handed.notes.append(f"This file is of {was}; it was graded as edition {edition.mark}.")
+    return edition.exercise(name) if edition else load_exercise(name)
 
 
 def fingerprint(exercise: Exercise) -> str:
@@ -115,9 +137,11 @@ def _judged(exercise: Exercise, answers: dict, seed: int, expected: dict, second
         book, roles = rebuild(exercise, answers, expected)
         records = _nbval(book, seed, seconds, end)
         _sound(records, roles)
+        records = [record for record in records if record["cell"] >= 0]
         last = records[-1]
-        role, task = roles[last["cell"]] if records else ("plain", None)
+        role, task = roles[last["cell"]]
         if not last["stopped"]:
+            _whole(records, roles)
             break
         if task is None or task in stopped:
             raise GraderFault(f"The course's own cell {last['cell']} was stopped ({last['stopped']}).")
@@ -145,6 +169,13 @@ def _sound(records: list[dict], roles: list) -> None:
             raise GraderFault(f"The exercise's set-up fails here: {error['ename']}: {error['evalue']}")
 
 
+def _whole(records: list[dict], roles: list) -> None:
+    """Raise where nbval itself was ended before the last cell: by the machine, or by an answer."""
+    if len(records) < len(roles):
+        role, task = roles[len(records)]
+        raise GraderFault(f"nbval was ended from outside, while the {role} cell of {task!r} ran.")
+
+
 def _nbval(book: dict, seed: int, seconds: float, end: float) -> list[dict]:
     """The records of judge.py for a notebook, run in an empty folder and put an end to at `end`."""
     with tempfile.TemporaryDirectory(prefix="memlib-grade-", ignore_cleanup_errors=True) as folder:
@@ -153,30 +184,25 @@ def _nbval(book: dict, seed: int, seconds: float, end: float) -> list[dict]:
         notebook.write_text(json.dumps(book), encoding="utf-8")
         own = {"MEMLIB_SEED": str(seed), "MEMLIB_GRADING": "1", "IPYTHONDIR": str(Path(folder, "ipython"))}
         command = [sys.executable, judge.__file__, str(notebook), str(record), str(seconds)]
-        process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **own}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+        said = Path(folder, "said.txt")  # not a pipe: what an answer leaves running would hold it open
+        with open(said, "wb") as heard:
+            process = subprocess.Popen(
+                command, cwd=folder, env={**os.environ, **own}, stdin=subprocess.DEVNULL,
+                stdout=heard, stderr=subprocess.STDOUT,
+            )  # fmt: skip
         try:
-            said, _ = process.communicate(timeout=max(1, end - time.monotonic()))
+            process.wait(timeout=max(1, end - time.monotonic()))
         except subprocess.TimeoutExpired:
-            _kill(process)
             raise CourseError(f"These answers took longer than {ALL_SECONDS} s together and were stopped.") from None
+        finally:
+            if process.poll() is None:
+                end_family(process.pid)
+            sweep(folder)
+            process.wait()
         if not record.exists():
-            raise GraderFault(f"nbval did not start: {said.strip().splitlines()[-1:]}")
-        return [json.loads(line) for line in record.read_text("utf-8").splitlines()]
-
-
-def _kill(process: subprocess.Popen) -> None:
-    import psutil
-
-    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    for member in family:
-        try:
-            member.kill()
-        except psutil.NoSuchProcess:
-            pass
-    process.wait()
+            last = said.read_text("utf-8", "replace").strip().splitlines()[-1:]
+            raise GraderFault(f"nbval did not start: {last}")
+        return [json.loads(line) for line in record.read_text("utf-8").splitlines() if line.endswith("}")]
 
 
 def _task(exercise: Exercise, name: str, answers: dict, records: dict, expected: str, extra: str) -> dict:
@@ -202,8 +228,7 @@ def _state(exercise, name, answers, records, expected, extra) -> tuple[str, str]
         return "unanswered", UNANSWERED
     for record in records.values():
         if record["stopped"]:
-            slow = "It took too long and was stopped: does a loop end?"
-            return "failed", slow if record["stopped"] == "slow" else "Its kernel died."
+            return "failed", STOPPED[record["stopped"]]
         if record["error"]:
             said = from_kernel(record["error"], answers[name]).sentence(exercise.tasks[name].hides, extra)
             return ("unanswered" if said == UNANSWERED else "failed"), said
@@ -214,9 +239,9 @@ def _state(exercise, name, answers, records, expected, extra) -> tuple[str, str]
 
 def as_text(verdict: dict) -> str:
     """A verdict for the terminal."""
-    lines = [f"{verdict['chapter']}: {verdict['points']} of {verdict['total']} points"]
+    lines = [ISOLATION, f"{verdict['chapter']}: {verdict['points']} of {verdict['total']} points"]
     if verdict["bonus_total"]:
-        lines[0] += f", bonus {verdict['bonus']} of {verdict['bonus_total']}"
+        lines[1] += f", bonus {verdict['bonus']} of {verdict['bonus_total']}"
     width = max(len(task["task"]) for task in verdict["tasks"])
     for task in verdict["tasks"]:
         bonus = "  bonus" if task["bonus"] else ""
@@ -224,7 +249,7 @@ def as_text(verdict: dict) -> str:
         if task["next"]:
             lines.append(f"  {'':{width}}          Look next: {task['next']}")
     lines += [f"  {note}" for note in verdict["notes"]]
-    lines.append(f"Isolation: none, the answers ran with your own rights. {verdict['seconds']:.0f} s.")
+    lines.append(f"{verdict['seconds']:.0f} s.")
     return "\n".join(lines)
 
 

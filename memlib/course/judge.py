@@ -15,6 +15,7 @@ from pathlib import Path
 from queue import Empty
 
 MOST = 200_000
+LOUD = 2_000_000
 
 
 class Record:
@@ -45,8 +46,11 @@ class Record:
         if call.when != "call":
             return
         stopped = "slow" if item.parent.timed_out else None
-        if call.excinfo and isinstance(call.excinfo.value, KernelDied):
+        error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, KernelDied) or "Kernel dead on test start" in str(error):
             stopped = "died"
+        if isinstance(error, TooLoud):
+            stopped = "loud"
         failed = call.excinfo is not None
         self.write(cell=item.cell_num, outcome="failed" if failed else "passed", stopped=stopped, **heard(item))
         if stopped:
@@ -62,9 +66,13 @@ class KernelDied(RuntimeError):
     """The kernel's process ended while a cell ran."""
 
 
+class TooLoud(RuntimeError):
+    """A cell sent more than LOUD signs."""
+
+
 def heard(item) -> dict:
     """What a cell printed, and the error it ended with."""
-    outputs = item.test_outputs or []
+    outputs = getattr(item, "test_outputs", None) or []
     text = "".join(out.get("text", "") for out in outputs if out.get("name") == "stdout")
     errors = [out for out in outputs if out["output_type"] == "error"]
     error = {key: errors[-1][key] for key in ("ename", "evalue", "traceback")} if errors else None
@@ -87,8 +95,25 @@ def await_reply(kernel, msg_id, timeout=None) -> None:
             return
 
 
+def listener(get_message):
+    """nbval's get_message, which gives up where the kernel sends more than LOUD signs in one cell."""
+    sent = {}
+
+    def get(kernel, stream, timeout=None):
+        message = get_message(kernel, stream, timeout)
+        if stream == "iopub":
+            cell, content = message["parent_header"].get("msg_id"), message["content"]
+            sent[cell] = sent.get(cell, 0) + len(content.get("text", "")) + len(str(content.get("data", "")))
+            if sent[cell] > LOUD:
+                raise TooLoud
+        return message
+
+    return get
+
+
 def main(notebook: str, record: str, seconds: str) -> int:
     """Run nbval over the notebook; pytest's exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the kernel inherits it: what an answer writes there is lost
     sys.path.pop(0)  # this file's folder: no module of it is meant to be imported by its bare name
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
@@ -97,6 +122,7 @@ def main(notebook: str, record: str, seconds: str) -> int:
     from nbval.kernel import RunningKernel
 
     RunningKernel.await_reply = await_reply
+    RunningKernel.get_message = listener(RunningKernel.get_message)
     options = ["-p", "nbval.plugin", "-p", "no:cacheprovider", "--noconftest", "-c", os.devnull, "-q", "-q"]
     options += ["--rootdir", str(Path(notebook).parent), "--nbval-lax", "--nbval-current-env"]
     options += ["--nbval-cell-timeout", seconds, notebook]

@@ -25,6 +25,7 @@ from memlib.course.places import CHAPTERS, CourseError, shown
 
 KINDS = ("write", "hand", "order", "choose", "bug", "explain", "design")
 OPTIONS = {"tags", "task", "points", "kind", "minutes", "bonus", "hides", "check", "look"}
+BLANK = "...  # your answer"
 BEGIN, GIVEN, END = "# BEGIN SOLUTION", "# GIVEN", "# END SOLUTION"
 
 
@@ -65,6 +66,7 @@ class Exercise:
     chapter: str
     cells: list[Cell]
     tasks: dict[str, Task] = field(default_factory=dict)
+    mark: str | None = None  # of a class's own edition
 
 
 def parse(path: Path) -> list[Cell]:
@@ -122,10 +124,10 @@ def load_lesson(chapter: str, folder: Path = CHAPTERS) -> list[Cell]:
     return cells
 
 
-def load_exercise(chapter: str, folder: Path = CHAPTERS) -> Exercise:
-    """A chapter's exercise, refused with file and line where it breaks a rule."""
+def load_exercise(chapter: str, folder: Path = CHAPTERS, change=lambda cells: cells) -> Exercise:
+    """A chapter's exercise, refused with file and line where it breaks a rule; `change` makes an edition of it."""
     path = folder / chapter / "exercise.py"
-    exercise = Exercise(chapter, parse(path))
+    exercise = Exercise(chapter, change(parse(path)))
     for cell in exercise.cells:
         _blocks(cell)
         if "task" in cell.options:
@@ -221,5 +223,5 @@ def _blank(indent: str, solution: str) -> list[str]:
         body = ast.parse(solution).body
         names = [s.targets[0].id for s in body if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name)]
         if body and len(names) == len(body):
-            return [f"{name} = ...  # your answer" for name in names if not name.startswith("_")]
+            return [f"{name} = {BLANK}" for name in names if not name.startswith("_")]
     return [indent + "raise NotImplementedError"]

@@ -24,6 +24,9 @@ class Nowhere(io.TextIOBase):
         """Forget the text."""
         return len(text)
 
+    def close(self) -> None:
+        """Stay open: what runs next writes here too."""
+
 
 def begin(*hidden: str, space: dict | None = None, to: TextIO | None = None) -> None:
     """Hide the names (in memlib, in the module that defines them, in the notebook `space`) and all printing

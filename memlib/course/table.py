@@ -38,11 +38,25 @@ def report(name: str, value, axes: tuple = (), digits: int = 2, sealed: bool = F
     """
     text = table(name, value, axes, digits, sealed)
     say(f"{text}\n  ({_fingerprint(text)})" if seed() else text)
+    if "NBGRADER_EXECUTION" in os.environ:
+        from memlib.course.with_nbgrader import agree
+
+        agree(text)
 
 
 def _fingerprint(text: str) -> str:
     """Six signs that depend on the seed: what was printed for another seed is not what is asked for."""
     return hashlib.sha256(f"{seed()} {text}".encode()).hexdigest()[:6]
+
+
+def digests(text: str) -> str:
+    """What a check prints as one short fingerprint a report, for nbgrader: `5f3a90c1 77b0aa12`."""
+    return " ".join(hashlib.sha256(part.encode()).hexdigest()[:8] for part in parts(text))
+
+
+def parts(text: str) -> list[str]:
+    """What a check prints, report by report."""
+    return [part.rstrip() for part in re.split(r"\n(?=\S)", text.strip("\n"))]
 
 
 def table(name: str, value, axes: tuple = (), digits: int = 2, sealed: bool = False) -> str:
