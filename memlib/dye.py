@@ -24,13 +24,14 @@ def dye(recipe_dye, view_dye, text: str, span: tuple[int, int], title: str = "Wh
     """A fact's way through a memory, byte by byte; plays without a kernel (still: the last picture alone).
 
     recipe_dye: [layers, bytes], how much of the fact the slots still hold, 1: all of it; None where that cannot
-    be told. view_dye: [layers, bytes], the share of each byte's attention that goes to the fact. text: what was
+    be told. view_dye: [layers, bytes], the share of each byte's attention that goes to the fact, or None: then
+    the text stands alone (a network mixes its values; its picture is `draw.influence`). text: what was
     read; span: (start, end) of the fact in its bytes; after: what stands behind the text at the last step, the
     model's answer. Raises ValueError where the sizes do not fit the text.
     """
     letters = [bytes([b]).decode("ascii", "replace") for b in text.encode()]  # one place a byte
     n = len(letters)
-    seen = ink.matrix(view_dye, "view_dye", n)
+    seen = np.zeros((0, n)) if view_dye is None else ink.matrix(view_dye, "view_dye", n)
     left = None if recipe_dye is None else ink.matrix(recipe_dye, "recipe_dye", n).mean(0)
     at = sorted({*np.linspace(0, n - 1, min(FRAMES, n)).round().astype(int).tolist(), span[1] - 1})
     fig = go.Figure(_curves(left, seen, at, n - 1))
@@ -43,6 +44,8 @@ def dye(recipe_dye, view_dye, text: str, span: tuple[int, int], title: str = "Wh
         yaxis={"range": [low, 1.08], "domain": [0, 0.5], "tickformat": ".0%", "gridcolor": ink.LINE},
         legend={"orientation": "h", "x": 0, "y": 0.52, "yanchor": "bottom"},
     )  # fmt: skip
+    if not len(fig.data):
+        fig.update_layout(showlegend=False, xaxis_visible=False, yaxis_visible=False, height=240)
     if still:
         return fig
     frames = [
@@ -67,6 +70,8 @@ def _says(left, seen, text: str, span: tuple[int, int]) -> str:
     fact = text.encode()[slice(*span)].decode(errors="replace")
     held = "" if left is None else (
         f"the slots hold {left[span[1] - 1]:.0%} when it has been read and {left[-1]:.0%} at the end; ")  # fmt: skip
+    if not len(seen):
+        return f"The fact {fact!r} and what followed. No dye: the memory is not linear in its values; see influence."
     gets = f"the last byte gives {seen[:, -1].max():.0%} of its attention to it (the strongest layer)"
     return f"Of the fact {fact!r} {held}{gets}."
 

@@ -38,8 +38,9 @@ class OneFact:
     answer, said: the right answer, and what the model says (greedy, as many bytes); p: the probability the
     model gives to the whole right answer.
     recipe_dye, view_dye: [layers, bytes], the fact's dye after each byte: how much of the fact the slots
-    still hold (1: all of it), how much of its attention each byte's query gives to the fact (mean over
-    heads). recipe_dye is None for a memory that is not linear in its values.
+    still hold (1: all of it; for a matrix memory the length of the fact's part of the matrix, 1 when it has just
+    been read), how much of its attention each byte's query gives to the fact (mean over heads). Both are None for
+    a memory that is not linear in its values.
     state_bytes: bytes of all layers' states after each byte [bytes]; seconds_per_byte: of streaming.
     """
 
@@ -102,7 +103,11 @@ def _answer(model, logits: Tensor, state, right: str) -> tuple[str, float]:
 
 
 def _dye(model, tokens: Tensor, span: tuple[int, int]) -> tuple[Tensor | None, Tensor | None]:
-    """Marks the fact's bytes: their value is 1, all others' 0; then what slots hold and reads receive is dye."""
+    """Marks the fact's bytes: their value is 1, all others' 0; then what slots hold and reads receive is dye.
+
+    Slots of a softmax memory hold shares of bytes, which are added. The rows of a matrix do not: there it is the
+    length of the fact's part of the matrix, beside that when the fact had just been read.
+    """
     mark = torch.zeros(tokens.shape[1], 1)
     mark[span[0] : span[1]] = 1.0
     held, seen = [], []
@@ -110,8 +115,12 @@ def _dye(model, tokens: Tensor, span: tuple[int, int]) -> tuple[Tensor | None, T
         if not getattr(memory, "linear_in_values", True):
             return None, None
         dyed = KV(kv.k, mark.expand(*kv.k.shape[:-1], 1))
-        slots = [memory.slots(mem).v.sum((-2, -1)).mean() for mem, _ in walk(memory, q, dyed)]
-        held.append(torch.stack(slots) / (span[1] - span[0]))
+        slots = [memory.slots(mem).v for mem, _ in walk(memory, q, dyed)]
+        if getattr(memory, "softmax", True):
+            held.append(torch.stack([v.sum((-2, -1)).mean() for v in slots]) / (span[1] - span[0]))
+        else:
+            long = torch.stack([v.norm(dim=(-2, -1)).mean() for v in slots])
+            held.append(long / long[span[1] - 1])
         seen.append(attend_all(memory, q, dyed).mean((0, 1, 3)))
     return torch.stack(held), torch.stack(seen)
 

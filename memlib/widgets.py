@@ -109,8 +109,7 @@ def one_fact(memory, model=None, distance: int = 150, statement: str = "The door
         own = facts.Fact(told.strip(), asked, told.rstrip(".!? ").rpartition(" ")[2])
         read = resized(memory, *size) if size else memory
         seen = tasks.one_fact(read, distance=far, model=model, stream=facts.stream(far, own=own))
-        held = seen.recipe_dye if getattr(read, "softmax", True) else None  # rows of a matrix are no shares of a fact
-        dyed = draw.dye(held, seen.view_dye, seen.text, seen.fact_span, after=seen.said, still=True)
+        dyed = draw.dye(seen.recipe_dye, seen.view_dye, seen.text, seen.fact_span, after=seen.said, still=True)
         return dyed, _told(seen) + f"<p>{html.escape(draw.alt(dyed))}</p>"
 
     figure, said, again = _live(see)

@@ -156,3 +156,10 @@ def test_long_averages_win_a_stationary_topic_and_lose_after_a_switch():
 def test_sizes_that_cannot_be_are_refused(task, bad, words):
     with pytest.raises(ValueError, match=words):
         task(Full(), **bad)
+
+
+def test_the_dye_of_a_matrix_is_its_length_against_that_when_the_fact_was_read(model):
+    added, corrected = (tasks.one_fact(m, 60, 1, model) for m in (LinearAttention(), DeltaRule()))
+    behind = slice(added.fact_span[1], None)
+    assert (added.recipe_dye[:, behind] - 1).abs().max() < 1e-3  # nothing is ever taken away
+    assert corrected.recipe_dye[:, -1].max() < 0.9 and corrected.recipe_dye[:, behind].diff().max() < 1e-3

@@ -167,3 +167,10 @@ def test_another_size_leaves_the_memory_as_it_was():
     memory = Window(4, sinks=1)
     other = widgets.resized(memory, 2)
     assert (memory.size, other.size, other.sinks) == (4, 2, 1)
+
+
+def test_a_network_answers_without_a_dye():
+    from memlib import Recurrent
+
+    box = widgets.one_fact(Recurrent(torch.nn.GRUCell(64, 64)), distance=30)
+    assert not box.figure.data and "not linear in its values" in words(box.said) and "The model says" in words(box.said)
