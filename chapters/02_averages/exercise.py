@@ -56,12 +56,12 @@ look("by_hand")
 # %% [markdown]
 # ## Core 2 · Read and kept (2 points, 4 minutes)
 #
-# After 5,000 tokens: how many pairs does attention **read**, and how many must be **kept** to go on? In this order:
+# After token 5,000: how many pairs does attention **read**, and how many does the state **keep** to go on? In this order:
 # window of 100, moving average of 100, weighted average with 100 weights, cumulative average, exponential average.
 # (A count beside a pair is no pair.) Write two lists of five numbers.
 #
 # <details><summary>Hint 1</summary>A summary is read as ONE pair, however many went in.</details>
-# <details><summary>Hint 2</summary>To go on: which pair must be taken out of the mean at the next step, and do you still have it?</details>
+# <details><summary>Hint 2</summary>The next mean is without the oldest pair: which of the others must still be there one by one?</details>
 # <details><summary>Hint 3</summary>Two of the five go on from one pair alone.</details>
 
 # %% task="kept" points=2 kind="hand" minutes=4
@@ -71,9 +71,12 @@ pairs_kept = [100, 100, 100, 1, 1]
 # END SOLUTION
 
 # %% check="kept"
-# NEXT: Imagine the next token of each memory: what do you need in your hand to work out the new slot?
-report("read", pairs_read, axes=("memory",), digits=0, sealed=True)
-report("kept", pairs_kept, axes=("memory",), digits=0, sealed=True)
+# NEXT: Count the pairs that are there when the read is worked out, the current one included; a mean kept as one is one.
+five = "window", "moving average", "weighted average", "cumulative average", "exponential average"
+for what, counts in {"read": pairs_read, "kept": pairs_kept}.items():
+    if counts is ...:
+        raise NotImplementedError(what)
+    report(what, dict(zip(five, counts, strict=False)), digits=0, sealed=True)
 
 # %% look="kept"
 look("kept")
@@ -260,6 +263,8 @@ drift = ExponentialAverage(0.05)
 # NEXT: Is something not answered, or answered with more bytes than needed? For a topic, raw pairs are never needed.
 if any(choice is ... for choice in (needle, gist, drift)):
     raise NotImplementedError("one of the three streams is not answered yet")
+if any(isinstance(choice, type) for choice in (needle, gist, drift)):
+    raise TypeError("a memory needs its brackets: write CumulativeAverage(), not CumulativeAverage")
 seed, long = number(1, 10**6, name="seed"), KV(torch.zeros(130, 16), torch.zeros(130, 16))
 kept = {name: state_bytes(states(m, long)[-1]) for name, m in {"needle": needle, "gist": gist, "drift": drift}.items()}
 right = {
@@ -282,11 +287,10 @@ look("choose")
 # right some 35 steps after, and at step 320 it was as good as before. Which sentence explains the whole of it? Write its
 # letter.
 #
-# - **a** The noise is stronger for a while after the switch.
-# - **b** It has dropped the old topic at the switch, and must gather the new one from nothing.
-# - **c** Until half of its 64 pairs are new the old topic outweighs the new one; 64 steps after the switch the last old
-#   pair has left.
-# - **d** Softmax gives older keys more weight than newer ones.
+# - **a** The noise is stronger for a while after the switch; 64 steps later it is as before.
+# - **b** It has dropped the old topic at the switch, and must gather the new one from nothing, up to 64 pairs.
+# - **c** Until half of its pairs are new the old topic outweighs the new one; in the end the last old pair has left.
+# - **d** Softmax gives the older of its keys more weight; 64 steps later the last of these has left.
 #
 # <details><summary>Hint 1</summary>Compare "almost none" with guessing: is the memory empty, or is it sure of something wrong?</details>
 # <details><summary>Hint 2</summary>What does softmax over one slot do?</details>

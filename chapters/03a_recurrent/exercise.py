@@ -143,7 +143,7 @@ look("two_speeds")
 # - `"raw"`: a fixed number of pairs as they came;
 # - `"folds"`: a summary of constant size, from which, with the new pair alone, the next one follows.
 #
-# <details><summary>Hint 1</summary>Ask: if the old pairs were deleted and only what is READ were left, could it go on?</details>
+# <details><summary>Hint 1</summary>Ask: if only what is READ were left, and the number of tokens so far, could it go on?</details>
 # <details><summary>Hint 2</summary>To take a pair out of a mean one must still have it. To take a larger one into a maximum one need not.</details>
 # <details><summary>Hint 3</summary>Two pasts may have the same median, and with one more number different ones.</details>
 
@@ -160,7 +160,7 @@ median_of_all_so_far = "grows"
 # END SOLUTION
 
 # %% check="sort"
-# NEXT: Delete the past and keep only what is read: which of them can still take in the next pair correctly?
+# NEXT: Keep only what is read, and how many tokens there were: which of them can still take in the next pair correctly?
 baskets = {"full cache": full_cache, "window of 64": window_of_64, "weighted average of 64": weighted_average_of_64,
            "cumulative average": cumulative_average, "exponential average": exponential_average, "GRU": gru_network,
            "largest value so far": largest_value_so_far, "median of all so far": median_of_all_so_far}  # fmt: skip
@@ -253,7 +253,7 @@ class LeakyReset:
 
 
 # %% check="bug"
-# NEXT: Follow one reset in the middle of a segment; and keep the state of step 0 while step 1 happens.
+# NEXT: Keep the state of step 0: is it still the same after step 1? Then follow a reset in the middle of a segment.
 leak = number(2, 8, name="leak") / 11
 k = inputs(7, 2, name="k").abs() * torch.tensor([[-1.0], [-1], [-1], [1], [-1], [-1], [-1]])  # token 3 resets
 mine, dyed = LeakyReset(leak), KV(k, torch.eye(7))
@@ -298,7 +298,8 @@ network_gives_up = 2
 # END SOLUTION
 
 # %% check="lost"
-# NEXT: Write the weights of the three averages for six tokens by hand, then compare the rows.
+# NEXT: A letter: write the weights of the three averages for six tokens and compare the rows. What is given up: which
+# NEXT: token is too old for an average of two, and which one will the network not be asked for any more?
 for name, letter in {"moving": moving, "cumulative": cumulative, "exponential": exponential, "network": network}.items():
     report(name, letter, sealed=True)
 report("the moving average gives up token", moving_gives_up, digits=0, sealed=True)
@@ -321,7 +322,7 @@ look("lost")
 #
 # <details><summary>Hint 1</summary>More readings in the mean: less noise. But are the old readings still true?</details>
 # <details><summary>Hint 2</summary>One of the rules is for what must not be averaged at all.</details>
-# <details><summary>Hint 3</summary>Each rule is the best one once.</details>
+# <details><summary>Hint 3</summary>For how long is the answer true: always, some 200 readings, or until the next mark?</details>
 
 # %% task="choose" points=2 kind="choose" minutes=5
 # BEGIN SOLUTION
