@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from memlib.kv import KV, attend, plain, whole, wide
+from memlib.kv import KV, attend, plain, single, whole, wide
 
 BLOCK = 16  # tokens summed at once by running sums
 BAND = 128  # tokens handled at once by weighted and exponential averages
@@ -98,14 +98,14 @@ class WeightedAverage:
         """One pair, the weighted mean; none while nothing was seen."""
         if mem.n == 0:
             return mem
-        weights = self.beta()[-mem.n :].to(mem.k)
+        weights = self.beta()[-mem.n :].to(single(mem.k))
         row = (weights / weights.sum())[None]
-        return KV(row @ mem.k, row @ mem.v)
+        return KV(*((row @ single(x)).to(x.dtype) for x in (mem.k, mem.v)))
 
     def attend_all(self, q: Float[Tensor, "*b n d"], kv: KV, mem: KV | None = None):
         """All outputs at once: with one slot they are the weighted means of the values."""
         v = _before(plain(self, kv), mem)
-        return _after(_banded(_single(v), self.beta().to(_single(v))), kv.n).to(kv.v.dtype)
+        return _after(_banded(single(v), self.beta().to(single(v))), kv.n).to(kv.v.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,9 +150,10 @@ class MovingAverage:
         v = _before(plain(self, kv), mem)
         n = v.shape[-2]
         size = max(min(self.size, n), 1)
-        blocks = F.pad(_single(v), (0, 0, size, -n % size)).unflatten(-2, (-1, size))
-        here = running(blocks)  # [*b, blocks, size, e]; the first block is zeros
-        out = here[..., 1:, :, :] + (here[..., :-1, -1:, :] - here[..., :-1, :, :])
+        blocks = F.pad(single(v), (0, 0, size, -n % size)).unflatten(-2, (-1, size))
+        here = running(blocks[..., 1:, :, :])  # [*b, blocks, size, e]; the first block is zeros
+        lent = running(blocks[..., :-1, 1:, :].flip(-2)).flip(-2)  # sums to the block's end: nothing is subtracted
+        out = here + F.pad(lent, (0, 0, 0, 1))
         out = out.flatten(-3, -2)[..., :n, :] / _places(v).clamp(max=self.size)
         return _after(out.to(kv.v.dtype), kv.n)
 
@@ -196,6 +197,8 @@ class CumulativeAverage:
     def attend_all(self, q: Float[Tensor, "*b n d"], kv: KV, mem: Sums | None = None):
         """All outputs at once: running sums of the values over their counts."""
         v, count = plain(self, kv).v, _places(kv.v)
+        if mem is not None:
+            mem.like.fits(kv)
         if mem is None:
             return (running(v) / count).to(v.dtype)
         return (running(v, mem.v) / (count + mem.count)).to(v.dtype)
@@ -230,11 +233,13 @@ class ExponentialAverage:
     def update(self, mem: Sums, new: KV, q: Tensor | None = None) -> Sums:
         """m <- (1 - rate) m + rate x for each pair in turn; the first pair is taken whole."""
         mem.like.fits(plain(self, new))
-        fade = (1 - self.rate) ** torch.arange(new.n, -1, -1, dtype=mem.k.dtype, device=mem.k.device)  # 0^0 = 1
+        if new.n == 0:
+            return mem
+        fade = (1 - self.rate) ** torch.arange(new.n, -1, -1, dtype=wide(mem.k).dtype, device=mem.k.device)  # 0^0 = 1
         share = self.rate * fade[1:]
         if not mem.count:
             share[0] = fade[1]
-        k, v = (fade[0] * old + share[None] @ wide(x) for old, x in ((mem.k, new.k), (mem.v, new.v)))
+        k, v = (fade[0] * wide(old) + share[None] @ wide(x) for old, x in ((mem.k, new.k), (mem.v, new.v)))
         return Sums(mem.like, k, v, mem.count + new.n)
 
     def read(self, mem: Sums, q: Float[Tensor, "*b i d"], new: KV | None = None, lse: bool = False):
@@ -248,9 +253,11 @@ class ExponentialAverage:
     def attend_all(self, q: Float[Tensor, "*b n d"], kv: KV, mem: Sums | None = None):
         """All outputs at once: a triangle of powers within each block, the average before it carried in."""
         v, g = plain(self, kv).v, self.rate
+        if mem is not None:
+            mem.like.fits(kv)
         if kv.n == 0:
             return v
-        low = _single(v)
+        low = single(v)
         carry = mem.v if mem is not None and mem.count else wide(v[..., :1, :])  # (1 - g) x_0 + g x_0 = x_0
         back = torch.arange(min(BAND, kv.n), dtype=torch.float64)
         fade = ((1 - g) ** (back + 1)).to(low)[:, None]
@@ -270,7 +277,9 @@ def running(x: Float[Tensor, "*b n e"], before: Tensor | None = None) -> Float[T
     before: [*b, 1, e], what is added to all of them. Each sum is right to about two float32 last places.
     """
     n = x.shape[-2]
-    blocks = F.pad(_single(x), (0, 0, 0, -n % BLOCK)).unflatten(-2, (-1, BLOCK))  # [*b, blocks, BLOCK, e]
+    if n == 0:
+        return single(x)
+    blocks = F.pad(single(x), (0, 0, 0, -n % BLOCK)).unflatten(-2, (-1, BLOCK))  # [*b, blocks, BLOCK, e]
     inside = blocks.new_ones(BLOCK, BLOCK).tril() @ blocks
     ends = F.pad(wide(inside[..., -1, :]).cumsum(-2), (0, 0, 1, -1))
     ends = ends if before is None else ends + before
@@ -279,9 +288,11 @@ def running(x: Float[Tensor, "*b n e"], before: Tensor | None = None) -> Float[T
 
 def _banded(v: Tensor, weights: Tensor) -> Tensor:
     """sum_j weights_j v_j over the newest len(weights) places, divided by the sum of the weights that were used."""
-    n, w = v.shape[-2], len(weights)
+    n = v.shape[-2]
     if n == 0:
         return v
+    weights = weights[-n:]
+    w = len(weights)
     size = min(BAND, n)
     padded = F.pad(v, (0, 0, w - 1, -n % size))
     views = padded.unfold(-2, size + w - 1, size)  # [*b, blocks, e, size + w - 1]
@@ -297,13 +308,10 @@ def _places(v: Tensor) -> Tensor:
     return torch.arange(1, v.shape[-2] + 1, device=v.device)[:, None]
 
 
-def _single(x: Tensor) -> Tensor:
-    """In float32 where it is shorter."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
 def _before(kv: KV, mem: KV | None) -> Tensor:
     """The values, behind those of the pairs that were kept."""
+    if mem is not None:
+        mem.fits(kv)
     return kv.v if mem is None or mem.n == 0 else torch.cat([mem.v, kv.v], -2)
 
 

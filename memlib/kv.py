@@ -207,14 +207,13 @@ def attend(q: Float[Tensor, "*b i d"], kv: KV, lse: bool = False, new: KV | None
     receives 0, with lse -inf. In bfloat16 and float16 it is computed, and the lse given, in float32.
     Raises ValueError where q, new or mask do not fit the keys, TypeError where mask is not of booleans.
     """
-    if q.dim() < 2 or q.shape[-1] != kv.k.shape[-1] or q.shape[:-2] != kv.k.shape[:-2] or q.dtype != kv.k.dtype:
-        raise ValueError(f"attend: q must be [*b, i, d] like k {list(kv.k.shape)} ({kv.k.dtype}), got {kind(q)}")
+    asks("attend", q, kv)
     if mask is not None and mask.dtype != torch.bool:
         raise TypeError(f"attend: mask must be of booleans, True where a query may look, got {kind(mask)}")
     if new is not None:
         kv, mask = _behind(q, kv, new, mask)
     precise = q.dtype if q.dtype in (torch.float32, torch.float64) else torch.float32
-    if kv.n == 0:
+    if kv.n == 0 or q.shape[-2] == 0:
         out = q.new_zeros(*q.shape[:-1], kv.v.shape[-1])
         return (out, q.new_full(q.shape[:-1], -torch.inf, dtype=precise)) if lse else out
     if not lse and (q.dtype == precise or q.shape[-2] > FEW):
@@ -273,12 +272,23 @@ def merge(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> tuple[Tensor, T
     return (g_a * out_a + g_b * out_b).to(out_a.dtype), lse
 
 
+def asks(name: str, q: Tensor, kv: KV) -> None:
+    """Raises ValueError unless q [*b, i, d] are queries for these keys: leading sizes, width, dtype."""
+    if q.dim() < 2 or q.shape[-1] != kv.k.shape[-1] or q.shape[:-2] != kv.k.shape[:-2] or q.dtype != kv.k.dtype:
+        raise ValueError(f"{name}: q must be [*b, i, d] like k {list(kv.k.shape)} ({kv.k.dtype}), got {kind(q)}")
+
+
 def plain(memory, new: KV) -> KV:
     """The pairs, unless they carry a bias, which `memory` could not honour: then ValueError."""
     if new.bias is not None:
         raise ValueError(f"{memory!r}: new must be pairs without a bias (a bias is added to the score of a slot "
                          "of its own), got one")  # fmt: skip
     return new
+
+
+def single(x: Tensor) -> Tensor:
+    """In float32 where it is shorter."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def wide(x: Tensor) -> Tensor:

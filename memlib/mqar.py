@@ -43,21 +43,23 @@ def rows(count: int, length: int, pairs: int, draw: torch.Generator) -> tuple[Te
 
 
 def mqar(memory, pairs: int = 8, length: int = 64, steps: int = 600, dim: int = 64, layers: int = 2, heads: int = 1,
-         rate: float = 3e-3, batch: int = 64, every: int = 50, seed: int = 0,
+         rate: float = 3e-3, batch: int = 64, every: int = 50, seed: int = 0, positions: str = "none",
          quiet: bool = True) -> Learned:  # fmt: skip
     """Trains a fresh model of `layers` that reads through `memory`, and tests it on 256 rows it has not seen.
 
-    pairs: bound in a row of `length` tokens (even, at least 4 * pairs); steps of `batch` rows.
+    positions: as of the model; "none": what comes next to what is told by its short convolution alone, which is all
+    that this task needs. pairs: bound in a row of `length` tokens (even, at least 4 * pairs); steps of `batch` rows.
     Raises ValueError for sizes that cannot be.
     """
     whole("mqar: pairs", pairs, 1)
     whole("mqar: length", length, 4 * pairs)
     whole("mqar: steps", steps, 1)
+    whole("mqar: every", every, 1)
     if pairs > 64 or length % 2:
         raise ValueError(f"mqar: wanted pairs <= 64 and an even length, got pairs={pairs}, length={length}")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = LanguageModel(Config(dim=dim, layers=layers, heads=heads, rotary=0.5), memory)
+        model = LanguageModel(Config(dim=dim, layers=layers, heads=heads), memory, positions)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     draw, curve = torch.Generator().manual_seed(seed), []

@@ -22,8 +22,9 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch._C._functorch import is_functorch_wrapped_tensor
 
-from memlib.kv import KV, attend, plain, wide
+from memlib.kv import KV, asks, attend, plain, single, wide
 
 CHUNK = 64  # tokens of linear attention handled at once
 DELTA = 32  # tokens of a delta rule handled at once
@@ -51,7 +52,8 @@ class Gate(nn.Module):
 
     def forward(self, k: Float[Tensor, "*b n d"]) -> Float[Tensor, "*b n"]:
         """Of keys [*b, n, d]: [*b, n]."""
-        return torch.sigmoid(self.linear(k.to(self.linear.weight.dtype)).squeeze(-1)).to(k.dtype)
+        with torch.autocast(k.device.type, enabled=False):  # near 1 eight bits are too few
+            return torch.sigmoid(self.linear(k.to(self.linear.weight.dtype)).squeeze(-1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +62,8 @@ class Recurrent:
 
     cell: a module (x [rows, d + e], h [rows, d + e]) -> h, such as torch.nn.GRUCell(d + e, d + e); h starts at 0.
     It is trained through time. Not linear in its values: its picture is `influence`, not `recipe`.
-    Computed in the dtype of the cell. Raises ValueError where the cell's sizes do not fit the pairs, and for
-    pairs with a bias.
+    Computed, and the state kept, in the dtype of the cell. Raises ValueError where the cell's sizes do not fit the
+    pairs, and for pairs with a bias.
     """
 
     cell: nn.Module
@@ -81,18 +83,21 @@ class Recurrent:
             if getattr(self.cell, name, width) != width:
                 raise ValueError(f"Recurrent: cell.{name} must be {width}, the widths of a key and a value together, "
                                  f"got {getattr(self.cell, name)}")  # fmt: skip
-        return like.empty()
+        weight = next(self.cell.parameters(), like.k)
+        return KV(*(x.detach()[..., :0, :].to(weight.dtype) for x in (like.k, like.v)))
 
     def update(self, mem: KV, new: KV, q: Tensor | None = None) -> KV:
         """h <- cell([k; v], h), pair by pair; many pairs in torch's own loop."""
-        mem.fits(plain(self, new))
+        mem.fits(_cast(plain(self, new), mem.k.dtype))
+        if new.n == 0:
+            return mem
         rows, x, h = self._rows(new, mem)
         h = self.cell(x[0], h) if new.n == 1 else _fused(self.cell, x, h)[-1]
-        return self._pairs(h.unflatten(0, rows).unsqueeze(-2), new)
+        return self._pairs(h.unflatten(0, rows).unsqueeze(-2), new, h.dtype)
 
     def read(self, mem: KV, q: Float[Tensor, "*b i d"], new: KV | None = None, lse: bool = False):
         """Att(q, the one slot): [*b, i, e]."""
-        return attend(q, mem, lse, new)
+        return attend(q, _cast(mem, q.dtype) if q.is_floating_point() else mem, lse, new)
 
     def slots(self, mem: KV) -> KV:
         """One pair, the hidden state cut in two; none while nothing was seen."""
@@ -100,11 +105,13 @@ class Recurrent:
 
     def attend_all(self, q: Float[Tensor, "*b n d"], kv: KV, mem: KV | None = None):
         """All outputs at once: with one slot they are the value parts of the hidden states."""
-        rows, x, h = self._rows(plain(self, kv), self.init(kv) if mem is None else mem)
+        mem = self.init(plain(self, kv)) if mem is None else mem
+        mem.fits(_cast(kv, mem.k.dtype))
         if kv.n == 0:
             return kv.v
+        rows, x, h = self._rows(kv, mem)
         states = _fused(self.cell, x, h)  # [n, rows, d + e]
-        return self._pairs(states.movedim(0, 1).unflatten(0, rows), kv).v
+        return self._pairs(states.movedim(0, 1).unflatten(0, rows), kv, kv.v.dtype).v
 
     def _rows(self, kv: KV, mem: KV):
         """Leading sizes, [k; v] as [n, rows, d + e] and h as [rows, d + e], in the dtype of the cell."""
@@ -115,9 +122,9 @@ class Recurrent:
         h = h[:, 0] if mem.n else h.new_zeros(*x.shape[1:])
         return lead or (1,), x.to(weight.dtype), h.to(weight.dtype)
 
-    def _pairs(self, h: Tensor, like: KV) -> KV:
+    def _pairs(self, h: Tensor, like: KV, dtype: torch.dtype) -> KV:
         """Hidden states [rows..., n, d + e] as pairs of the shapes of `like`."""
-        h = h.reshape(*like.k.shape[:-2], *h.shape[-2:]).to(like.k.dtype)
+        h = h.reshape(*like.k.shape[:-2], *h.shape[-2:]).to(dtype)
         return KV(*(x.contiguous() for x in h.split([like.k.shape[-1], like.v.shape[-1]], -1)))
 
 
@@ -153,6 +160,7 @@ class LinearAttention:
         _no_lse(self, lse)
         if new is not None:
             return self.attend_all(q, new, mem)
+        asks("LinearAttention: read", q, mem.like)
         q = _phi(wide(q))
         return (q @ mem.s / (q @ mem.z if mem.count else 1)).to(mem.like.v.dtype)
 
@@ -163,6 +171,8 @@ class LinearAttention:
     def attend_all(self, q: Float[Tensor, "*b n d"], kv: KV, mem: Matrix | None = None):
         """All outputs at once, chunk by chunk: inside by a small causal product, before it by S and z."""
         mem = self.init(plain(self, kv)) if mem is None else mem
+        mem.like.fits(kv)
+        asks("LinearAttention: attend_all", q, kv)
         low = torch.promote_types(q.dtype, torch.float32)
         s, z, outs = mem.s, mem.z, []
         for t in range(0, kv.n, CHUNK):
@@ -264,13 +274,18 @@ class GatedDelta:
         return _solved(q, plain(self, kv), mem, *self._gates(kv.k))[0]
 
 
+def _cast(kv: KV, dtype: torch.dtype) -> KV:
+    return kv if kv.k.dtype == dtype else KV(kv.k.to(dtype), kv.v.to(dtype))
+
+
 def _phi(x: Tensor) -> Tensor:
-    return F.elu(x) + 1
+    """elu(x) + 1, without the 1 that would swallow a small exp(x)."""
+    return torch.where(x > 0, x + 1, x.clamp(max=0).exp())
 
 
 def _unit(x: Tensor) -> Tensor:
     """Of length 1, in float32 where it is shorter. A zero key stays zero."""
-    return F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1)
+    return F.normalize(single(x), dim=-1)
 
 
 def _empty(like: KV) -> Matrix:
@@ -287,15 +302,16 @@ def _rows(mem: Matrix) -> KV:
 
 
 def _asked(mem: Matrix, q: Tensor) -> Tensor:
-    return (_unit(q) @ mem.s).to(q.dtype)
+    asks("read", q, mem.like)
+    return (_unit(q) @ single(mem.s)).to(q.dtype)
 
 
 def _corrected(mem: Matrix, new: KV, alpha: Tensor | None, beta: Tensor) -> Matrix:
     """Equations (2) and (3), as they are written; many pairs at once by chunks."""
     mem.like.fits(new)
-    if new.n > DELTA:
+    if new.n > DELTA // 2:
         return Matrix(mem.like, _solved(new.k, new, mem, alpha, beta)[1], None, mem.count + new.n)
-    s, k, v = mem.s, _unit(new.k), new.v.to(mem.s.dtype)
+    s, k, v = single(mem.s), _unit(new.k), single(new.v)
     for t in range(new.n):
         k_t, v_t, beta_t = k[..., t : t + 1, :], v[..., t : t + 1, :], beta[..., t, None, None]
         s = s if alpha is None else alpha[..., t, None, None] * s
@@ -315,7 +331,7 @@ def _solved(q: Tensor, kv: KV, mem: Matrix | None, alpha: Tensor | None, beta: T
     if n == 0:
         return kv.v, mem.s
     q, k, v = (
-        F.pad(x, (0, 0, 0, pad)).unflatten(-2, (-1, DELTA)) for x in (_unit(q), _unit(kv.k), kv.v.to(mem.s.dtype))
+        F.pad(x, (0, 0, 0, pad)).unflatten(-2, (-1, DELTA)) for x in (_unit(q), _unit(kv.k), single(kv.v))
     )
     beta = F.pad(beta, (0, pad)).unflatten(-1, (-1, DELTA)).unsqueeze(-1)
     causal = q.new_ones(DELTA, DELTA).tril()
@@ -334,7 +350,7 @@ def _solved(q: Tensor, kv: KV, mem: Matrix | None, alpha: Tensor | None, beta: T
     inside, from_state = (q @ k.mT) * between, fade * q
     rest = between[..., -1:, :].mT * k  # what is left at the chunk's end of what was written at j
     end = (fade if alpha is None else fade[..., -1:, :]).expand(*k.shape[:-2], 1, 1)
-    s, outs = mem.s, []
+    s, outs = single(mem.s), []
     for c in range(k.shape[-3]):
         corrections = u[..., c, :, :] - w[..., c, :, :] @ s
         outs.append(from_state[..., c, :, :] @ s + inside[..., c, :, :] @ corrections)
@@ -344,7 +360,8 @@ def _solved(q: Tensor, kv: KV, mem: Matrix | None, alpha: Tensor | None, beta: T
 
 def _fused(cell: nn.Module, x: Tensor, h: Tensor) -> Tensor:
     """Hidden states [n, rows, width] after each step: torch's whole-sequence loop where it has one for the cell."""
-    if type(cell) is nn.GRUCell and cell.bias_ih is not None:
+    hooked = cell._forward_hooks or cell._forward_pre_hooks or is_functorch_wrapped_tensor(x)
+    if type(cell) is nn.GRUCell and cell.bias_ih is not None and not hooked:
         weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
         return torch.gru(x, h[None], weights, True, 1, 0.0, False, False, False)[0]
     states = []

@@ -8,8 +8,11 @@ import torch.nn.functional as F
 from memlib import (
     KV,
     CumulativeAverage,
+    DeltaRule,
     ExponentialAverage,
+    LinearAttention,
     MovingAverage,
+    Recurrent,
     WeightedAverage,
     attend_all,
     outputs,
@@ -216,3 +219,50 @@ def test_a_rate_outside_its_limits_is_refused(bad):
 def test_weights_that_cannot_be_are_refused(bad, words):
     with pytest.raises(ValueError, match=words):
         WeightedAverage(bad)
+
+
+def test_an_outlier_that_has_left_leaves_nothing_behind():
+    v = torch.ones(20, 1)
+    v[0] = 1e8
+    assert torch.equal(attend_all(MovingAverage(4), v, KV(v, v))[4:], torch.ones(16, 1))
+
+
+def test_half_precision_weights_are_divided_before_they_are_rounded():
+    x = torch.ones(5, 1).half()
+    for weights in ([1e-8, 1e-8], [1e5, 1e5]):
+        for form in (outputs, attend_all):
+            assert torch.equal(form(WeightedAverage(weights), x, KV(x, x)), x)
+
+
+EVERY = [*(m for m, _ in CLOSED), DeltaRule(), LinearAttention(), Recurrent(torch.nn.GRUCell(8, 8).double())]
+
+
+@pytest.mark.parametrize("memory", EVERY, ids=lambda m: type(m).__name__)
+def test_no_pairs_and_no_queries_are_no_trouble(memory):
+    q, kv = sequence()
+    mem = states(memory, kv)[-1]
+    assert attend_all(memory, q[:0], kv[:0]).shape == (0, 4) == memory.attend_all(q[:0], kv[:0], mem).shape
+    assert memory.read(mem, q[:0]).shape == (0, 4)
+    assert torch.equal(memory.slots(memory.update(mem, kv[:0])).v, memory.slots(mem).v)
+
+
+@pytest.mark.parametrize("memory", EVERY, ids=lambda m: type(m).__name__)
+def test_queries_and_pairs_of_another_shape_are_refused_in_mid_stream(memory):
+    q, kv = sequence()
+    mem = states(memory, kv)[-1]
+    for bad in (torch.ones(3, 4).long(), q[:, :2], q.expand(3, T, 4)):
+        with pytest.raises(ValueError, match="q must be"):
+            memory.read(mem, bad)
+    more = sequence(3)[1]
+    with pytest.raises(ValueError, match="new must be pairs like the old ones"):
+        memory.attend_all(sequence(3)[0], more, mem)
+
+
+def test_a_state_in_another_dtype_goes_on():
+    from memlib import state as st
+
+    _, kv = sequence(dtype=torch.float32)
+    for memory in (ExponentialAverage(0.1), CumulativeAverage(), DeltaRule(), LinearAttention()):
+        mem = st.to(states(memory, kv)[-1], dtype=torch.bfloat16)
+        half = KV(kv.k.bfloat16(), kv.v.bfloat16())
+        assert memory.slots(memory.update(mem, half)).v.isfinite().all()

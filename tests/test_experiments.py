@@ -43,7 +43,9 @@ def test_a_model_is_trained_with_a_memory_and_comes_back_with_it(kind, tmp_path,
     out = tmp_path / "model.safetensors"
     train.main(["--memory", kind, "--steps", "2", "--rotary", "0.5", "--out", str(out), "--device", "cpu"])
     model = weights.load(out)
-    assert model.config == Config(rotary=0.5) and isinstance(model.memory, type(make(kind, 32)))
+    assert model.config == Config(rotary=0.5) and all(type(m) is type(make(kind, 32)) for m in model.memories)
+    stored, _ = weights.read(out)
+    assert all(torch.equal(x, stored[name].to(x.dtype)) for name, x in model.state_dict().items())
     tokens = torch.randint(256, (1, 40), generator=torch.Generator().manual_seed(0))
     logits, _ = model.step(tokens, model.init(1))
     assert torch.allclose(logits, model(tokens), atol=1e-3)
@@ -91,4 +93,11 @@ def test_the_stored_runs_of_recall_hold_every_memory():
     runs = experiments.stored("mqar")
     assert set(runs) == set(experiments.mqar())
     assert all(len(seeds) <= len(experiments.SEEDS) for seeds in runs.values())
-    assert min(r["accuracy"] for r in runs["Full()"]) > 0.95
+    assert min(r["accuracy"] for r in runs["full cache"]) > 0.95
+
+
+@pytest.mark.parametrize("bad", [["--steps", "-3"], ["--rate", "0"], ["--lengths", "0,3"], ["--lengths", "abc"]])
+def test_a_training_that_cannot_be_is_refused(bad, capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        train.main([*bad, "--out", str(tmp_path / "x.safetensors")])
+    assert f"{bad[0]}: wanted" in capsys.readouterr().err

@@ -191,3 +191,36 @@ def test_a_learned_gate_begins_open_and_has_gradients():
     assert gate.linear.weight.grad.abs().sum() > 0
     with pytest.raises(ValueError, match="Gate: open must be between 0 and 1"):
         Gate(4, open=1.0)
+
+
+def test_a_gate_keeps_its_digits_in_short_floats():
+    k = torch.randn(3, 6)
+    assert (Gate(6, 0.999)(k.bfloat16()) < 0.9995).all()
+    with torch.autocast("cpu", torch.bfloat16):
+        close(Gate(6, 0.99)(k), torch.full((3,), 0.99), 1e-6)
+
+
+def test_a_network_s_state_is_not_rounded_to_the_pairs_dtype():
+    cell = torch.nn.GRUCell(2, 2)
+    for p in cell.parameters():
+        p.data.zero_()
+    cell.bias_ih.data[2:4], cell.weight_ih.data[4:6] = 7.0, torch.eye(2)
+    k = torch.ones(4000, 1).bfloat16()
+    at_once, steps = attend_all(Recurrent(cell), k, KV(k, k)), outputs(Recurrent(cell), k, KV(k, k))
+    close(at_once[-1], steps[-1], 1e-2)
+
+
+def test_small_features_are_not_swallowed():
+    k = torch.full((50, 8), -18.0)
+    kv = KV(k, torch.randn(50, 8))
+    close(attend_all(LinearAttention(), k, kv), outputs(LinearAttention(), k, kv), 1e-5)
+
+
+def test_a_cell_under_vmap_and_with_hooks_is_walked():
+    q, kv = sequence(3, dtype=torch.float32)
+    memory, seen = Recurrent(torch.nn.GRUCell(7, 7)), []
+    got = torch.func.vmap(lambda q, k, v: attend_all(memory, q, KV(k, v)))(q, kv.k, kv.v)
+    close(got, attend_all(memory, q, kv), 1e-5)
+    memory.cell.register_forward_hook(lambda *_: seen.append(1))
+    attend_all(memory, q, kv)
+    assert len(seen) == T

@@ -50,7 +50,7 @@ widgets.one_fact(Full(), model)
 # and values that its layers have kept. The whole chapter is about those.
 #
 # Now move *bytes between* far to the right. The orange line stays at 100 %, all of the fact is in the cache, and
-# yet the answer becomes wrong: **having is not finding**. This small model finds nine facts of ten over a hundred
+# yet the answer becomes wrong: **having is not finding**. This small model finds nineteen facts of twenty over 128
 # bytes, and fewer and fewer beyond; below is what was measured on facts it had never been trained on.
 
 # %%
@@ -59,7 +59,7 @@ fact = tasks.one_fact(Full(), model=model, stream=lm.stream(150, seed=1, own=doo
 print(f"right: {fact.answer!r}   the model says: {fact.said!r}   probability of the right answer: {fact.p:.3f}")
 assert fact.said == fact.answer and fact.p > 0.5 and fact.recipe_dye[:, -1].min() == 1
 shares = {int(far): share["all"] for far, share in lm.card("facts")["right_answers"].items()}  # python -m memlib.lm.evaluate facts
-assert shares[128] > 0.9 > shares[256] > shares[1024] > shares[4000]
+assert min(shares[32], shares[128]) >= 0.95 > shares[256] > shares[1024] > shares[4000]
 draw.curves({"full cache": (list(shares), list(shares.values()))}, x="bytes between fact and question", log_x=True,
             y="right answers", title="Having is not finding: new facts, all in the cache")  # fmt: skip
 

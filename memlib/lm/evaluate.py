@@ -99,11 +99,11 @@ def text_figures(model: LanguageModel, held: Tensor) -> dict:
     }  # fmt: skip
 
 
-def fact_figures(model: LanguageModel, count: int = 140) -> dict:
+def fact_figures(model: LanguageModel, count: int = 140, distances: tuple[int, ...] = DISTANCES) -> dict:
     """Share of right answers by distance: held-out values and wordings, trained wordings, re-bound facts."""
 
     def table(count, **how):
-        return {d: {k: round(x, 3) for k, x in accuracy(model, d, count, **how).items()} for d in DISTANCES}
+        return {d: {k: round(x, 3) for k, x in accuracy(model, d, count, **how).items()} for d in distances}
 
     return {
         "right_answers": table(count, new=True),
@@ -126,7 +126,9 @@ def measure(name: str) -> dict:
     }  # fmt: skip
     if not about.get("facts"):
         return card | text_figures(model, held)
-    return card | {"bits_per_byte_at_256": round(bits_per_byte(model, held, 256, 512), 4)} | fact_figures(model)
+    distances = (16, 32, 64, 128, 256, 512) if "memory" in about else DISTANCES  # trained on rows of at most 256
+    figures = fact_figures(model, distances=distances)
+    return card | {"bits_per_byte_at_256": round(bits_per_byte(model, held, 256, 512), 4)} | figures
 
 
 def main(argv: list[str] | None = None) -> None:

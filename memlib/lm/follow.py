@@ -71,6 +71,12 @@ def _map(memory, fn):
         old = {f.name: getattr(memory, f.name) for f in dataclasses.fields(memory) if f.init}
         new = {name: _map(part, fn) for name, part in old.items()}
         return memory if all(new[k] is old[k] for k in old) else dataclasses.replace(memory, **new)
+    if callable(getattr(memory, "update", None)) and hasattr(memory, "__dict__"):  # a class of one's own
+        old = dict(vars(memory))
+        new = {name: _map(part, fn) for name, part in old.items()}
+        if any(new[k] is not old[k] for k in old):
+            memory = copy.copy(memory)
+            vars(memory).update(new)
     return memory
 
 

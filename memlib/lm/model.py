@@ -125,7 +125,9 @@ class LanguageModel(nn.Module):
         """The state before the first byte: empty memories."""
         whole("init: batch", batch, 1)
         weight, c = self.embed.weight, self.config
-        none = weight.new_zeros(batch, c.heads, 0, c.dim // c.heads)
+        kind = weight.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+        none = weight.new_zeros(batch, c.heads, 0, c.dim // c.heads, dtype=dtype)
         memories = tuple(begin(memory, KV(none, none)) for memory in self.memories)
         return State(memories, tuple(block.tail(batch).detach() for block in self.blocks), 0)
 

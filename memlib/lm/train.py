@@ -154,6 +154,11 @@ def main(argv: list[str] | None = None) -> None:
     parse.add_argument("--out", type=Path, help="default build/stdlib.safetensors, build/facts.safetensors")
     parse.add_argument("--device", default=None, help="default: cuda, else mps, else cpu")
     ask = parse.parse_args(argv)
+    for name in ("steps", "rate"):
+        if getattr(ask, name) is not None and not getattr(ask, name) > 0:
+            parse.error(f"--{name}: wanted more than 0, got {getattr(ask, name)}")
+    if ask.lengths and not all(n.isdigit() and int(n) for n in ask.lengths.split(",")):
+        parse.error(f"--lengths: wanted whole numbers >= 1 with commas between, got {ask.lengths!r}")
     torch.manual_seed(ask.seed)
     start = ask.start or ("stdlib" if ask.facts else "none")
     model = LanguageModel(Config()) if start == "none" else load(start)
@@ -161,9 +166,9 @@ def main(argv: list[str] | None = None) -> None:
         turned = LanguageModel(replace(model.config, rotary=ask.rotary), model.memory)
         turned.load_state_dict(model.state_dict())
         model = turned
-    if ask.memory != "full":
-        model = model.reading(make(ask.memory, model.config.dim // model.config.heads))
     before = None if start == "none" else read(where(start))[1]
+    if ask.memory != "full" and (before or {}).get("memory") != ask.memory:
+        model = model.reading(make(ask.memory, model.config.dim // model.config.heads))
     model.to(torch.device(ask.device) if ask.device else device())
     text, _ = data.texts(ask.text)
     if ask.facts:
@@ -178,7 +183,8 @@ def main(argv: list[str] | None = None) -> None:
     run = out.with_suffix(".run")
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(text):,} bytes to train on"
           + ("" if ask.text else f", the standard library's text {data.checksum()[:12]}"))  # fmt: skip
-    what = {"facts": ask.facts, "start": start, "before": before, "data": ask.text or f"stdlib {data.checksum()}"}
+    trained_on = ask.text or f"stdlib {data.checksum()}"
+    what = {"config": asdict(model.config), "facts": ask.facts, "start": start, "before": before, "data": trained_on}
     if ask.memory != "full":
         what["memory"] = ask.memory
     about = train(model, source, recipe, run, what=what)

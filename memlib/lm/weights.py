@@ -72,7 +72,8 @@ def load(name: str | Path = "stdlib", memory=None, positions: str = "absolute", 
     config = Config(**about["config"])
     model = LanguageModel(config, make(about.get("memory", "full"), config.dim // config.heads))
     model.load_state_dict({k: x for k, x in tensors.items() if not k.startswith("adam.")})
-    return model.reading(memory if memory is not None else model.memory, positions).to(device).eval()
+    own = list(model.memories) if model.learned else model.memory  # parts that were learned, not copied anew
+    return model.reading(own if memory is None else memory, positions).to(device).eval()
 
 
 def checkpoint(path: str | Path, model: LanguageModel, optimizer: torch.optim.Optimizer, about: dict) -> None:
