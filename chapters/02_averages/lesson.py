@@ -82,6 +82,7 @@ assert torch.allclose(blurred.recipe_dye[:, -1], torch.tensor(1 / n)) and 0.003 
 assert torch.allclose(blurred.view_dye[:, -1], torch.tensor((span[1] - span[0]) / n), atol=1e-4)
 assert span[1] - span[0] == 22 and 0.08 < 22 / n < 0.085  # and of the whole fact
 assert not blurred.right and blurred.p < 0.01
+assert not any(tasks.one_fact(MovingAverage(m), model=answers, stream=stream).right for m in (1, 8, 64))
 display(draw.dye(blurred.recipe_dye, blurred.view_dye, blurred.text, span, after=blurred.said,
                  title=f"All {n} bytes are in the average, 1/{n} of each"))  # fmt: skip
 ways = {"moving, 64": MovingAverage(64), "cumulative": CumulativeAverage(),
