@@ -311,7 +311,7 @@ look("explain")
 # you have not seen. How far do you get?
 #
 # <details><summary>Hint</summary>More dimensions help only if keys become MORE orthogonal in them: repeating the key does not, products
-# of its numbers do. And a beta below 1 spoils old pairs less.</details>
+# of its numbers do, if they are about as long as what stands beside them. And a beta below 1 spoils old pairs less.</details>
 
 # %% task="design" points=2 kind="design" minutes=15 bonus=true
 # BEGIN SOLUTION

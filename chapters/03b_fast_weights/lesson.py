@@ -3,11 +3,12 @@
 #
 # **After this chapter you can** write two pairs into a matrix by hand and read one back, say what *crosstalk* is and
 # how the delta rule removes it, put the three events of an update (fade, correct, read) in their order, foresee how
-# many pairs survive in a state of a given size, and name a question that a full cache gets wrong and a small matrix
-# gets right.
+# many pairs survive in a state of a given size, and name a question that a full cache without positions gets wrong
+# and a small matrix gets right.
 #
 # **Time:** 70 minutes for the lesson and 50 for the exercise: two sittings. **You need:** chapters 00 to 02 and the
-# general form of chapter 03a, $\mathrm{Mem}=\mathrm{Update}(S_{kv},\mathrm{Mem}_{pre})$. This chapter is an elective.
+# general form of chapter 03a, $\mathrm{Mem}=\mathrm{Update}(S_{kv},\mathrm{Mem}_{pre})$; one section speaks of the
+# gradient of a loss. This chapter is an elective.
 #
 # Everything below is computed on real tensors, here, as you run it; what takes too long for a lesson is stored, and
 # its command is named.
@@ -63,12 +64,12 @@ display(
 #
 # The memories so far either keep pairs whole, or melt them into one. Here is a third way: a **matrix** of constant
 # size into which pairs are written so that a key still finds *its own* value. Such a matrix is a small weight
-# matrix that changes with every token, hence the old name **fast weights**.
+# matrix that changes with every token, hence the old name **fast weights** (Schmidhuber 1992).
 #
 # The chapter is about three such memories: **linear attention**, the **delta rule** and the **gated delta rule**. What
 # they do comes in a moment. First a trap: we take the answering model, which was trained with a full cache, and put a
-# delta rule in its place, without any training. The state is 48 KB, whatever the distance. **Predict**: will it tell the
-# code?
+# delta rule in its place, without any training. The state is 48 KB, whatever the distance. **Predict**: will it tell
+# the code?
 
 # %%
 widgets.one_fact(DeltaRule(), answers)
@@ -76,40 +77,52 @@ widgets.one_fact(DeltaRule(), answers)
 # %% tags=["film"]
 fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
 stream = lm.stream(150, seed=1, own=fact)
-
-
-def trace(memory):
-    """Per layer and byte: the length of the fact's part of the matrix S, beside that when it had just been read."""
-    model, ids = answers.reading(memory), torch.tensor([list(stream.prompt)])
-    mark = torch.zeros(ids.shape[1], 1)
-    mark[slice(*stream.fact_span)] = 1.0  # the value of the fact's bytes is 1, of all others 0
-    long = [torch.stack([mem.s.norm(dim=(-2, -1)).mean() for mem in states(memory, KV(kv.k, mark.expand(1, 4, -1, 1)))])
-            for _, kv in model.qkv(ids)]  # fmt: skip
-    return torch.stack([layer / layer[stream.fact_span[1] - 1] for layer in long])
-
-
 seen = {name: tasks.one_fact(m, model=answers, stream=stream) for name, m in
         {"linear": LinearAttention(), "delta": DeltaRule()}.items()}  # fmt: skip
-left = {"linear": trace(LinearAttention()), "delta": trace(DeltaRule())}
-after = slice(stream.fact_span[1], None)
-assert not any(one.right for one in seen.values()) and seen["delta"].state_bytes[-1] == seen["delta"].state_bytes[0]
-assert (left["linear"][:, after] - 1).abs().max() < 1e-4  # nothing is ever taken away
-assert left["delta"][:, after].diff().max() < 1e-4 and left["delta"][:, -1].max() < 0.9  # it drains, and never rises
-draw.dye(left["delta"], seen["delta"].view_dye, seen["delta"].text, seen["delta"].fact_span, after=seen["delta"].said,
+linear, delta, read = seen["linear"], seen["delta"], stream.fact_span[1] - 1  # read: the fact's last byte
+assert not any(one.right for one in seen.values()) and delta.state_bytes[-1] == delta.state_bytes[0]
+assert (linear.recipe_dye[:, read:] - 1).abs().max() < 1e-4  # nothing is ever taken away
+assert (linear.view_dye[:, -1] < 0.6 * linear.view_dye[:, read]).all()  # but reads are divided by the sum of all keys
+assert delta.recipe_dye[:, read:].diff().max() < 1e-4 and delta.recipe_dye[:, -1].max() < 0.9  # drains, never rises
+draw.dye(delta.recipe_dye, delta.view_dye, delta.text, delta.fact_span, after=delta.said,
          title="A delta rule in a model that was trained with a full cache")  # fmt: skip
 
 # %% [markdown]
 # It does not. The orange line is the *length* of what the matrices $S$ hold of the fact, 100 % when the fact has just been read. In
-# the delta rule it drains: later bytes take its place. In linear attention it stays at 100 % for ever, nothing is ever
-# taken away, and the answer is wrong all the same: **having is not finding**, once more. Keys that were trained to be
-# told apart by a softmax are not told apart in a matrix. A model must be trained *with* its memory.
+# the delta rule it drains: later bytes take its place. In linear attention (not drawn) it stays at 100 %, nothing is
+# ever taken away; but all other bytes are added on top, each read is divided by their total, and the answer is wrong all
+# the same: **having is not finding**, once more. Keys that were trained to be told apart by a softmax are not told apart
+# in a matrix. A model must be trained *with* its memory. So here is a model of the same shape trained with a delta rule, its rate
+# learned as well, on the same stream, in a state of the same 48 KB. **Predict** its share of right answers when 32 bytes
+# lie between fact and question, when 128 do, and when 512 do.
+
+# %%
+trained = {"full cache": "facts", "delta rule": "facts_delta", "linear attention": "facts_linear",
+           "gated delta rule": "facts_gated"}  # fmt: skip
+shares = {name: {int(far): share["all"] for far, share in lm.card(file)["right_answers"].items()}
+          for name, file in trained.items() if file in lm.names()}  # fmt: skip
+own = lm.load("facts_delta")  # reads through the memories it was trained with, one a layer
+learned = tasks.one_fact(own.memories, model=own, stream=stream)
+print(f"trained with it, the model says {learned.said}; with the memory swapped in it said {delta.said!r}")
+assert learned.right and learned.state_bytes[-1] - delta.state_bytes[-1] < 1024
+assert shares["delta rule"][32] > 0.8 and shares["delta rule"][512] < 0.3
+assert all(shares["full cache"][far] > shares["delta rule"][far] + 0.05 for far in (32, 128, 256, 512))
+assert all(share[512] < 0.3 for name, share in shares.items() if name != "full cache")
+near = {name: {far: x for far, x in share.items() if far <= 512} for name, share in shares.items()}
+draw.curves({name: (list(share), list(share.values())) for name, share in near.items()}, x="bytes between", log_x=True,
+            y="right answers", title="Trained with its memory: new facts in new words")  # fmt: skip
+
+# %% [markdown]
+# Trained with it, the delta rule answers; the same stream, the same size of state. And it is no full cache: what lies
+# between is written into the same matrices, and with each of these memories the share of right answers falls. The rest of the chapter says why.
 #
 # ## A pair as a matrix
 #
 # The **outer product** $k\,v^\top$ of a key and a value is a table with the number $k_i v_j$ in row $i$, column $j$.
-# Multiplied by its key from the left it gives its value back, $k^\top(k\,v^\top)=(k\cdot k)\,v$: exactly $v$ if the
-# key has length 1. Another key $k'$ gets $(k'\cdot k)\,v$, and nothing at all if it is *orthogonal* to $k$ (their product is 0). So several
-# pairs can be **added** into one table $S$, and each key finds its own value, as far as the keys are orthogonal.
+# Multiplied by its key from the left it gives its value back, $k^\top(k\,v^\top)=(k\cdot k)\,v$: exactly $v$ if the key
+# has length 1. Another key $k'$ gets $(k'\cdot k)\,v$, and nothing at all if it is *orthogonal* to $k$ (their product
+# is 0). So several pairs can be **added** into one table $S$, and each key finds its own value, as far as the keys are
+# orthogonal.
 #
 # **By hand.** $k_1=(1,0)$ with $v_1=(3,1)$, then $k_2=(0.6,0.8)$ with $v_2=(0,5)$. Both keys have length 1.
 #
@@ -146,7 +159,7 @@ display(
         ["all three", "only the third", "the second and the third", "none"],
         1,
         "The newest is always exact. The second key is not orthogonal to the third (their product is 0.8), so its "
-        "answer moved. In two dimensions at most two keys can be orthogonal.",
+        "answer moved. The first key is, so it still reads (1.92, 3.64): what the SECOND pair had made of its (3, 1).",
     ),
 )
 
@@ -156,7 +169,7 @@ display(
 # The real keys and values of one head, into two matrices of 32 by 32. Left **linear attention**: each pair is added,
 # nothing is ever taken away. Right the **delta rule**: each pair corrects what its key answers. Orange is above zero,
 # blue below. Under each matrix stands what the query of this step receives of each byte. Watch the stripes on the
-# left: rows that look alike are keys that cannot be told apart.
+# left: rows that look alike are two features of the keys that rise and fall together.
 
 # %% tags=["film"]
 both = {"linear attention": LinearAttention(), "the delta rule": DeltaRule()}
@@ -169,20 +182,21 @@ draw.matrices(written, tokens, views, title="The same pairs, added or corrected"
 # %% [markdown]
 # ## The formula
 #
-# **Linear attention** (Katharopoulos 2020) adds outer products. So that no weight can be negative, keys and queries
-# first go through $\varphi(x)=\mathrm{elu}(x)+1$, which is above 0 everywhere ($x+1$ for $x>0$, $e^x$ below), and $z$ sums
-# the keys so that the weights can be divided by their total:
+# **Linear attention** (Katharopoulos 2020, arXiv 2006.16236) adds outer products. So that no weight can be negative,
+# keys and queries first go through $\varphi(x)=\mathrm{elu}(x)+1$, which is above 0 everywhere ($x+1$ for $x>0$, $e^x$
+# below), and $z$ sums the keys so that the weights can be divided by their total:
 #
 # $$S\leftarrow S+\varphi(k)\,v^\top,\qquad z\leftarrow z+\varphi(k),\qquad
 # \text{read}\quad \frac{\varphi(q)^\top S}{\varphi(q)^\top z}.$$
 #
-# The **delta rule** (Widrow and Hoff 1960; Schlag 2021) writes the error, times a rate $\beta$ from 0 to 1, and the
-# **gated delta rule** (Yang 2024) lets the whole state fade by $\alpha$ first:
+# The **delta rule** (Widrow and Hoff 1960; Schlag 2021, arXiv 2102.11174) writes the error, times a rate $\beta$ from 0
+# to 1, and the **gated delta rule** (Yang 2024, arXiv 2412.06464) lets the whole state fade by $\alpha$ first:
 #
 # $$S\leftarrow \alpha S,\qquad S\leftarrow S+k\,\big(\beta\,(v-S^\top k)\big)^{\!\top},\qquad \text{read}\quad S^\top q .$$
 #
 # The order is always the same: **fade, correct, read**. The error is taken *after* the fade; the token reads *after*
-# it is written. Keys and queries of the delta rules are brought to length 1. All three are of the general form:
+# it is written. Keys and queries of the delta rules are brought to length 1 (as in arXiv 2406.06484; Schlag's
+# went through a feature map and were divided by its sum). All three are of the general form:
 # the next state needs the old state and the new pair, nothing else. (The gated delta rule is in use: Qwen3-Next
 # has it in three of four layers, and full attention in the fourth.)
 #
@@ -222,8 +236,13 @@ widgets.player(Mine(), k, q, tokens)
 # ## One step of gradient descent
 #
 # Think of $S$ as the weights of a tiny network that should answer $v$ to $k$, with the loss
-# $\tfrac12\lVert S^\top k-v\rVert^2$. Its gradient is $k\,(S^\top k-v)^\top$. One step of gradient descent with the rate
-# $\beta$ **is** the delta rule: the memory is trained, one example a token, while it reads. Autograd says the same:
+# $\tfrac12\lVert S^\top k-v\rVert^2$. Its gradient is $k\,(S^\top k-v)^\top$. One step of gradient descent with the rate $\beta$ **is** the
+# delta rule: the memory is trained, one example a token, while it reads. Autograd says the same, below.
+#
+# **Why the keys must have length 1.** Write the update as $S\leftarrow(I-\beta\,kk^\top)\,S+\beta\,k\,v^\top$. Along
+# $k$ the old state is multiplied by $1-\beta\lVert k\rVert^2$. With length 1 that is $1-\beta$, between 0 and 1. With
+# $\beta=1$ and keys of 32 normal numbers it is about $-31$: each step is a step of gradient descent that is far too
+# long, and the state explodes.
 
 # %%
 for beta in (1.0, 0.3):
@@ -236,6 +255,18 @@ for beta in (1.0, 0.3):
 print("the delta rule and gradient descent: the same matrix at every step")
 assert torch.allclose(recipe(LinearAttention(), k)[-1], (F.elu(k) + 1).T, atol=1e-5)  # row j: feature j of each token
 assert (recipe(DeltaRule(), k)[-1] != 0).all()
+
+draws, s = torch.Generator().manual_seed(0), torch.zeros(32, 32)
+step = 0
+while s.isfinite().all() and step < 200:
+    key, value = torch.randn(2, 32, generator=draws)
+    s = s + torch.outer(key, value - key @ s)  # the delta rule without the cure
+    step += 1
+print(f"raw keys: the state is infinite after {step} steps")
+raw = KV(torch.randn(10_000, 32, generator=draws), torch.randn(10_000, 32, generator=draws))
+cured = DeltaRule().update(DeltaRule().init(raw), raw).s
+assert step < 100 and cured.abs().max() < 100
+assert torch.allclose(states(DeltaRule(), KV(k * 1000, v))[-1].s, states(DeltaRule(), kv)[-1].s, atol=1e-4)
 
 # %% [markdown]
 # ## Weights below zero
@@ -285,33 +316,14 @@ widgets.knob(
 )
 
 # %% [markdown]
-# ## Why the keys must have length 1
-#
-# Write the update as $S\leftarrow(I-\beta\,kk^\top)\,S+\beta\,k\,v^\top$. Along $k$ the old state is multiplied by
-# $1-\beta\lVert k\rVert^2$. With length 1 that is $1-\beta$, between 0 and 1. With $\beta=1$ and keys of 32 normal numbers it is
-# about $-31$: each step is a step of gradient descent that is far too long, and the state explodes.
-
-# %%
-draws, s = torch.Generator().manual_seed(0), torch.zeros(32, 32)
-step = 0
-while s.isfinite().all() and step < 200:
-    key, value = torch.randn(2, 32, generator=draws)
-    s = s + torch.outer(key, value - key @ s)  # the delta rule without the cure
-    step += 1
-print(f"raw keys: the state is infinite after {step} steps")
-raw = KV(torch.randn(10_000, 32, generator=draws), torch.randn(10_000, 32, generator=draws))
-cured = DeltaRule().update(DeltaRule().init(raw), raw).s
-assert step < 100 and cured.abs().max() < 100
-assert torch.allclose(states(DeltaRule(), KV(k * 1000, v))[-1].s, states(DeltaRule(), kv)[-1].s, atol=1e-4)
-
-# %% [markdown]
 # ## How many pairs survive?
 #
-# *Misconception: "a 64 by 64 matrix has 4,096 numbers, so it holds thousands of pairs."* A key can be told apart
-# from others only as far as they are orthogonal, and in $d$ dimensions there are $d$ orthogonal directions.
+# *Misconception: "a 64 by 64 matrix has 4,096 numbers, so it holds thousands of pairs."* A key reads its own
+# value alone only as far as it is orthogonal to the others, and in $d$ dimensions there are $d$ orthogonal directions.
 #
-# The test: $N$ random pairs of width 64 are written, then every key is asked once; an answer is right when the value
-# that was wanted is the nearest of all $N$. **Sketch first**: the delta rule with $\beta=1$, from 8 to 512 pairs.
+# The test: $N$ random pairs of width 64 are written, then every key is asked once, made 100 times as long so that a
+# softmax picks the nearest; an answer is right when the value that was wanted is the nearest of all $N$. **Sketch
+# first**: the delta rule with $\beta=1$, from 8 to 512 pairs.
 
 # %%
 pairs = [8, 16, 32, 64, 128, 256, 512]
@@ -345,6 +357,10 @@ expected = [tasks.recall_expected(64, n) for n in pairs]  # a window of 64 pairs
 assert all(abs(got - want) < 0.15 for got, want in zip(delta, expected, strict=True))
 assert right["full cache"] == [1] * len(pairs) and right["window of 32, as many bytes"][-1] == 32 / 512
 assert all(share < 0.3 for n, share in zip(pairs, right["linear attention"], strict=True) if n >= 32)
+key, value = torch.randn(2, 16, 16, 64, generator=torch.Generator().manual_seed(0))  # 16 rows of 16 pairs
+plain = LinearAttention().read(LinearAttention().update(LinearAttention().init(KV(key, value)), KV(key, value)), key)
+plain = (F.normalize(plain, dim=-1) @ F.normalize(value, dim=-1).mT).argmax(-1) == torch.arange(16)
+assert tasks.SHARP == 100 and plain.double().mean() < 0.5 * right["linear attention"][1]  # asked with the key itself
 assert state_bytes(states(DeltaRule(), KV(torch.zeros(1, 64), torch.zeros(1, 64)))[-1]) - 8 == 32 * (64 + 64) * 4
 draw.curves({name: (pairs, share) for name, share in right.items()}, x="pairs written", y="right answers", log_x=True,
             title="Recall: random pairs of width 64")  # fmt: skip
@@ -356,7 +372,8 @@ draw.curves({name: (pairs, share) for name, share in right.items()}, x="pairs wr
 # - A **full cache** is the yardstick: all of them, at a growing price.
 # - **Linear attention is the worst**: an honest negative. $\varphi$ makes all features positive, and positive vectors
 #   are never orthogonal: two random keys have a cosine (their product, once both have length 1) near 0, their features
-#   one of about 0.7. Every read is full of crosstalk, and a model must learn keys that live with it.
+#   one of about 0.7. Every read is full of crosstalk, and a model must learn keys that live with it. (The long
+#   queries even help it: $\varphi$ answers to length. Asked with the key itself it recalls less than half as much.)
 # - The **bare sum** does better than one would think, and $\beta=0.5$ better than $\beta=1$. Why?
 #
 # Because a share of right answers does not say *which* answers. Sort the 256 pairs by age:
@@ -388,22 +405,44 @@ draw.curves({name: (list(range(8, 256, 16)), share) for name, share in ages.item
 # between the two. A smaller $\beta$ spoils old pairs less, and the newest is not exact any more: it reads $\beta\,v$ and
 # some of what was there.
 #
-# And the size? Twice the width, about twice the pairs: measured below, pairs that survive when four times as many as
-# the width were written. (A little more than twice: among long random vectors the nearest is easier to find.) The bytes
-# grow with $d^2$, the pairs with $d$: a pair costs about $d$ numbers, half of the $2d$ of a raw pair.
+# And the size? With $\beta=1$, twice the width keeps a little more than twice the pairs (counted when four times as
+# many as the width were written). The bytes grow with $d^2$: a pair costs about $d$ numbers, half of the $2d$ of a raw
+# pair.
+#
+# **That loss belongs to the rule, not to the matrix.** The bare sum, and a delta rule of $\beta=0.1$, tell nine of ten
+# pairs right up to numbers that grow three to four times with twice the width, nearly as the bytes do. How, with $d$
+# orthogonal directions? What survives is *which* value it was. The crosstalk of many random keys points nowhere in
+# particular, so the wanted value is still the nearest, while the read itself is far off.
 
 # %%
+def most(memory, d):
+    """The largest number of pairs of which a memory of d by d still recalls nine of ten, found by halving."""
+    low, high = 1, d * d // 12
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = tasks.recall(memory, middle, width=d, trials=8) >= 0.9
+        low, high = (middle, high) if enough else (low, middle)
+    return low
+
+
 widths = [16, 32, 64, 128]
-survive = {d: 4 * d * tasks.recall(DeltaRule(), 4 * d, width=d, trials=16) for d in widths}
-print(*[f"width {d:3}: {n:3.0f} pairs survive in {d * d * 4:6,} bytes" for d, n in survive.items()], sep="\n")
-assert all(0.5 * d < n < 1.6 * d for d, n in survive.items())
+survive = {"beta 1: survive": [4 * d * tasks.recall(DeltaRule(), 4 * d, width=d, trials=16) for d in widths],
+           "bare sum: nine of ten": [most(Sum(), d) for d in widths],
+           "beta 0.1: nine of ten": [most(DeltaRule(0.1), d) for d in widths]}  # fmt: skip
+print(*[f"{name:21} {[round(n) for n in kept]} at widths {widths}" for name, kept in survive.items()], sep="\n")
+for name, kept in survive.items():
+    low, high = (2, 2.9) if "survive" in name else (3, 4.2)
+    assert all(low < more / less < high for less, more in zip(kept, kept[1:], strict=False))
+assert all(0.5 * d < n < 1.6 * d for d, n in zip(widths, survive["beta 1: survive"], strict=True))
 newest = KV(random_keys, torch.randn(256, 64, generator=torch.Generator().manual_seed(1)))
 off = {beta: ((DeltaRule(beta).read(states(DeltaRule(beta), newest)[-1], newest.k[-1:]) - newest.v[-1:]).norm()
               / newest.v[-1:].norm()).item() for beta in (1.0, 0.5)}  # fmt: skip
-print(*[f"beta {beta}: the newest value is read {share:.0%} off" for beta, share in off.items()], sep="\n")
-assert off[1.0] < 1e-5 and off[0.5] > 0.3
-draw.curves({"survive": (widths, list(survive.values())), "as many as the width": (widths, widths)}, x="width d",
-            y="pairs", title="Capacity of a d by d delta rule")  # fmt: skip
+unit = F.normalize(random_keys, dim=-1)
+off["none, the bare sum"] = ((unit @ (unit.T @ newest.v) - newest.v).norm() / newest.v.norm()).item()
+print(*[f"beta {beta}: the value is read {share:.0%} off, after 256 pairs" for beta, share in off.items()], sep="\n")
+assert off[1.0] < 1e-5 and off[0.5] > 0.3 and off["none, the bare sum"] > 1.5
+draw.curves({name: (widths, kept) for name, kept in survive.items()} | {"as many as the width": (widths, widths)},
+            x="width d", y="pairs", title="How many pairs a matrix of d by d keeps")  # fmt: skip
 
 # %% [markdown]
 # ## Binding a key again
@@ -438,32 +477,39 @@ draw.curves({name: (times, share) for name, share in again.items()}, x="bindings
 # ## Trained for it: associative recall
 #
 # Here a fresh model of two layers learns, with each memory, to look up keys it has seen once: *multi-query associative
-# recall*, 8 pairs in 64 tokens, two heads of width 32, 400 steps. Chance is 1 in 64. The runs take minutes, so their
-# results are stored; `python -m memlib.experiments mqar` makes them again. **Predict** the order, best first: full
-# cache, window of 32, linear attention, delta rule, cumulative average.
+# recall* (Arora 2023, arXiv 2312.04927), 8 pairs in 64 tokens, two heads of width 32, 600 steps, no positions (a short
+# convolution tells what stands next to what). The delta rules learn their gates too. Chance is 1 in 64. The runs take
+# minutes, so their results are stored; `python -m memlib.experiments mqar` made them. **Predict** the order, best
+# first: full cache, window of 32, linear attention, delta rule, gated delta rule, cumulative average.
 
 # %%
 runs = experiments.stored("mqar")
-named = {"Full()": "full cache", "LinearAttention()": "linear attention", "Window(size=32, sinks=0)": "window of 32",
-         "CumulativeAverage()": "cumulative average", "DeltaRule(beta=1.0)": "delta rule",
-         "GatedDelta, learned gates": "gated delta, learned gates"}  # fmt: skip
-learned = {short: runs[long][0] for long, short in named.items()}
-final = {short: run["accuracy"] for short, run in learned.items()}
-assert final["full cache"] > 0.99 > final["linear attention"] > final["cumulative average"] > 0.05
-assert max(final["delta rule"], final["gated delta, learned gates"]) < 0.05  # chance
+final = {name: [run["accuracy"] for run in seeds] for name, seeds in runs.items()}
+half = {name: [next((step for step, share in run["curve"] if share >= 0.5), 10_000) for run in seeds]
+        for name, seeds in runs.items()}  # fmt: skip
+for name, shares in final.items():
+    steps = [step if step < 10_000 else "never" for step in half[name]]
+    print(f"{name:18} at the end {[round(share, 2) for share in shares]}, half right at step {steps} (one a seed)")
+assert min(final["full cache"]) > 0.99 > max(final["linear attention"])
+assert min(final["linear attention"]) - 0.1 > max(final["window of 32"])
+assert min(final["window of 32"]) > 2 * max(final["cumulative average"]) and min(final["cumulative average"]) > 0.05
+assert final["delta rule"][0] > 0.9 and final["gated delta"][0] < 0.1
+assert all(dict(run["curve"])[200] < 0.1 for name in ("delta rule", "gated delta") for run in runs[name])
+assert max(half["full cache"] + half["linear attention"]) < min(half["delta rule"] + half["gated delta"])
 untrained = torch.randn(2, 64, 64, generator=torch.Generator().manual_seed(0))  # queries and keys of no meaning
-sums = {name: view(m, *untrained)[32:].sum(-1) for name, m in {"linear": LinearAttention(), "delta": DeltaRule()}.items()}
+sums = {name: view(m, *untrained)[32:].sum(-1) for name, m in {"linear": LinearAttention(), "delta": DeltaRule(0.5)}.items()}
 assert (sums["linear"] - 1).abs().max() < 1e-4 and sums["delta"].mean().abs() < 0.3 < sums["delta"].std()
-draw.curves({short: tuple(zip(*run["curve"], strict=True)) for short, run in learned.items()}, x="training steps",
-            y="right answers", title="Learning to look up (one seed)")  # fmt: skip
+draw.curves({name: tuple(zip(*seeds[0]["curve"], strict=True)) for name, seeds in runs.items()}, x="training steps",
+            y="right answers", title="Learning to look up (the first seed)")  # fmt: skip
 
 # %% [markdown]
-# The delta rules have learned **nothing** in these steps, with fixed or learned gates. That is a negative worth keeping:
-# what a memory *can hold* and what training *finds* are two questions. A likely reason: before training, a softmax or
-# linear read is an average of all values, weights that sum to 1, a first hint of which values occur at all (the
+# Softmax finds it first, linear attention soon after: it does learn keys that live with its features. The delta rule sits
+# at chance for hundreds of steps and then gets (nearly) there. The gated delta rule, which can do all that the delta rule
+# can ($\alpha=1$), is still at chance when the first seed's training stops. **What a memory can hold and when training
+# finds it are two questions**; a curve that stops early answers only the second. A likely reason: before training, a softmax
+# or linear read is an average of all values, weights that sum to 1, a first hint of which values occur at all (the
 # cumulative average lives on that hint). A delta rule with untrained keys reads weights around 0, of both signs: noise,
-# and no hint. (Published models with a delta rule do solve this task; they are larger and train far longer.) Linear
-# attention does learn keys that live with its features, in part.
+# and no hint.
 #
 # ## Two names for one thing
 #
@@ -494,9 +540,9 @@ for memory in (LinearAttention(), DeltaRule(), GatedDelta(0.99, 0.9), Full()):
 # %% [markdown]
 # ## What it costs
 #
-# $S$ has $d\cdot e$ numbers, $n$ pairs have $n\,(d+e)$. A matrix is smaller as soon as $n>\frac{d\,e}{d+e}$: for our head of
-# 32 by 32 from pair 17 on. (Linear attention keeps its sums in eight-byte numbers and one more column, about twice
-# as much.) And a step costs some $d\cdot e$ multiplications at token ten and at token ten million.
+# $S$ has $d\cdot e$ numbers, $n$ pairs have $n\,(d+e)$. A matrix is smaller as soon as $n>\frac{d\,e}{d+e}$: for our
+# head of 32 by 32 from pair 17 on. (Linear attention keeps its sums in eight-byte numbers and one more column, about
+# twice as much.) And a step costs some $d\cdot e$ multiplications at token ten and at token ten million.
 #
 # One price stands in no table: **there is no way back**. A cache can be cut to any earlier token, which a server does
 # to take a prompt up again or to withdraw guessed tokens. From $S$ the past cannot be had: two pasts can end in one
@@ -553,15 +599,16 @@ display(
         "You need 200 pairs to survive under a delta rule with beta = 1. Which state?",
         ["16 by 16: 256 numbers are enough", "64 by 64: 4,096 numbers are plenty", "256 by 256"],
         2,
-        "About as many pairs survive as the key has dimensions. The number of numbers does not matter, the number of "
-        "orthogonal directions does.",
+        "With beta = 1 each new key takes a whole direction, so about as many pairs survive as the key has dimensions. "
+        "4,096 numbers would do for a bare sum that need only tell WHICH value; it could not overwrite.",
     ),
     widgets.quiz(
         "A home assistant with linear attention is told a new alarm time every day. It answers with something between "
         "all of them. What is the cure?",
-        ["a larger matrix", "a rule that writes the error, not the value", "a smaller phi"],
+        ["a larger matrix", "a rule that writes the error, not the value", "a full cache without positions"],
         1,
-        "The key is the same every day, so no width tells the bindings apart. Only overwriting does: the delta "
+        "The key is the same every day, so neither width nor keeping every pair tells the bindings apart. Only "
+        "overwriting does: the delta "
         "rule (or a fade, which forgets everything else as well).",
     ),
 )
@@ -576,10 +623,10 @@ display(
 # - **crosstalk**: what a key reads of other pairs, because keys are not orthogonal.
 # - **delta rule**: write the error, not the value; one step of gradient descent on $\tfrac12\lVert S^\top k-v\rVert^2$.
 # - **gated delta rule**: the same on a state that fades by $\alpha$ first.
-# - **capacity**: how many pairs survive; for a $d$ by $d$ delta rule about $d$.
+# - **capacity**: how many pairs survive; for a $d$ by $d$ delta rule with $\beta=1$ about $d$.
 # - **re-binding**: the same key gets a new value.
 #
 # ## Now you
 #
-# The exercise is waiting: in a terminal of this JupyterLab type `memlib start 03b` and open `my/03b_fast_weights.ipynb`.
-# The button at its end grades your answers as often as you like.
+# The exercise is waiting: in a terminal of this JupyterLab type `memlib start 03b` and open
+# `my/03b_fast_weights.ipynb`. The button at its end grades your answers as often as you like.
