@@ -37,8 +37,10 @@ def run(name: str) -> None:
     for title, x, sizes, function in importlib.import_module(f"benchmarks.{name}").TABLES:
         rows = {n: function(n) for n in tqdm(sizes, desc=title)}
         tables.append({"title": title, "x": x, "seconds": {n: rows[n] for n in sizes}})
-        lines = {key: (list(sizes), [rows[n][key] / next(iter(rows[n].values())) for n in sizes])
-                 for key in rows[sizes[0]]}  # fmt: skip
+        lines = {}
+        for key in rows[sizes[0]]:
+            at = [n for n in sizes if key in rows[n]]
+            lines[key] = (at, [rows[n][key] / next(iter(rows[n].values())) for n in at])
         figure = draw.curves(lines, x=x, y="times the first row", log_x=True)
         figure.write_html(out / f"{name}-{len(tables)}.html", include_plotlyjs="cdn")
     machine = f"{platform.machine()}, torch {torch.__version__}, one thread"
@@ -57,6 +59,9 @@ def table(t: dict) -> str:
     for key in t["seconds"][sizes[0]]:
         cells = []
         for n in sizes:
+            if key not in t["seconds"][n]:
+                cells.append("not run")
+                continue
             unit = t["seconds"][n][first]
             cells.append(f"{unit * 1e6:.0f} us" if key == first else f"{t['seconds'][n][key] / unit:.2f}x")
         lines.append(f"| {key} | " + " | ".join(cells) + " |")
