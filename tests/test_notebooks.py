@@ -110,14 +110,14 @@ MAY = {
     "stores": {"kv"},
     "mechanism": {"kv", "compress", "stores"},
 }
-ON_TOP = {"__init__", "combine", "widgets", "tasks", "lm", "hf", "course"}
+ON_TOP = {"__init__", "combine", "widgets", "tasks", "mqar", "experiments", "lm", "hf", "course"}
 ONLY_IN = {
     "plotly": {*FIGURES, "widgets", "course", "tasks"},
     "ipywidgets": {"widgets", "course"},
     "transformers": {"hf"},
     "faiss": {"stores"},
     "pymilvus": {"stores"},
-    "memlib.lm": {"lm", "tasks", "course", "widgets"},
+    "memlib.lm": {"lm", "tasks", "mqar", "course", "widgets"},
     "memlib.course": {"course"},
     "memlib.tasks": {"tasks", "course", "widgets"},
 }
