@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from benchmarks.timing import medians
+from benchmarks.timing import medians, pairs, ready
 from memlib import (
-    KV,
     CumulativeAverage,
     ExponentialAverage,
     MovingAverage,
@@ -17,14 +16,6 @@ from memlib import (
 )
 
 H, D, SIZE = 8, 64, 512
-
-
-def pairs(n: int) -> tuple[torch.Tensor, KV]:
-    return torch.randn(1, H, n, D), KV(torch.randn(1, H, n, D), torch.randn(1, H, n, D))
-
-
-def ready(work):
-    return lambda: work
 
 
 def cumulative(n: int) -> dict[str, float]:

@@ -6,18 +6,10 @@ import torch
 import torch.nn.functional as F
 from transformers.models.qwen3_next import modeling_qwen3_next as qwen
 
-from benchmarks.timing import medians
-from memlib import KV, DeltaRule, Full, GatedDelta, LinearAttention, Recurrent, attend_all, outputs
+from benchmarks.timing import medians, pairs, ready
+from memlib import DeltaRule, Full, GatedDelta, LinearAttention, Recurrent, attend_all, outputs
 
 H, D = 8, 64
-
-
-def pairs(n: int) -> tuple[torch.Tensor, KV]:
-    return torch.randn(1, H, n, D), KV(torch.randn(1, H, n, D), torch.randn(1, H, n, D))
-
-
-def ready(work):
-    return lambda: work
 
 
 def linear(n: int) -> dict[str, float]:

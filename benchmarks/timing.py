@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import torch
 
+from memlib import KV
+
 
 def settle() -> None:
     """One thread, no gradients, and an allocator that keeps what it has: fresh pages are not the contest."""
@@ -39,3 +41,14 @@ def medians(contenders: dict[str, Callable[[], Callable]], seconds: float = 2.0)
             if turn >= 5:
                 times[name].append(time.perf_counter() - begin)
     return {name: statistics.median(t) for name, t in times.items()}
+
+
+def pairs(n: int, heads: int = 8, width: int = 64) -> tuple[torch.Tensor, KV]:
+    """Queries and pairs of n tokens, [1, heads, n, width]."""
+    q, k, v = (torch.randn(1, heads, n, width) for _ in range(3))
+    return q, KV(k, v)
+
+
+def ready(work: Callable[[], object]) -> Callable[[], Callable]:
+    """For `medians`: what is timed and needs nothing made ready."""
+    return lambda: work

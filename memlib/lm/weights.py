@@ -41,7 +41,7 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict]:
 
 
 def names() -> list[str]:
-    """The weights that come with the library: "facts", "stdlib"."""
+    """The weights that come with the library: "stdlib", "facts", and "facts_delta" and others of other memories."""
     return sorted(path.stem for path in HOME.glob("*.safetensors"))
 
 
