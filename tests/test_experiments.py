@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from memlib import Full, Window, experiments, tasks
+from memlib import Full, Window, attend, experiments, tasks
 from memlib.lm import layers, train, weights
 from memlib.lm.memories import KINDS, make
 from memlib.lm.model import Config, LanguageModel
@@ -101,3 +101,34 @@ def test_a_training_that_cannot_be_is_refused(bad, capsys, tmp_path):
     with pytest.raises(SystemExit):
         train.main([*bad, "--out", str(tmp_path / "x.safetensors")])
     assert f"{bad[0]}: wanted" in capsys.readouterr().err
+
+
+def test_what_a_class_of_one_s_own_has_to_learn_is_copied_and_trained():
+    class Own:
+        def __init__(self):
+            self.gate = torch.nn.Linear(8, 1)
+
+        def init(self, like):
+            return like.empty()
+
+        def update(self, mem, new, q=None):
+            return mem.append(new)
+
+        def slots(self, mem):
+            return mem
+
+        def read(self, mem, q, new=None, lse=False):
+            return attend(q, mem, lse, new) * torch.sigmoid(self.gate(q))
+
+    memory = Own()
+    model = LanguageModel(Config(dim=16, layers=2, heads=2), memory)
+    gates = [one.gate.weight for one in model.memories]
+    held = {id(p) for p in model.parameters()}
+    assert all(id(gate) in held for gate in gates) and len({id(memory.gate.weight), *map(id, gates)}) == 3
+
+
+def test_a_model_streams_under_autocast():
+    model = LanguageModel(Config(dim=32, layers=1))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        logits, state = model.step(torch.tensor([list(b"ab")]), model.init(1))
+        assert model.step(torch.tensor([list(b"c")]), state)[0].isfinite().all() and logits.isfinite().all()
