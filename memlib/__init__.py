@@ -2,7 +2,9 @@
 
 from memlib.averages import CumulativeAverage, ExponentialAverage, MovingAverage, WeightedAverage
 from memlib.check import check
+from memlib.compress import ConvPool, DilatedPool, MaxPool, MeanPool, MostUsed
 from memlib.full import Full
+from memlib.hybrid import Compressive, Hybrid
 from memlib.kv import KV, attend, join, merge
 from memlib.probe import influence, recipe, view
 from memlib.recurrent import DeltaRule, GatedDelta, LinearAttention, Recurrent
@@ -12,12 +14,19 @@ from memlib.window import Window
 
 __all__ = [
     "KV",
+    "Compressive",
+    "ConvPool",
     "CumulativeAverage",
     "DeltaRule",
+    "DilatedPool",
     "ExponentialAverage",
     "Full",
     "GatedDelta",
+    "Hybrid",
     "LinearAttention",
+    "MaxPool",
+    "MeanPool",
+    "MostUsed",
     "MovingAverage",
     "Recurrent",
     "WeightedAverage",

@@ -8,6 +8,8 @@ Where a memory is not linear in its values the Jacobian takes their place: `infl
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -61,6 +63,8 @@ def influence(memory, kv: KV, q: Tensor | None = None) -> Tensor:
         raise ValueError(f"influence: kv must be one sequence, k [n, d], got k {list(kv.k.shape)}")
     if kv.n == 0:
         raise ValueError("influence: kv must hold at least one pair, got none")
+    if getattr(memory, "stop", False):  # it hides its past from gradients, not from what is read
+        memory = dataclasses.replace(memory, stop=False)
 
     def out(v: Tensor) -> Tensor:
         if q is not None:
