@@ -78,6 +78,7 @@ SUMMARIES = [name for name in MEMORIES if "average" in name or name in ("learned
 MATRICES = ["linear attention", "delta rule", "half a delta", "gated delta", "learned gates"]
 DELTAS = MATRICES[1:]
 POOLED = [name for name in MEMORIES if name.startswith(("hybrid", "compressive", "transformer-xl"))]
+NO_MEAN = [name for name in POOLED if name.endswith(("max", "learned", "dilated", "time"))]
 
 # law -> {memory: why it does not hold there}
 EXEMPT: dict[str, dict[str, str]] = {
@@ -90,7 +91,7 @@ EXEMPT: dict[str, dict[str, str]] = {
     "read": dict.fromkeys(MATRICES, "its read is a product with S, no softmax over the rows it shows"),
     "new": dict.fromkeys(MATRICES, "its read is a product with S; chunks against the replay stand under attend_all"),
     "hull": {"gru": "a network's hidden state is no mean of values"}
-    | dict.fromkeys([x for x in POOLED if x.endswith(("max", "learned", "dilated", "time"))], "its pool makes no mean of its pairs")
+    | dict.fromkeys(NO_MEAN, "its pool makes no mean of its pairs")
     | dict.fromkeys(DELTAS, "a correction takes the old value away: weights can be below 0"),
     "unlimited": {
         name: "a summary in one state: no setting of it keeps every pair" for name in (*SUMMARIES, *MATRICES, "gru")
