@@ -117,7 +117,7 @@ ONLY_IN = {
     "transformers": {"hf"},
     "faiss": {"stores"},
     "pymilvus": {"stores"},
-    "memlib.lm": {"lm", "tasks", "mqar", "course", "widgets"},
+    "memlib.lm": {"lm", "tasks", "mqar", "experiments", "course", "widgets"},
     "memlib.course": {"course"},
     "memlib.tasks": {"tasks", "course", "widgets"},
 }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from memlib.compress import ConvPool
 from memlib.full import Full
+from memlib.hybrid import Compressive
 from memlib.recurrent import DeltaRule, Gate, GatedDelta, LinearAttention, Recurrent
 
 KINDS = {
@@ -13,6 +15,9 @@ KINDS = {
     "linear": lambda width: LinearAttention(),
     "delta": lambda width: DeltaRule(Gate(width, 0.9)),
     "gated": lambda width: GatedDelta(Gate(width, 0.99), Gate(width, 0.9)),
+    "xl": lambda width: Compressive(64, 0, 1, segment=32),
+    "compressive": lambda width: Compressive(32, 32, 4),
+    "compressive_conv": lambda width: Compressive(32, 32, 4, ConvPool(4, width)),
 }
 
 

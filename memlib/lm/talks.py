@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from memlib.lm import data
-from memlib.lm.facts import ANSWER, ASK, fact, talk
+from memlib.lm.facts import ANSWER, ASK, KINDS, fact, talk
 
 STAGES = ((0.40, 256), (0.20, 512), (0.20, 1024), (0.20, 2048))  # share of the steps, bytes a row
 TEXT = 0.25  # share of rows that are pieces of real text
+ALIKE = 0.6  # share of talks whose facts are all of one or two kinds: only the subject tells them apart
 SMALL, LARGE = 0.3, 10.0  # weight of a byte of talk, and of an answer
 
 
@@ -25,6 +26,7 @@ def conversation(length: int, rng: Random, text: Tensor | None = None) -> tuple[
     dense, real = rng.uniform(0.2, 0.7), 0.3 if text is not None and rng.random() < 0.2 else 0.0
     asked = dense * rng.random() ** 2  # so that many facts stand open at once
     far, early = rng.random() < 0.6, length * rng.uniform(0.05, 0.4)  # facts early, talk, questions at the end
+    kinds = rng.sample(KINDS, rng.randint(1, 2)) if rng.random() < ALIKE else KINDS
     out += (talk(rng) + " ").encode() if rng.random() < 0.7 else b""
     while len(out) < length:
         late = length - len(out) < 75 * len(open_facts)
@@ -34,7 +36,7 @@ def conversation(length: int, rng: Random, text: Tensor | None = None) -> tuple[
             spans.append((len(out), len(out) + len(one.answer) + 1))
             out += (one.answer + ". ").encode()
         elif rng.random() < (dense * 0.2 if far and len(out) > early else dense) or not (spans or open_facts):
-            one = fact(rng, rebound=rng.random() < 0.25)
+            one = fact(rng, rng.choice(kinds), rebound=rng.random() < 0.25)
             if one.before:
                 out += (one.before + " " + (talk(rng) + " " if rng.random() < 0.5 else "")).encode()
             out += (one.statement + " ").encode()

@@ -74,18 +74,23 @@ def plain(text: Tensor) -> Source:
 
 def loss_of(model: LanguageModel, tokens: Tensor, weight: Tensor) -> Tensor:
     """Mean cross entropy in nats of the bytes tokens[:, 1:], weighted by `weight` [b, t]."""
-    logits = model(tokens[:, :-1]).flatten(0, 1).float()
-    each = F.cross_entropy(logits, tokens[:, 1:].flatten(), reduction="none")
+    return entropy(model(tokens[:, :-1]), tokens, weight)
+
+
+def entropy(logits: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:
+    """Mean cross entropy in nats of logits [b, t, 256] for tokens[:, 1:], weighted by `weight` [b, t]."""
+    each = F.cross_entropy(logits.flatten(0, 1).float(), tokens[:, 1:].flatten(), reduction="none")
     weight = weight.flatten()
     return (each * weight).sum() / weight.sum()
 
 
 def train(model: LanguageModel, source: Source, recipe: Recipe, path: Path | None = None, stop: int | None = None,
-          every: int = 100, quiet: bool = False, what: dict | None = None) -> dict:  # fmt: skip
+          every: int = 100, quiet: bool = False, what: dict | None = None, loss_of=loss_of) -> dict:  # fmt: skip
     """Trains `model` in place, from the checkpoint at `path` on if there is one; returns what was done.
 
     stop: a step to stop at, as if interrupted. every: steps between checkpoints. what: said of the run in
-    its checkpoint. Raises ValueError where the checkpoint belongs to another recipe or another `what`.
+    its checkpoint. loss_of(model, tokens, weight): what is made small.
+    Raises ValueError where the checkpoint belongs to another recipe or another `what`.
     """
     device = model.embed.weight.device
     decay = [p for p in model.parameters() if p.dim() > 1]
@@ -137,6 +142,8 @@ def device() -> torch.device:
 
 def main(argv: list[str] | None = None) -> None:
     """The command line."""
+    from memlib.lm.segments import learns, loss_with_pools  # it builds on this file
+
     parse = argparse.ArgumentParser(prog="python -m memlib.lm.train", description=__doc__.splitlines()[0])
     parse.add_argument("--facts", action="store_true", help="streams with a fact and a question, mixed with the text")
     parse.add_argument("--text", metavar="PATH", help="a text of your own, a file or a folder")
@@ -187,7 +194,7 @@ def main(argv: list[str] | None = None) -> None:
     what = {"config": asdict(model.config), "facts": ask.facts, "start": start, "before": before, "data": trained_on}
     if ask.memory != "full":
         what["memory"] = ask.memory
-    about = train(model, source, recipe, run, what=what)
+    about = train(model, source, recipe, run, what=what, loss_of=loss_with_pools if learns(model.memory) else loss_of)
     tensors = model.state_dict()
     if ask.memory != "full":  # one of several: stored in half the bytes
         tensors = {key: x.bfloat16() for key, x in tensors.items()}
