@@ -14,29 +14,33 @@ import plotly.graph_objects as go
 from memlib import ink
 
 HELD = 1e-6  # a token of which no slot has more than this is forgotten
+GAP = 0.3  # between two tiers, in slots
 HEAD = 30  # pixels for a panel's name
 ACROSS = ink.WIDTH - ink.LEFT - ink.RIGHT
 
 
-def moment(recipes, tokens, views=None, step: int = 0, title: str = "", events=None) -> go.Figure:
+def moment(
+    recipes, tokens, views=None, step: int = 0, title: str = "", events=None, tiers: dict | None = None
+) -> go.Figure:
     """One step of the film: the text on top, the memory's slots below it, then the query's view.
 
-    recipes: one [slots, tokens] a step; tokens: their labels; views: [queries, tokens].
+    recipes: one [slots, tokens] a step; tokens: their labels; views: [queries, tokens]; tiers: as for `film`.
     """
-    play = Play(recipes, tokens, views)
+    play = Play(recipes, tokens, views, tiers=tiers)
     said = events[step] if events is not None else play.event(step)
     return play.dressed(step, title, f"{said}. {play.holding(step)}", 34)
 
 
 def film(recipes, tokens, views=None, events=None, title: str = "", alt: str | None = None,
-         names: tuple[str, ...] | None = None) -> go.Figure:  # fmt: skip
+         names: tuple[str, ...] | None = None, tiers: dict | None = None) -> go.Figure:  # fmt: skip
     """All steps as a film with a slider and buttons; it plays without a kernel.
 
     recipes: one [slots, tokens] a step; tokens: their labels; views: [queries, tokens], row t shown at step t;
     events: a sentence a step (default: who enters, who leaves); alt: the sentence beneath;
-    names: of the panels, where what is given are no recipes (shares of the influence, say).
+    names: of the panels, where what is given are no recipes (shares of the influence, say);
+    tiers: {name: how many of the slots it has at each step}, oldest first: each stands in a frame of its own.
     """
-    play = Play(recipes, tokens, views, names)
+    play = Play(recipes, tokens, views, names, tiers)
     said = list(events) if events is not None else [play.event(t) for t in range(play.steps)]
     fig = play.dressed(0, title, alt or play.story(), 104)
     which = list(range(len(fig.data)))
@@ -75,7 +79,7 @@ def _buttons() -> dict:
 class Play:
     """The given arrays, and what of them stands in which panel at which step."""
 
-    def __init__(self, recipes, tokens, views=None, names=None):
+    def __init__(self, recipes, tokens, views=None, names=None, tiers=None):
         self.labels = [ink.label(t) for t in tokens]
         n = len(self.labels)
         self.recipes = [ink.matrix(r, f"recipes[{t}]", n) for t, r in enumerate(recipes)]
@@ -86,9 +90,35 @@ class Play:
         if self.views is not None and len(self.views) != n:
             raise ValueError(f"views must have a row for each of the {n} tokens, got shape {list(self.views.shape)}")
         self.stride = -(-n // self.steps)  # tokens a step: several where a memory reads by segments
-        self.room = max(1, max(len(r) for r in self.recipes))
         parts = max(np.count_nonzero(r) for r in self.recipes)
         self.boxed = parts <= 4 * n and all(r.min(initial=0) >= 0 for r in self.recipes)
+        self.tiers = {} if tiers is None else self._tiers(tiers)
+        most = max(1, max(len(r) for r in self.recipes))
+        self.room = most if not self.tiers else sum(max(v) for v in self.tiers.values()) + GAP * (len(self.tiers) - 1)
+
+    def _tiers(self, tiers: dict) -> dict[str, list[int]]:
+        """The tiers that ever hold a slot, or a sentence on what does not fit."""
+        tiers = {name: [int(v) for v in slots] for name, slots in tiers.items()}
+        if any(len(slots) != self.steps for slots in tiers.values()):
+            raise ValueError(f"tiers must say the slots of each of the {self.steps} steps")
+        for t, r in enumerate(self.recipes):
+            if sum(slots[t] for slots in tiers.values()) != len(r):
+                raise ValueError(f"tiers: at step {t} they have {[v[t] for v in tiers.values()]} slots of {len(r)}")
+        if not self.boxed:
+            raise ValueError("tiers are framed only where slots are boxes: few tokens a slot, no weight below 0")
+        return {name: slots for name, slots in tiers.items() if max(slots)}
+
+    def _starts(self) -> dict[str, float]:
+        """Where the first slot of each tier stands."""
+        rooms = [max(slots) + GAP for slots in self.tiers.values()]
+        return dict(zip(self.tiers, np.cumsum([0, *rooms]).tolist(), strict=False))
+
+    def places(self, t: int) -> list[tuple[float, str]]:
+        """Where each slot stands at step t, and what it is called."""
+        if not self.tiers:
+            return [(s, f"slot {s}") for s in range(len(self.recipes[t]))]
+        starts = self._starts()
+        return [(starts[name] + i, f"{name} {i}") for name, slots in self.tiers.items() for i in range(slots[t])]
 
     # what happens, in words
 
@@ -116,7 +146,8 @@ class Play:
         """The state after step t in numbers."""
         slots = len(self.recipes[t])
         said = f"{slots} slots hold" if slots != 1 else "1 slot holds"
-        return f"{said} {self.held(t).sum()} of {self.now(t) + 1} tokens."
+        in_tiers = ", ".join(f"{slots[t]} {name}" for name, slots in self.tiers.items())
+        return f"{said} {self.held(t).sum()} of {self.now(t) + 1} tokens{f' ({in_tiers})' * bool(in_tiers)}."
 
     def story(self) -> str:
         """The whole film in a sentence."""
@@ -131,6 +162,7 @@ class Play:
     def panels(self) -> list[tuple[str, int]]:
         """(name, pixels) from top to bottom."""
         slots = ("what each slot holds (slots, oldest first)", 54) if self.boxed else ("what each slot holds", 120)
+        slots = (slots[0], 82) if self.tiers else slots
         panels = [("the text   ▼ now · filled: still in memory · outlined: forgotten", 46), slots]
         panels += [("what the query of this step receives of each token", 90)] * (self.views is not None)
         return panels if self.names is None else [(name, p) for name, (_, p) in zip(self.names, panels, strict=True)]
@@ -148,11 +180,22 @@ class Play:
                                yanchor="bottom", yshift=3, showarrow=False, font={"size": 14})  # fmt: skip
             top -= HEAD + pixels
         fig.update_layout(self._axes())
+        for name, start in self._starts().items():
+            self._frame(fig, name, start - 0.5, start + max(self.tiers[name]) - 0.5)
         return ink.dress(fig, title or "A memory reads the text", says, plot, bottom)
+
+    def _frame(self, fig: go.Figure, name: str, low: float, high: float) -> None:
+        """A tier's frame, and its name above."""
+        fig.add_shape(type="rect", x0=low, x1=high, y0=-0.04, y1=1.04, xref="x2", yref="y2",
+                      line={"color": ink.INK, "width": 1, "dash": "dot"})  # fmt: skip
+        fig.add_annotation(text=ink.safe(name), x=(low + high) / 2, y=1.06, xref="x2", yref="y2", yanchor="bottom",
+                           showarrow=False, font={"size": 14})  # fmt: skip
 
     def _axes(self) -> dict:
         if self.boxed:
             axes = {"xaxis2": {"range": [-0.5, self.room - 0.5]}}
+            if self.tiers:
+                axes = {"xaxis2": {"range": [-0.53, self.room - 0.47]}, "yaxis2": {"range": [-0.05, 1.5]}}
         else:
             axes = {"yaxis2": ink.rows([str(s) for s in range(self.room)], 120) | {"visible": True, "title": "slot"}}
         axes["yaxis"] = {"range": [0, 1.35]}
@@ -203,14 +246,14 @@ class Play:
         """Each slot a box, divided among its tokens by weight."""
         box = 1 - min(0.2, 6 * self.room / ACROSS)  # six pixels between two slots
         most, x, wide, which, said = max(1.0, *(r.sum(1).max(initial=0) for r in self.recipes)), [], [], [], []
-        for s, row in enumerate(self.recipes[t]):
-            left = s - box / 2
+        for (at, name), row in zip(self.places(t), self.recipes[t], strict=True):
+            left = at - box / 2
             for i in np.flatnonzero(row > HELD):
                 share = box * row[i] / most
                 x.append(round(left + share / 2, 4))
                 wide.append(round(share, 4))
                 which.append(int(i))
-                said.append(f"slot {s}: {row[i]:.3g} of {ink.safe(self.labels[i])}")
+                said.append(f"{ink.safe(name)}: {row[i]:.3g} of {ink.safe(self.labels[i])}")
                 left += share
         fits = [self._fitting(ACROSS / self.room * w)[i] for w, i in zip(wide, which, strict=True)]
         return {"type": "bar", "x": x, "y": [1] * len(x), "width": wide, "text": fits, "hovertext": said,

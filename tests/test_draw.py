@@ -5,7 +5,8 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from memlib import Full, Window, draw, ink, recipe, view
+from memlib import Full, Hybrid, Window, draw, ink, recipe, states, view
+from memlib.probe import dye
 
 TEXT = list("def newest(pairs): return x\n<b>&4:]")
 N = len(TEXT)
@@ -37,6 +38,7 @@ FIGURES = {
     "reach": lambda: draw.reach(FILMS["window"][1][-3:], TEXT),
     "compare": lambda: draw.compare(FILMS["window"][0][4], FILMS["sinks"][0][4], TEXT),
     "matrices": lambda: draw.matrices(*MATRICES),
+    "film of tiers": lambda: draw.film(recipe(Hybrid(2, 2, 2), K[:9]), TEXT[:9], tiers=tiers(Hybrid(2, 2, 2), K[:9])),
     "dye": lambda: draw.dye(torch.rand(3, N), torch.rand(3, N), "".join(TEXT), (4, 9)),
 }
 
@@ -109,6 +111,29 @@ def test_the_boxes_of_a_film_are_the_recipes_and_its_bars_the_views(name):
         assert np.allclose(got, want, atol=2e-4)
         if views is not None:
             assert np.allclose(fig.frames[t].data[3].y, views[t], rtol=1e-3, atol=1e-6)
+
+
+def tiers(memory, k) -> dict[str, list[int]]:
+    """How many slots each tier has, step by step."""
+    held = [memory.tiers(mem) for mem in states(memory, dye(k))]
+    return {name: [getattr(one, name).n for one in held] for name in held[0]._fields}
+
+
+def test_tiers_stand_in_frames_of_their_own_and_slots_within_them():
+    memory, k = Hybrid(2, 2, 2), K[:9]
+    fig = draw.film(recipe(memory, k), TEXT[:9], tiers=tiers(memory, k))
+    frames = [(shape.x0, shape.x1) for shape in fig.layout.shapes]
+    assert np.allclose(frames, [(-0.5, 1.5), (1.8, 2.8), (3.1, 5.1)])
+    assert [note.text for note in fig.layout.annotations][-4:-1] == ["compressed", "staging", "local"]
+    boxes = fig.frames[8].data[1]
+    assert [said.split(":")[0] for said in boxes.hovertext] == [
+        "compressed 0", "compressed 0", "compressed 1", "compressed 1", "staging 0", "local 0", "local 1"]  # fmt: skip
+    assert {round(x, 1) for x in boxes.x[-3:]} == {2.3, 3.6, 4.6}
+    assert "(2 compressed, 1 staging, 2 local)" in draw.alt(fig)
+    none = draw.film(recipe(Hybrid(9, 2, 2), k), TEXT[:9], tiers=tiers(Hybrid(9, 2, 2), k))
+    assert len(none.layout.shapes) == 1, "a tier that never holds a slot has no frame"
+    one = draw.moment(recipe(memory, k), TEXT[:9], step=8, tiers=tiers(memory, k))
+    assert one.data[1].x == boxes.x
 
 
 def test_the_slider_says_who_enters_and_who_leaves():
@@ -251,6 +276,9 @@ def test_text_is_never_read_as_markup():
         (lambda: draw.film([torch.eye(2)] * 3, "ab"), "got 3"),
         (lambda: draw.film([torch.eye(2)] * 2, "ab", views=torch.ones(1, 2)), "a row for each of the 2 tokens"),
         (lambda: draw.keys(Q, K, K, "ab"), "2 tokens need as many rows"),
+        (lambda: draw.film([torch.eye(2)] * 2, "ab", tiers={"a": [1]}), "the slots of each of the 2 steps"),
+        (lambda: draw.film([torch.eye(2)] * 2, "ab", tiers={"a": [1, 2], "b": [1, 1]}), r"step 1 .*\[2, 1\] slots"),
+        (lambda: draw.film([-torch.eye(2)] * 2, "ab", tiers={"a": [2, 2]}), "only where slots are boxes"),
     ],
 )
 def test_arrays_that_do_not_fit_are_named(wrong, named):
