@@ -76,7 +76,8 @@ MAXIMUM = (
 def together(pick):
     name = pick("both", "merged", "in_one")
     return {
-        "together": name,
+        "together(first, second)": f"{name}(first, second)",
+        "together(tree[i], tree[i + 1])": f"{name}(tree[i], tree[i + 1])",
         "given `(a, b)` of two updates": "given `(b, a)` of two updates",
         "the `(a, b)` of the one": "the `(b, a)` of the one",
         "`together((0.5, 3), (2, 1))` is `(1.0, 7)`": f"`{name}((3, 0.5), (1, 2))` is `(7, 1.0)`",
