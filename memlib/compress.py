@@ -7,7 +7,8 @@
 Rae et al. 2019, Compressive Transformers, arXiv 1911.05507, sections 3.2 and 4. The paper compresses the
 hidden states of a layer, from which keys and values are then made; here the keys and values themselves are
 compressed. A pool is called as `pool(old, rate)`, one that chooses by attention as `pool(old, rate, used)`.
-It says of itself, like a memory, whether it is `linear_in_values`, `convex`, and whether it `needs_queries`.
+It says of itself, like a memory, whether it is `linear_in_values`, `convex` (yes, where it is silent), and whether
+it `needs_queries`. It may be handed one group or many: each slot must come from its own group alone.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class MostUsed:
-    """Of every n pairs the n / rate that received most attention, as they are, in their order.
+    """Of every n pairs the n / rate that received most attention, as they are, in their order; of equals the older.
 
     `used` [*b, n]: the attention each pair has received while it was kept raw; per row and head.
     """
@@ -69,7 +70,8 @@ class MostUsed:
         if used is None or used.shape != old.k.shape[:-1]:
             wanted = list(old.k.shape[:-1])
             raise ValueError(f"MostUsed: used must be the attention received, {wanted}, got {kind(used)}")
-        best = used.topk(old.n // rate, -1).indices.sort(-1).values.unsqueeze(-1)
+        order = used.argsort(dim=-1, descending=True, stable=True)[..., : old.n // rate]
+        best = order.sort(-1).values.unsqueeze(-1)
         return KV(*(x.gather(-2, best.expand(*best.shape[:-1], x.shape[-1])) for x in (old.k, old.v)))
 
 
@@ -142,9 +144,10 @@ class Unpool(nn.Module):
             one.weight.data = torch.eye(d).repeat(rate, 1)
 
     def forward(self, new: KV) -> KV:
-        """[*b, m, .] -> [*b, m * rate, .]."""
-        return KV(*(one(x).unflatten(-1, (self.rate, -1)).flatten(-3, -2) for one, x in
-                    zip((self.k, self.v), (new.k, new.v), strict=True)))  # fmt: skip
+        """[*b, m, .] -> [*b, m * rate, .]. Raises ValueError for pairs of other widths."""
+        dtype = _made_for(self, new)
+        made = (one(x.to(dtype)) for one, x in ((self.k, new.k), (self.v, new.v)))
+        return KV(*(x.unflatten(-1, (self.rate, -1)).flatten(-3, -2).to(new.k.dtype) for x in made))
 
 
 def auto_encoding(pool, back: nn.Module, old: KV, rate: int) -> Tensor:
@@ -152,8 +155,10 @@ def auto_encoding(pool, back: nn.Module, old: KV, rate: int) -> Tensor:
 
     It keeps what was there, whether or not anybody will ask for it.
     """
-    old = KV(old.k.detach(), old.v.detach())
-    again = back(pool(old, rate))
+    old = KV(old.k.detach(), old.v.detach(), old.bias)
+    again = back(pooled(pool, old, rate))
+    if not isinstance(again, KV) or again.k.shape != old.k.shape or again.v.shape != old.v.shape:
+        raise ValueError(f"auto_encoding: back must make of the slots again {old!r}, got {again!r}")
     return (single(old.k) - single(again.k)).square().mean() + (single(old.v) - single(again.v)).square().mean()
 
 
@@ -163,18 +168,27 @@ def attention_reconstruction(pool, q: Float[Tensor, "*b i d"], old: KV, rate: in
     It keeps what queries ask for and lets the rest go. q: the queries of the segment that was read while `old`
     was still raw. The paper compares by content only: hand over keys and queries that carry no positions.
     """
-    q, old = q.detach(), KV(old.k.detach(), old.v.detach())
-    return (single(attend(q, old)) - single(attend(q, pool(old, rate)))).square().mean()
+    q, old = q.detach(), KV(old.k.detach(), old.v.detach(), old.bias)
+    return (single(attend(q, old)) - single(attend(q, pooled(pool, old, rate)))).square().mean()
 
 
 def pooled(pool, old: KV, rate: int, used: Tensor | None = None) -> KV:
     """What a pool makes of `old`, checked: n / rate pairs in the shapes of the old ones."""
     plain(pool, old)
     new = pool(old, rate, used) if getattr(pool, "needs_queries", False) else pool(old, rate)
-    if not isinstance(new, KV) or new.n != old.n // rate:
-        raise ValueError(f"pool: {pool!r} must make {old.n // rate} pairs of {old.n} at rate {rate}, got {new!r}")
-    old.fits(new)
+    if not _alike(new, old, old.n // rate):
+        got = new if isinstance(new, KV) else type(new).__name__
+        raise ValueError(f"pool: {pool!r} must make of {old!r} at rate {rate} a KV of {old.n // rate} pairs, "
+                         f"otherwise like the old one, got {got!r}")  # fmt: skip
     return new
+
+
+def _alike(new, old: KV, n: int) -> bool:
+    """Whether `new` holds n pairs that could stand beside the old ones."""
+    try:
+        return isinstance(new, KV) and new.n == n and old.fits(new) is None
+    except ValueError:
+        return False
 
 
 def _groups(old: KV, rate: int) -> tuple[Tensor, Tensor]:
@@ -186,12 +200,20 @@ def _groups(old: KV, rate: int) -> tuple[Tensor, Tensor]:
 
 
 def _fitting(pool, old: KV, rate: int) -> tuple[Tensor, Tensor]:
-    got = old.k.shape[-1], old.v.shape[-1]
-    if rate != pool.rate or got != pool.widths:
-        raise ValueError(f"{type(pool).__name__}: made for rate {pool.rate} and widths {pool.widths}, "
-                         f"got rate {rate!r} and widths {got}")  # fmt: skip
-    dtype = next(pool.parameters()).dtype
+    """The groups of a pool with weights, in their dtype."""
+    if rate != pool.rate:
+        raise ValueError(f"{type(pool).__name__}: rate must be {pool.rate}, for which it was made, got {rate!r}")
+    dtype = _made_for(pool, old)
     return tuple(x.to(dtype) for x in _groups(old, rate))
+
+
+def _made_for(part: nn.Module, kv: KV) -> torch.dtype:
+    """The dtype of its weights; ValueError where the pairs have other widths or stand on another device."""
+    weight, got = next(part.parameters()), (kv.k.shape[-1], kv.v.shape[-1])
+    if got != part.widths or weight.device != kv.k.device:
+        raise ValueError(f"{type(part).__name__}: pairs must have the widths {part.widths} on {weight.device}, for "
+                         f"which it was made, got {got} on {kv.k.device}")  # fmt: skip
+    return weight.dtype
 
 
 def _sizes(name: str, rate: int, width: int, value_width: int | None) -> tuple[int, tuple[int, int]]:

@@ -21,9 +21,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from memlib.compress import MeanPool, pooled
-from memlib.kv import KV, attend, join, merge, plain, single, whole
+from memlib.kv import KV, asks, attend, join, plain, single, whole
 
 BLOCK = 128  # queries handled at once by attend_all
+SMALL = 1 << 17  # numbers in the raw keys up to which one query is read quicker from a copy of all pairs in one piece
 
 
 class Held(NamedTuple):
@@ -102,10 +103,13 @@ class Hybrid:
         """Att(q, [compressed, staging, local]): [*b, i, e]."""
         if mem.compressed.n == 0:
             return attend(q, mem.raw, lse, new)
+        parts, mask = [_counted(self, mem.compressed), mem.raw], None
         if new is not None:
-            return attend(q, self.slots(mem), lse, new)
-        both = merge(attend(q, _counted(self, mem.compressed), lse=True), attend(q, mem.raw, lse=True))
-        return both if lse else both[0]
+            parts.append(new)
+            mask = _causal(q, mem, new)
+        if q.shape[-2] == 1 and mem.raw.k.numel() > SMALL:
+            return _beside(q, parts, lse)
+        return attend(q, join(*parts), lse, mask=mask)
 
     def slots(self, mem: Held) -> KV:
         """What attention reads, oldest first: compressed, staging, local."""
@@ -123,28 +127,27 @@ class Hybrid:
         """
         if self.needs_queries:
             return _walked(self, q, kv, mem)
-        raw = plain(self, kv) if mem is None or mem.raw.n == 0 else join(mem.raw, plain(self, kv))
-        before = kv.empty() if mem is None else mem.compressed
-        groups = _groups(self, raw.n) if self.compressed else 0
-        made = pooled(self.pool, raw[: groups * self.rate], self.rate) if groups else kv.empty()
-        past = _counted(self, join(before, made) if before.n else made)
-        first, blocks = raw.n - kv.n, []  # place of the first query among the raw pairs
+        mem = self.init(kv) if mem is None else mem
+        mem.raw.fits(plain(self, kv))
+        raw = join(mem.raw, kv) if mem.raw.n else kv
+        past, gone = mem.compressed, _gone(self, raw.n)
+        if self.compressed and gone:
+            made = pooled(self.pool, raw[:gone], self.rate)
+            past = join(past, made) if past.n else made
+        past, blocks = _counted(self, past), []
         place = torch.arange(max(raw.n, past.n), device=q.device)
-        for start in range(0, kv.n, BLOCK):
-            at = place[first + start : first + start + BLOCK]
-            pooled_by = _groups(self, at + 1)  # groups that are compressed when token `at` reads
-            low_raw, high = int(pooled_by[0]) * self.rate, int(at[-1]) + 1
-            if not self.compressed:
-                low_raw, pooled_by = max(int(at[0]) + 1 - self.local, 0), torch.zeros_like(at)
-            top = before.n + int(pooled_by[-1])
-            low = max(before.n + int(pooled_by[0]) - self.compressed, 0)
-            slot, token = place[low:top], place[low_raw:high]
-            gone = pooled_by * self.rate if self.compressed else at + 1 - self.local
-            end = (before.n + pooled_by)[:, None]
-            mask = torch.cat([(slot < end) & (slot >= end - self.compressed),
-                              (token <= at[:, None]) & (token >= gone[:, None])], -1)  # fmt: skip
-            part = join(past[low:top], raw[low_raw:high]) if top > low else raw[low_raw:high]
-            blocks.append(attend(q[..., start : start + BLOCK, :], part, mask=mask))
+        for start in range(mem.raw.n, raw.n, BLOCK):  # places of the block's tokens among the raw pairs
+            end = min(start + BLOCK, raw.n)
+            at = place[start:end, None]
+            left = _gone(self, at + 1)  # raw pairs that have left when token `at` reads
+            made = mem.compressed.n + left // self.rate
+            begin = _gone(self, start + 1)
+            first = max(mem.compressed.n + begin // self.rate - self.compressed, 0)
+            last = min(mem.compressed.n + _gone(self, end) // self.rate, past.n)
+            slot, token = place[first:last], place[begin:end]
+            mask = torch.cat([(slot < made) & (slot >= made - self.compressed), (token <= at) & (token >= left)], -1)
+            part = join(past[first:last], raw[begin:end]) if last > first else raw[begin:end]
+            blocks.append(attend(q[..., start - mem.raw.n : end - mem.raw.n, :], part, mask=mask))
         return torch.cat(blocks, -2) if blocks else q.new_zeros(*q.shape[:-1], kv.v.shape[-1])
 
 
@@ -190,15 +193,12 @@ class Compressive:
     def update(self, mem: Held, new: KV, q: Tensor | None = None) -> Held:
         """The segment enters Mem; what Mem pops is compressed into CMem; CMem drops its oldest."""
         if self.stop:
-            new = KV(new.k.detach(), new.v.detach(), new.bias)
+            new = _stopped(new)
         if self.needs_queries:
             _asked(self, new, q)
             use = _use(q, self.slots(mem), mem.raw.n, new)
             mem = mem._replace(used=mem.used + (use.detach() if self.stop else use))
-        mem = _enter(self, mem, plain(self, new))
-        if self.stop and mem.compressed.k.requires_grad:
-            mem = mem._replace(compressed=KV(mem.compressed.k.detach(), mem.compressed.v.detach()))
-        return mem
+        return _enter(self, mem, plain(self, new), self.stop)
 
     def read(self, mem: Held, q: Float[Tensor, "*b i d"], new: KV | None = None, lse: bool = False):
         """Att(q, [CMem, Mem]), and `new`, the segment of the queries, causally behind: [*b, i, e]."""
@@ -213,46 +213,78 @@ class Compressive:
         return Hybrid.tiers(self, mem)
 
 
-def _enter(memory, mem: Held, new: KV) -> Held:
+def _enter(memory, mem: Held, new: KV, stop: bool = False) -> Held:
     """Append, evict, compress, store, drop: the order of one update, for any number of new pairs."""
-    if not memory.compressed:
-        used = None if mem.used is None else _longer(mem.used, new)[..., -memory.local :, :]
-        return mem._replace(raw=mem.raw.append(new, keep=memory.local), used=used)
-    raw = mem.raw.append(new)
+    total = mem.raw.n + new.n
+    gone = _gone(memory, total)
+    raw = mem.raw.append(new, keep=total - gone)
     used = None if mem.used is None else _longer(mem.used, new)
-    groups = _groups(memory, raw.n)
-    if not groups:
+    if not gone:
         return Held(mem.compressed, raw, used)
-    whole_groups = groups * memory.rate
-    old = raw[:whole_groups]
-    if groups > memory.compressed and not memory.needs_queries:  # would be dropped at once
-        old = old[-memory.compressed * memory.rate :]
-    made = pooled(memory.pool, old, memory.rate, None if used is None else used[..., :whole_groups, 0])
-    compressed = mem.compressed.append(made, keep=memory.compressed)
-    return Held(compressed, raw[whole_groups:], None if used is None else used[..., whole_groups:, :])
+    compressed = mem.compressed
+    if memory.compressed:
+        dropped = 0 if memory.needs_queries else max(gone - memory.compressed * memory.rate, 0)  # at once: not pooled
+        old = _between(mem.raw, new, dropped, gone)
+        made = pooled(memory.pool, old, memory.rate, None if used is None else used[..., :gone, 0])
+        compressed = compressed.append(_stopped(made) if stop else made, keep=memory.compressed)
+    return Held(compressed, raw, None if used is None else used[..., gone:, :])
 
 
-def _groups(memory, n):
-    """How many whole groups are evicted when n raw pairs (a number or a tensor) are there."""
-    over = n - memory.local
-    return (over.clamp(min=0) if isinstance(over, Tensor) else max(over, 0)) // memory.rate
+def _gone(memory, n):
+    """How many of n raw pairs (a number or a tensor) have left: whole groups; each by itself where none is stored."""
+    over = (n - memory.local).clamp(min=0) if isinstance(n, Tensor) else max(n - memory.local, 0)
+    step = memory.rate if memory.compressed else 1
+    return over // step * step
+
+
+def _between(a: KV, b: KV, start: int, end: int) -> KV:
+    """The pairs start ... end - 1 of a and, behind it, b; copied only where they come from both."""
+    if end <= a.n:
+        return a[start:end]
+    return b[start - a.n : end - a.n] if start >= a.n else join(a[start:], b[: end - a.n])
+
+
+def _stopped(kv: KV) -> KV:
+    return KV(kv.k.detach(), kv.v.detach(), None if kv.bias is None else kv.bias.detach())
 
 
 def _counted(memory, compressed: KV) -> KV:
     if not memory.count_bias or not compressed.n:
         return compressed
-    return KV(compressed.k, compressed.v, compressed.k.new_full(compressed.k.shape[:-1], math.log(memory.rate)))
+    often = compressed.k.new_full(compressed.k.shape[:-1], math.log(memory.rate))
+    return KV(compressed.k, compressed.v, often if compressed.bias is None else often + compressed.bias)
+
+
+def _causal(q: Tensor, mem: Held, new: KV) -> Tensor:
+    """Which of the slots and, behind them, `new` each query sees: all of those, and of `new` what is not after it."""
+    mem.raw.fits(new)
+    i, m = q.shape[-2], mem.compressed.n + mem.raw.n
+    if new.n != i:
+        raise ValueError(f"read: new holds {new.n} pairs, wanted one for each of the {i} queries")
+    return q.new_ones(i, m + i, dtype=torch.bool).tril(m)
+
+
+def _beside(q: Tensor, parts: list[KV], lse: bool):
+    """Att(q, parts) for one query: the scores are laid side by side, and no key or value is copied."""
+    asks("read", q, parts[0])
+    scaled = (single(q) * q.shape[-1] ** -0.5).mT
+    scores = [single(kv.k) @ scaled for kv in parts]  # [*b, n, 1]
+    scores = [s if kv.bias is None else s + kv.bias.unsqueeze(-1) for s, kv in zip(scores, parts, strict=True)]
+    scores = torch.cat(scores, -2).mT
+    weights = torch.softmax(scores, -1).split([kv.n for kv in parts], -1)
+    first, *rest = (w @ single(kv.v) for w, kv in zip(weights, parts, strict=True))
+    out = sum(rest, first).to(q.dtype)
+    return (out, torch.logsumexp(scores, -1)) if lse else out
 
 
 def _use(q: Tensor, slots: KV, raw: int, new: KV | None = None) -> Tensor:
-    """The attention that the queries [*b, i, d] together give to each of the newest `raw` slots: [*b, raw, 1]."""
-    if not raw:
-        return single(slots.k[..., :0, :1])
-    one_hot = torch.eye(slots.n, dtype=slots.k.dtype, device=slots.k.device).expand(*slots.k.shape[:-1], -1)
-    if new is not None:  # the segment itself takes its part of the attention; it is not counted
-        new = KV(new.k, one_hot.new_zeros(*new.k.shape[:-1], slots.n))
-    weights = attend(q, KV(slots.k, one_hot, slots.bias), new=new)
-    return single(weights).sum(-2)[..., slots.n - raw :, None]
+    """The attention that the queries [*b, i, d] together give to each of the newest `raw` slots: [*b, raw, 1].
+
+    A segment `new` takes its own part of the attention; it is not counted.
+    """
+    _, lse = attend(q, slots, lse=True, new=new)
+    scores = single(q) @ single(slots.k[..., slots.n - raw :, :]).mT * q.shape[-1] ** -0.5
+    return (scores - lse.unsqueeze(-1)).exp().sum(-2).unsqueeze(-1)
 
 
 def _longer(used: Tensor, new: KV) -> Tensor:
@@ -280,7 +312,7 @@ def _checked(memory) -> None:
     whole(f"{name}: local", memory.local, 1)
     whole(f"{name}: compressed", memory.compressed, 0)
     whole(f"{name}: rate", memory.rate, 1)
-    if not callable(memory.pool):
+    if not callable(memory.pool) or isinstance(memory.pool, type):
         raise ValueError(f"{name}: pool must be a function pool(old, rate) such as MeanPool(), got {memory.pool!r}")
     made_for = getattr(memory.pool, "rate", memory.rate)
     if made_for != memory.rate:

@@ -182,20 +182,17 @@ def _tracked(*tensors: Tensor) -> bool:
     return any(x.requires_grad or is_functorch_wrapped_tensor(x) for x in tensors)
 
 
-def _join_bias(a: KV, b: KV) -> Tensor | None:
-    if a.bias is None and b.bias is None:
+def _join_bias(*parts: KV) -> Tensor | None:
+    if all(x.bias is None for x in parts):
         return None
-    parts = [x.k.new_zeros(x.k.shape[:-1]) if x.bias is None else x.bias for x in (a, b)]
-    return torch.cat(parts, -1)
+    return torch.cat([x.k.new_zeros(x.k.shape[:-1]) if x.bias is None else x.bias for x in parts], -1)
 
 
 def join(*parts: KV) -> KV:
     """The pairs of all parts in one KV, in that order (copied)."""
-    first, *rest = parts
-    for part in rest:
-        first.fits(part)
-        first = KV(torch.cat([first.k, part.k], -2), torch.cat([first.v, part.v], -2), _join_bias(first, part))
-    return first
+    for part in parts[1:]:
+        parts[0].fits(part)
+    return KV(torch.cat([x.k for x in parts], -2), torch.cat([x.v for x in parts], -2), _join_bias(*parts))
 
 
 def attend(q: Float[Tensor, "*b i d"], kv: KV, lse: bool = False, new: KV | None = None, mask: Tensor | None = None):
