@@ -32,15 +32,16 @@ def moment(
 
 
 def film(recipes, tokens, views=None, events=None, title: str = "", alt: str | None = None,
-         names: tuple[str, ...] | None = None, tiers: dict | None = None) -> go.Figure:  # fmt: skip
+         names: tuple[str, ...] | None = None, tiers: dict | None = None, at=None) -> go.Figure:  # fmt: skip
     """All steps as a film with a slider and buttons; it plays without a kernel.
 
     recipes: one [slots, tokens] a step; tokens: their labels; views: [queries, tokens], row t shown at step t;
     events: a sentence a step (default: who enters, who leaves); alt: the sentence beneath;
     names: of the panels, where what is given are no recipes (shares of the influence, say);
-    tiers: {name: how many of the slots it has at each step}, oldest first: each stands in a frame of its own.
+    tiers: {name: how many of the slots it has at each step}, oldest first: each stands in a frame of its own;
+    at: the newest token at each step (default: equal parts of the text); views then have a row a step.
     """
-    play = Play(recipes, tokens, views, names, tiers)
+    play = Play(recipes, tokens, views, names, tiers, at)
     said = list(events) if events is not None else [play.event(t) for t in range(play.steps)]
     fig = play.dressed(0, title, alt or play.story(), 104)
     which = list(range(len(fig.data)))
@@ -79,16 +80,20 @@ def _buttons() -> dict:
 class Play:
     """The given arrays, and what of them stands in which panel at which step."""
 
-    def __init__(self, recipes, tokens, views=None, names=None, tiers=None):
+    def __init__(self, recipes, tokens, views=None, names=None, tiers=None, at=None):
         self.labels = [ink.label(t) for t in tokens]
         n = len(self.labels)
         self.recipes = [ink.matrix(r, f"recipes[{t}]", n) for t, r in enumerate(recipes)]
         self.views = None if views is None else ink.matrix(views, "views", n)
         self.steps, self.colors, self.names = len(self.recipes), ink.token_colors(n), names
-        if not n or not self.steps or self.steps > n:
+        self.at = None if at is None else [int(t) for t in at]
+        if self.at is not None and (len(self.at) != self.steps or not all(0 <= t < n for t in self.at)):
+            raise ValueError(f"at must name one of the {n} tokens for each of the {self.steps} steps, got {self.at}")
+        if not n or not self.steps or (self.steps > n and self.at is None):
             raise ValueError(f"a film needs 1 to {n} recipes for {n} tokens, got {self.steps}")
-        if self.views is not None and len(self.views) != n:
-            raise ValueError(f"views must have a row for each of the {n} tokens, got shape {list(self.views.shape)}")
+        rows, what = (n, "tokens") if self.at is None else (self.steps, "steps")
+        if self.views is not None and len(self.views) != rows:
+            raise ValueError(f"views must have a row for each of the {rows} {what}, got shape {list(self.views.shape)}")
         self.stride = -(-n // self.steps)  # tokens a step: several where a memory reads by segments
         parts = max(np.count_nonzero(r) for r in self.recipes)
         self.boxed = parts <= 4 * n and all(r.min(initial=0) >= 0 for r in self.recipes)
@@ -124,7 +129,7 @@ class Play:
 
     def now(self, t: int) -> int:
         """The newest token at step t."""
-        return min(len(self.labels), (t + 1) * self.stride) - 1
+        return min(len(self.labels), (t + 1) * self.stride) - 1 if self.at is None else self.at[t]
 
     def held(self, t: int) -> np.ndarray:
         """Of which tokens something is left after step t."""
@@ -228,7 +233,7 @@ class Play:
         slots = self._boxes(t) if self.boxed else {"type": "heatmap", "z": self._levels(t)}
         moving = [self._text(t), slots, {"type": "scatter", "x": [self.now(t)]}]
         if self.views is not None:
-            row = self.views[self.now(t)]
+            row = self.views[self.now(t) if self.at is None else t]
             moving.append({"type": "bar", "y": [float(f"{w:.4g}") if w else 0 for w in row]})
         return moving
 

@@ -117,12 +117,23 @@ def _dye(model, tokens: Tensor, span: tuple[int, int]) -> tuple[Tensor | None, T
         dyed = KV(kv.k, mark.expand(*kv.k.shape[:-1], 1))
         slots = [memory.slots(mem).v for mem, _ in walk(memory, q, dyed)]
         if getattr(memory, "softmax", True):
-            held.append(torch.stack([v.sum((-2, -1)).mean() for v in slots]) / (span[1] - span[0]))
+            sums = torch.stack([v.sum((-2, -1)).mean() for v in slots])
+            held.append(_byte_by_byte(sums, mark[:, 0], getattr(memory, "segment", None)) / (span[1] - span[0]))
         else:
             long = torch.stack([v.norm(dim=(-2, -1)).mean() for v in slots])
             held.append(long / long[span[1] - 1])
         seen.append(attend_all(memory, q, dyed).mean((0, 1, 3)))
     return torch.stack(held), torch.stack(seen)
+
+
+def _byte_by_byte(sums: Tensor, mark: Tensor, segment: int | None) -> Tensor:
+    """The dye after each byte, from that of each state: within a segment its own bytes stand beside the old state."""
+    if segment is None:
+        return sums
+    before = torch.cat([sums.new_zeros(1), sums])[: len(sums)].repeat_interleave(segment)[: len(mark)]
+    held = before + torch.cat([part.cumsum(0) for part in mark.split(segment)])
+    held[segment - 1 :: segment] = sums[: len(mark) // segment]  # a full segment has moved the queues
+    return held
 
 
 @torch.no_grad()

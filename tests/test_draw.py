@@ -119,6 +119,13 @@ def tiers(memory, k) -> dict[str, list[int]]:
     return {name: [getattr(one, name).n for one in held] for name in held[0]._fields}
 
 
+def test_a_film_may_have_several_steps_a_token():
+    views = torch.tensor([[0.0, 0.0], [0.25, 0.75], [1.0, 0.0]])
+    fig = draw.film([torch.eye(2)[:1], torch.eye(2), torch.eye(2)], "ab", views, at=[0, 1, 1])
+    assert [frame.data[2].x[0] for frame in fig.frames] == [0, 1, 1]
+    assert [list(frame.data[3].y) for frame in fig.frames] == [[0, 0], [0.25, 0.75], [1.0, 0]]
+
+
 def test_tiers_stand_in_frames_of_their_own_and_slots_within_them():
     memory, k = Hybrid(2, 2, 2), K[:9]
     fig = draw.film(recipe(memory, k), TEXT[:9], tiers=tiers(memory, k))
@@ -279,6 +286,8 @@ def test_text_is_never_read_as_markup():
         (lambda: draw.film([torch.eye(2)] * 2, "ab", tiers={"a": [1]}), "the slots of each of the 2 steps"),
         (lambda: draw.film([torch.eye(2)] * 2, "ab", tiers={"a": [1, 2], "b": [1, 1]}), r"step 1 .*\[2, 1\] slots"),
         (lambda: draw.film([-torch.eye(2)] * 2, "ab", tiers={"a": [2, 2]}), "only where slots are boxes"),
+        (lambda: draw.film([torch.eye(2)] * 2, "ab", at=[0, 2]), r"one of the 2 tokens for each of the 2 steps, got"),
+        (lambda: draw.film([torch.eye(2)] * 3, "ab", torch.eye(2), at=[0, 1, 1]), "a row for each of the 3 steps"),
     ],
 )
 def test_arrays_that_do_not_fit_are_named(wrong, named):

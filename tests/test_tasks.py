@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from memlib import (
+    Compressive,
     CumulativeAverage,
     DeltaRule,
     ExponentialAverage,
@@ -163,3 +164,15 @@ def test_the_dye_of_a_matrix_is_its_length_against_that_when_the_fact_was_read(m
     behind = slice(added.fact_span[1], None)
     assert (added.recipe_dye[:, behind] - 1).abs().max() < 1e-3  # nothing is ever taken away
     assert corrected.recipe_dye[:, -1].max() < 0.9 and corrected.recipe_dye[:, behind].diff().max() < 1e-3
+
+
+def test_the_dye_of_a_segment_memory_moves_where_a_segment_ends(model):
+    seen = tasks.one_fact(Compressive(64, 16, 4), 200, 2, model)
+    start, end = seen.fact_span
+    held = seen.recipe_dye
+    assert held.shape == seen.view_dye.shape == (model.config.layers, len(seen.text.encode()))
+    assert held[:, :start].max() == 0 and (held[:, end - 1] == 1).all()  # the open segment counts, and Mem behind it
+    steps = held[:, end:].diff().abs().amax(0).nonzero()[:, 0] + end + 1
+    assert len(steps) and not ((steps + 1) % 64).any() and held[:, -1].max() < 0.5
+    raw = tasks.one_fact(Compressive(512, 0, 1, segment=50), 60, 2, model)
+    assert (raw.recipe_dye[:, raw.fact_span[1] - 1 :] == 1).all()
