@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from memlib.compress import MeanPool, pooled
-from memlib.kv import KV, asks, attend, join, plain, single, whole
+from memlib.kv import KV, asks, attend, causal, join, plain, single, whole
 
 BLOCK = 128  # queries handled at once by attend_all
 SMALL = 1 << 17  # numbers in the raw keys up to which one query is read quicker from a copy of all pairs in one piece
@@ -106,7 +106,7 @@ class Hybrid:
         parts, mask = [_counted(self, mem.compressed), mem.raw], None
         if new is not None:
             parts.append(new)
-            mask = _causal(q, mem, new)
+            mask = causal(q, mem.compressed.n + mem.raw.n, new)
         if q.shape[-2] == 1 and mem.raw.k.numel() > SMALL:
             return _beside(q, parts, lse)
         return attend(q, join(*parts), lse, mask=mask)
@@ -255,18 +255,10 @@ def _counted(memory, compressed: KV) -> KV:
     return KV(compressed.k, compressed.v, often if compressed.bias is None else often + compressed.bias)
 
 
-def _causal(q: Tensor, mem: Held, new: KV) -> Tensor:
-    """Which of the slots and, behind them, `new` each query sees: all of those, and of `new` what is not after it."""
-    mem.raw.fits(new)
-    i, m = q.shape[-2], mem.compressed.n + mem.raw.n
-    if new.n != i:
-        raise ValueError(f"read: new holds {new.n} pairs, wanted one for each of the {i} queries")
-    return q.new_ones(i, m + i, dtype=torch.bool).tril(m)
-
-
 def _beside(q: Tensor, parts: list[KV], lse: bool):
     """Att(q, parts) for one query: the scores are laid side by side, and no key or value is copied."""
     asks("read", q, parts[0])
+    parts[0].fits(parts[-1])
     scaled = (single(q) * q.shape[-1] ** -0.5).mT
     scores = [single(kv.k) @ scaled for kv in parts]  # [*b, n, 1]
     scores = [s if kv.bias is None else s + kv.bias.unsqueeze(-1) for s, kv in zip(scores, parts, strict=True)]
@@ -317,3 +309,6 @@ def _checked(memory) -> None:
     made_for = getattr(memory.pool, "rate", memory.rate)
     if made_for != memory.rate:
         raise ValueError(f"{name}: rate is {memory.rate}, but the pool was made for rate {made_for}")
+    for flag in ("count_bias", "stop"):
+        if not isinstance(getattr(memory, flag, True), bool):
+            raise ValueError(f"{name}: {flag} must be True or False, got {getattr(memory, flag)!r}")

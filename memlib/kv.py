@@ -199,7 +199,7 @@ def attend(q: Float[Tensor, "*b i d"], kv: KV, lse: bool = False, new: KV | None
     """Att(q, kv), equation (1).
 
     q: [*b, i, d]. Returns [*b, i, e]; with `lse` also the log-sum-exp of the scores [*b, i], by which
-    parts are merged. `new`: pairs of the same i tokens as the queries, seen causally behind kv.
+    parts are merged. `new`: pairs of the same tokens as the queries, or of earlier ones too, seen causally behind kv.
     `mask`: booleans [i, n] or [*b, i, n], True where a query may look at kv. A query with nothing to read
     receives 0, with lse -inf. In bfloat16 and float16 it is computed, and the lse given, in float32.
     Raises ValueError where q, new or mask do not fit the keys, TypeError where mask is not of booleans.
@@ -229,12 +229,18 @@ def attend(q: Float[Tensor, "*b i d"], kv: KV, lse: bool = False, new: KV | None
 
 
 def _behind(q: Tensor, kv: KV, new: KV, mask: Tensor | None) -> tuple[KV, Tensor]:
+    sees = causal(q, kv.n, new)
+    if mask is not None:
+        sees = torch.cat([mask, sees[:, kv.n :].expand(*mask.shape[:-1], new.n)], -1)
+    return join(kv, new), sees
+
+
+def causal(q: Tensor, n: int, new: KV) -> Tensor:
+    """Which of n pairs and, behind them, `new` the queries of the newest tokens see: booleans [i, n + new.n]."""
     i = q.shape[-2]
-    if new.n != i:
+    if new.n < i:
         raise ValueError(f"attend: new holds {new.n} pairs, wanted one for each of the {i} queries")
-    causal = q.new_ones(i, i, dtype=torch.bool).tril()
-    before = q.new_ones(i, kv.n, dtype=torch.bool) if mask is None else mask
-    return join(kv, new), torch.cat([before, causal.expand(*before.shape[:-2], i, i)], -1)
+    return q.new_ones(i, n + new.n, dtype=torch.bool).tril(n + new.n - i)
 
 
 def _fused(q: Tensor, kv: KV, mask: Tensor | None) -> Tensor:

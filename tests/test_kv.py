@@ -180,6 +180,13 @@ def test_a_mask_hides_pairs_behind_which_new_ones_stand():
     close(attend(q, kv, new=new, mask=mask), attend(q, kv[2:3], new=new))
 
 
+def test_queries_of_the_newest_of_the_new_pairs_alone_read_what_they_read_among_all():
+    q, kv, new = queries(5), pairs(4), pairs(5, seed=1)
+    want = attend(q, kv, new=new)
+    for i in (1, 2, 5):
+        close(attend(q[-i:], kv, new=new), want[-i:])
+
+
 @pytest.mark.parametrize("dtype, tol", [(torch.bfloat16, 5e-3), (torch.float16, 1e-3)])
 def test_half_precision_is_read_as_precisely_by_one_query_as_by_many(dtype, tol):
     q, kv = queries(20, d=64).to(dtype), pairs(500, d=64)
@@ -208,7 +215,7 @@ def test_half_precision_is_read_as_precisely_by_one_query_as_by_many(dtype, tol)
         (lambda: pairs(3)[::2], TypeError, "slice"),
         (lambda: pairs(3)[1], TypeError, "slice"),
         (lambda: attend(queries(2, d=5), pairs(3)), ValueError, "q must be"),
-        (lambda: attend(queries(2), pairs(3), new=pairs(3)), ValueError, "new holds 3 pairs"),
+        (lambda: attend(queries(4), pairs(3), new=pairs(3)), ValueError, "new holds 3 pairs"),
         (lambda: attend(queries(2).float(), pairs(3)), ValueError, "q must be"),
         (lambda: attend(queries(2), pairs(3), mask=torch.ones(2, 3)), TypeError, "mask must be of booleans"),
         (lambda: pairs(3).append(pairs(1), keep=-1), ValueError, "append: keep must be"),

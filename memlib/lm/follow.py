@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from memlib.kv import KV, join
+from memlib.kv import KV
 from memlib.replay import attend_all, walk, whole_form
 
 
@@ -36,8 +36,7 @@ def follow(memory, state, q: Tensor, kv: KV):
         return _segments(memory, state, q, kv)
     if whole_form(memory) is not None and getattr(memory, "chunkable", False) and kv.n > 1:
         out = attend_all(memory, q, kv, state)
-        return (memory.update(state, kv, q) if getattr(memory, "needs_queries", False)
-                else memory.update(state, kv)), out  # fmt: skip
+        return memory.update(state, kv, q) if _asks(memory) else memory.update(state, kv), out
     outs = []
     for mem, out in walk(memory, q, kv, state):
         state = mem
@@ -49,14 +48,20 @@ def _segments(memory, state: Open, q: Tensor, kv: KV):
     outs, t = [], 0
     while t < kv.n:
         n = min(memory.segment - state.kv.n, kv.n - t)
-        open_q = torch.cat([state.q, q[..., t : t + n, :]], -2)
-        open_kv = join(state.kv, kv[t : t + n])
-        ((mem, out),) = walk(memory, open_q, open_kv, state.mem)
-        outs.append(out[..., -n:, :])
-        full = open_kv.n == memory.segment
-        state = Open(mem, open_q[..., :0, :], open_kv.empty()) if full else Open(state.mem, open_q, open_kv)
+        q_t, new = torch.cat([state.q, q[..., t : t + n, :]], -2), state.kv.append(kv[t : t + n])
+        late = q_t[..., -n:, :] if getattr(memory, "softmax", False) else q_t  # others may want a query for each pair
+        outs.append(memory.read(state.mem, late, new=new)[..., -n:, :])
+        if new.n < memory.segment:
+            state = Open(state.mem, q_t, new)
+        else:
+            mem = memory.update(state.mem, new, q_t) if _asks(memory) else memory.update(state.mem, new)
+            state = Open(mem, q_t.new_zeros(*q_t.shape[:-2], 0, q_t.shape[-1]), new.empty())  # a view keeps a graph
         t += n
     return state, torch.cat(outs, -2)
+
+
+def _asks(memory) -> bool:
+    return getattr(memory, "needs_queries", False)
 
 
 def _map(memory, fn):
