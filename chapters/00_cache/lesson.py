@@ -11,7 +11,7 @@
 # | three weeks | the core chapters with their exercises | about sixteen hours |
 # | a term | everything | about thirty hours |
 #
-# Chapters 00 and 01 are here now; the others follow. You need Python and matrix multiplication, no GPU.
+# The table in the README says which chapters are here; the others follow. You need Python and matrix multiplication, no GPU.
 #
 # **After this chapter you can** compute attention by hand, say what a key-value pair is and what the memory
 # (*Mem*) of standard attention is, name what a cache costs in bytes and in work per token, and place a method on
@@ -51,7 +51,8 @@ widgets.one_fact(Full(), model)
 #
 # Now move *bytes between* far to the right. The orange line stays at 100 %, all of the fact is in the cache, and
 # yet the answer becomes wrong: **having is not finding**. This small model finds nineteen facts of twenty over 128
-# bytes, and fewer and fewer beyond; below is what was measured on facts it had never been trained on.
+# bytes, and fewer and fewer beyond; below is what was measured on facts it had never been trained on. (In the code
+# `recipe_dye` is the orange line, how much of the fact is **stored**; `view_dye` is how much each byte **receives**.)
 
 # %%
 door = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
@@ -268,11 +269,13 @@ display(
         "Bytes are proportional to tokens. It is the work over the whole text that grows four times.",
     ),
     widgets.quiz(
-        "A phone assistant must listen for ever with 1 MB of state. Which family?",
-        ["efficient attention", "internal memory", "neither: it is impossible"],
-        1,
-        "Only a state of fixed size has a bound in bytes for an endless stream. What it forgets is the question of "
-        "the next chapters.",
+        "A phone assistant must listen for ever with 1 MB of state. Its maker proposes to compute attention over all it "
+        "has heard by very fast code. What happens?",
+        ["fast code keeps it within 1 MB", "it outgrows 1 MB; sparse attention over the same cache would not",
+         "it outgrows 1 MB; an internal memory would not"],
+        2,
+        "Fast code and sparse attention change what is computed; the pairs are kept all the same. Only a state of fixed "
+        "size has a bound for an endless stream. What it forgets is the question of the next chapters.",
     ),
 )
 
