@@ -1,17 +1,39 @@
 """What a class's own edition draws: task -> what stands in the place of what (memlib/course/edition.py says how)."""
 
+from memlib.course.edition import word
+
 
 def by_hand(pick):
-    x, z = pick([4, 6, 2, 8], [6, 3, 1, 5], [10, 1, 4, 2]), pick(0.3, 0.4, 0.1)
+    """What stays of the old state, in words and numbers; how many are folded at once."""
+    per, tex, cut, fall, stays, streams = pick(
+        (2, r"\tfrac12", "halved", "Halve", "halve", ((4, 10, 0, 8), (12, 2, 6, 0), (6, 3, 1, 5))),
+        (5, r"\tfrac15", "cut to a fifth", "Take a fifth of", "take a fifth", ((10, 3, 0, 4), (5, 9, 8, 0))),
+        (10, r"\tfrac1{10}", "cut to a tenth", "Take a tenth of", "take a tenth", ((20, 8, 0, 5), (10, 9, 5, 0))),
+    )
+    stream, many = pick(*streams), pick(3, 4)
+    h, n, z = pick((-1, 1, 0.3), (1, -1, 0.7), (-1, 0.5, 0.2), (0.5, -1, 0.4))
     held, after = 0, []
-    for one in x:
-        held = held / 2 + one
+    for one in stream:
+        held = held / per + one
         after.append(held)
+    weights = ["1", *(f"1 / {per**i}" for i in range(1, many))]
     return {
-        "**8, 2, 0, 6**": f"**{', '.join(map(str, x))}**",
-        "$z=0.2$": f"$z={z}$",
-        "after_each = [8, 6, 3, 7.5]": f"after_each = [{', '.join(f'{a:g}' for a in after)}]",
-        "new_h = -0.6": f"new_h = {2 * z - 1:.1f}",
+        r"\mathrm{Mem}=\tfrac12\mathrm{Mem}_{pre}+x": rf"\mathrm{{Mem}}={tex}\mathrm{{Mem}}_{{pre}}+x",
+        "after 4\nand 10": f"after {2 * per}\nand 3",
+        r"$\tfrac12\cdot4+10=12$": rf"${tex}\cdot{2 * per}+3=5$",
+        "**8, 2, 0, 6**": f"**{', '.join(map(str, stream))}**",
+        "fold four numbers": f"fold {word(many)} numbers",
+        "the\nfour numbers": f"the\n{word(many)} numbers",
+        "$h=1$, $n=-1$, and the gate $z=0.2$": f"$h={h}$, $n={n}$, and the gate $z={z}$",
+        "Halve what was there": f"{fall} what was there",
+        "halved": cut,
+        "The states: halve, then add.": f"The states: {stays}, then add.",
+        "when the fourth number is in": f"when the {'third' if many == 3 else 'fourth'} number is in",
+        "[8, 6, 3, 7.5]": f"[{', '.join(f'{one:g}' for one in after)}]",
+        "old_weight = 1 / 16": f"old_weight = 1 / {per**many}",
+        "[1 / 8, 1 / 4, 1 / 2, 1]": f"[{', '.join(reversed(weights))}]",
+        "weights of the four": f"weights of the {word(many)}",
+        "new_h = -0.6": f"new_h = {z * h + (1 - z) * n:.4g}",
     }
 
 
@@ -38,39 +60,60 @@ def order(pick):
 
 
 def two_speeds(pick):
-    return {
+    """Whether the rates are given or what stays, and which slot is the fast one: not both as in the public one."""
+    stays, turned = pick((True, False), (False, True), (True, True))
+    first, second = ("fast", "slow") if turned else ("slow", "fast")
+    column = f"[[self.{first}], [self.{second}]]"
+    changes = {
         "TwoSpeeds": pick("TwoRates", "TwoPaces", "TwoClocks", "FastAndSlow"),
-        "slot 0 is an exponential average of the `slow` rate, slot 1 one of the `fast` rate": (
-            "slot 0 is an exponential average of the `fast` rate, slot 1 one of the `slow` rate"
+        "[[self.slow], [self.fast]]": column,
+        "slot 0 is an exponential average of the `slow` rate, slot 1 one of the `fast` rate.": (
+            f"slot 0 is an exponential average of the `{first}` rate, slot 1 one of the `{second}` rate."
         ),
-        "`[[0.75, 0.25], [0.5, 0.5]]`": "`[[0.5, 0.5], [0.75, 0.25]]`",
-        "[[self.slow], [self.fast]]": "[[self.fast], [self.slow]]",
+        "[[0.75, 0.25], [0.5, 0.5]]": "[[0.5, 0.5], [0.75, 0.25]]" if turned else "[[0.75, 0.25], [0.5, 0.5]]",
+    }
+    if not stays:
+        return changes
+    return changes | {
+        "slot 0 is an exponential average of the `slow` rate, slot 1 one of the `fast` rate.": (
+            f"slot 0 is a {first} exponential average, slot 1 a {second} one. `slow` and `fast` say\n"
+            "which share of the old slot STAYS when a pair comes; the rest is the new pair's."
+        ),
+        "With slow = ¼ and fast = ½": "With slow = ¾ and fast = ½",
+        "rates": "stays",
+        "(1 - rates) * old + rates * pair": "stays * old + (1 - stays) * pair",
+        "(1 - rates) * old.k + rates * pair.k": "stays * old.k + (1 - stays) * pair.k",
+        "(1 - rates) * old.v + rates * pair.v": "stays * old.v + (1 - stays) * pair.v",
+        "each fades at its own rate": "each fades at its own pace",
+        'number(1, 5, name="slow")': 'number(18, 22, name="slow")',
+        'number(9, 17, name="fast")': 'number(6, 14, name="fast")',
     }
 
 
 def sort(pick):
-    largest, median = "largest_value_so_far", "median_of_all_so_far"
-    old, new, basket, hint, said = pick(
-        (median, "sum_of_all_so_far", "folds", MEDIAN, "To a sum the next number is added; nothing has to be undone."),
-        (largest, "largest_of_the_last_64", "raw", MAXIMUM,
-         "To take a pair out of a mean one must still have it. A maximum that forgets must have the second largest ready."),
-        (median, "every_second_pair_so_far", "grows", MEDIAN, "Half of something that grows without limit."),
-        (largest, "difference_of_the_last_two", "raw", MAXIMUM,
-         "To take a pair out of a mean one must still have it. A difference needs the pair before the new one."),
-    )  # fmt: skip
-    was = "folds" if old == largest else "grows"
-    return {
-        old: new,
-        f'{old} = "{was}"': f'{new} = "{basket}"',
-        f'"{old.replace("_", " ")}"': f'"{new.replace("_", " ")}"',
-        hint: said,
+    """Two of the eight are others, with the hints that speak of them."""
+    largest = pick(
+        ("largest_of_the_last_64", "raw", "A maximum that forgets must have the second largest ready."),
+        ("difference_of_the_last_two", "raw", "A difference needs the pair before the new one as it came."),
+        ("sum_of_all_so_far", "folds", "To a sum the next number is added; nothing has to be undone."),
+    )
+    median = pick(
+        ("every_second_pair_so_far", "grows", "Half of something that grows without limit grows without limit."),
+        ("all_different_values_so_far", "grows", "Whether a number is new can only be told beside all that came."),
+        ("first_and_last_so_far", "folds", "A first number stays the first, whatever comes."),
+    )
+    changes = {
+        "To take a larger one into a maximum one need not.": largest[2],
+        "Two pasts may have the same median, and with one more number different ones.": median[2],
     }
-
-
-MEDIAN = "Two pasts may have the same median, and with one more number different ones."
-MAXIMUM = (
-    "To take a pair out of a mean one must still have it. To take a larger one into a maximum one need not."
-)
+    public = ("largest_value_so_far", "folds"), ("median_of_all_so_far", "grows")
+    for (old, was), (new, basket, _) in zip(public, (largest, median), strict=True):
+        changes |= {
+            old: new,
+            f'{old} = "{was}"': f'{new} = "{basket}"',
+            f'"{old.replace("_", " ")}"': f'"{new.replace("_", " ")}"',
+        }
+    return changes
 
 
 def together(pick):
@@ -92,28 +135,75 @@ def together(pick):
 
 def bug(pick):
     changes = {"LeakyReset": pick("DrippingSum", "ResettingSum", "LeakySum")}
-    if pick(True, False):
+    below = pick(True, False)
+    if below:
         changes |= {
             "begins with a number **above 0**": "begins with a number **below 0**",
             "pair.k[0, 0] > 0": "pair.k[0, 0] < 0",
-            "new.k[0, 0] > 0": "new.k[0, 0] < 0",
             "[[-1.0], [-1], [-1], [1], [-1], [-1], [-1]]": "[[1.0], [1], [1], [-1], [1], [1], [1]]",
+        }
+    sign = "<" if below else ">"
+    changes["new.k[0, 0] > 0"] = f"new.k[0, 0] {sign} 0"
+    planted = pick("as it is", "last key, value", "any key")
+    if planted == "last key, value":
+        changes |= {
+            "# for t in range(new.n - 1, -1, -1):": "# for t in range(new.n):",
+            "new.k[0, 0] > 0": f"new.k[-1, 0] {sign} 0",
+            "#         mem.v.mul_(1 - self.leak).add_(pair.v)": "#         mem.v.add_(pair.v).mul_(1 - self.leak)",
+            "Token by\ntoken it nearly works. Three things are wrong: two show in segments, one in the states of earlier "
+            "steps.": "Three\nthings are wrong: one shows at every step, one in segments, one in the states of earlier steps.",
+            "In which order are the pairs of a segment taken? Which of their keys is looked at?": (
+                "Does a value leak already when it comes? Which key of a segment is looked at?"
+            ),
+        }
+    if planted == "any key":
+        changes |= {
+            "new.k[0, 0] > 0": f"(new.k[:, 0] {sign} 0).any()",
+            "#         mem.k.mul_(1 - self.leak).add_(pair.k)": (
+                "#         mem = KV((1 - self.leak) * mem.k + pair.k, (1 - self.leak) * mem.v + pair.v)"
+            ),
+            "        #         mem.v.mul_(1 - self.leak).add_(pair.v)\n": "",
+            "Token by\ntoken it nearly works. Three things are wrong: two show in segments, one in the states of earlier "
+            "steps.": "Token by\ntoken it works. Two things are wrong, and both show in segments.",
+            "Methods that end in <code>_</code> write into the tensor itself, here into the state that was given.": (
+                "A reset concerns one pair: only its own key, <code>pair.k[0, 0]</code>, says whether it resets."
+            ),
+            "Keep the state of step 0: is it still the same after step 1? Then follow": "Do tokens 0 and 1 at once "
+            "leave the state that they leave one by one? Then follow",
         }
     return changes
 
 
 def lost(pick):
+    """Other letters, and the two averages and the capital elsewhere."""
+    size, at, stream = pick((3, 1, "c A b d e f"), (3, 2, "c a B d e f"), (2, 1, "c A b d e f"), (2, 3, "c a b D e f"))
+    others = ["0.02", "0.01", "0.03", "0.02", "0.04"]
     rows = {
         "cumulative": "0.17  0.17  0.17  0.17  0.17  0.17",
         "moving": "0.00  0.00  0.00  0.00  0.50  0.50",
         "network": "0.02  0.01  0.88  0.03  0.02  0.04",
         "exponential": "0.03  0.03  0.06  0.13  0.25  0.50",
     }
+    drawn = rows | {"network": "  ".join([*others[:at], "0.88", *others[at:]])}
+    if size == 3:
+        drawn["moving"] = "0.00  0.00  0.00  0.33  0.33  0.33"
     old = list(rows)
-    new = pick(("moving", "network", "exponential", "cumulative"), ("exponential", "cumulative", "moving", "network"),
-               ("network", "exponential", "cumulative", "moving"), ("exponential", "network", "moving", "cumulative"))  # fmt: skip
-    changes = {rows[a]: rows[b] for a, b in zip(old, new, strict=True)}
-    return changes | {f'{a} = "{was}"': f'{a} = "{"WXYZ"[new.index(a)]}"' for a, was in zip(old, "WXYZ", strict=True)}
+    new = pick(
+        ("moving", "network", "exponential", "cumulative"),
+        ("exponential", "cumulative", "moving", "network"),
+        ("network", "exponential", "cumulative", "moving"),
+        ("exponential", "network", "moving", "cumulative"),
+    )
+    changes = {rows[a]: drawn[b] for a, b in zip(old, new, strict=True)}
+    changes |= {f'{a} = "{was}"': f'{a} = "{"WXYZ"[new.index(a)]}"' for a, was in zip(old, "WXYZ", strict=True)}
+    return changes | {
+        "`c a B d e f`: a capital at token 2": f"`{stream}`: a capital at token {at}",
+        "a **moving** average of two": f"a **moving** average of {word(size)}",
+        "two alike and zeros": f"{word(size)} alike and zeros",
+        "too old for an average of two": f"too old for an average of {word(size)}",
+        "moving_gives_up = 4": f"moving_gives_up = {6 - size}",
+        "network_gives_up = 2": f"network_gives_up = {at}",
+    }
 
 
 def choose(pick):
@@ -148,20 +238,27 @@ def choose(pick):
 
 
 def design(pick):
-    most = pick(10, 12, 20)
+    """Another alphabet and another limit; what goes into `fold` and what `tell` gives stand in another order."""
+    letters, most = pick((6, 8), (7, 10), (10, 12), (12, 20))
     return {
+        "letters 0 to 7": f"letters 0 to {letters - 1}",
         "at most 16 numbers": f"at most {most} numbers",
         "64 bytes": f"{4 * most} bytes",
         "state.numel() <= 16": f"state.numel() <= {most}",
+        "torch.zeros(9)": f"torch.zeros({letters + 1})",
+        "state[8] = letter": f"state[{letters}] = letter",
+        "state[:8] *= 0.92": f"state[:{letters}] *= 0.92",
+        "torch.randint(8, (4,)": f"torch.randint({letters}, (4,)",
+        "torch.randint(8, (600,)": f"torch.randint({letters}, (600,)",
         "fold(state, letter, capital)": "fold(letter, capital, state)",
         "fold(state.detach().clone(), letter, capital)": "fold(letter, capital, state.detach().clone())",
         "(newest capital, favourite)": "(favourite, newest capital)",
-        "return int(state[8]), int(state[:8].argmax())": "return int(state[:8].argmax()), int(state[8])",
+        "return int(state[8]), int(state[:8].argmax())": (
+            f"return int(state[:{letters}].argmax()), int(state[{letters}])"
+        ),
         "told[0]": "told[1]",
         "told[1]": "told[0]",
     }
 
 
-DRAWS = {
-    one.__name__: one for one in (by_hand, order, two_speeds, sort, together, bug, lost, choose, design)
-}
+DRAWS = {one.__name__: one for one in (by_hand, order, two_speeds, sort, together, bug, lost, choose, design)}
