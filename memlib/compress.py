@@ -38,6 +38,10 @@ class MeanPool:
     linear_in_values = convex = True
     needs_queries = False
 
+    def __post_init__(self):
+        if not isinstance(self.rescale, bool):
+            raise ValueError(f"MeanPool: rescale must be True or False, got {self.rescale!r}")
+
     def __call__(self, old: KV, rate: int, used: Tensor | None = None) -> KV:
         """[*b, n, .] -> [*b, n / rate, .]. Raises ValueError where rate does not divide n."""
         k, v = (single(x).mean(-2) for x in _groups(old, rate))
@@ -67,7 +71,7 @@ class MostUsed:
     def __call__(self, old: KV, rate: int, used: Float[Tensor, "*b n"] | None = None) -> KV:
         """[*b, n, .] -> [*b, n / rate, .]. Raises ValueError where rate does not divide n, or without `used`."""
         _groups(old, rate)
-        if used is None or used.shape != old.k.shape[:-1]:
+        if not isinstance(used, Tensor) or used.shape != old.k.shape[:-1]:
             wanted = list(old.k.shape[:-1])
             raise ValueError(f"MostUsed: used must be the attention received, {wanted}, got {kind(used)}")
         order = used.argsort(dim=-1, descending=True, stable=True)[..., : old.n // rate]
@@ -148,6 +152,9 @@ class Unpool(nn.Module):
         dtype = _made_for(self, new)
         made = (one(x.to(dtype)) for one, x in ((self.k, new.k), (self.v, new.v)))
         return KV(*(x.unflatten(-1, (self.rate, -1)).flatten(-3, -2).to(new.k.dtype) for x in made))
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate}, widths={self.widths}"
 
 
 def auto_encoding(pool, back: nn.Module, old: KV, rate: int) -> Tensor:
