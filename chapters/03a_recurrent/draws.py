@@ -151,7 +151,7 @@ def bug(pick):
             "new.k[0, 0] > 0": f"new.k[-1, 0] {sign} 0",
             "#         mem.v.mul_(1 - self.leak).add_(pair.v)": "#         mem.v.add_(pair.v).mul_(1 - self.leak)",
             "Token by\ntoken it nearly works. Three things are wrong: two show in segments, one in the states of earlier "
-            "steps.": "Three\nthings are wrong: one shows at every step, one in segments, one in the states of earlier steps.",
+            "steps.": "Three\nthings are wrong: one shows from the second step on, one in segments, one in the states of earlier steps.",
             "In which order are the pairs of a segment taken? Which of their keys is looked at?": (
                 "Does a value leak already when it comes? Which key of a segment is looked at?"
             ),
