@@ -1,0 +1,714 @@
+# %% [markdown]
+# # 04 · Keep the newest, compress the rest
+#
+# **After this chapter you can** write down both tiers of a hybrid cache after any step, and what waits between them;
+# put the events of one update in order; say what a compressed slot still tells and what is lost for good; choose a
+# pool and a count bias, and say where each goes wrong; place the border between raw and compressed; and work out what
+# a query receives from several memories read together.
+#
+# **Time:** 90 minutes for the lesson and 70 for the exercise: two sittings. **You need:** chapters 00 to 02, and from
+# 03a the idea that equal states stay equal. Nothing is trained here. No GPU.
+#
+# `model` is the Python model, `answers` the answering model of chapter 01. Neither was trained with a hybrid cache:
+# where that matters, the text says so.
+
+# %%
+import math
+import time
+
+import torch
+import torch.nn.functional as F
+
+from memlib import KV, Full, Hybrid, MaxPool, MeanPool, Window
+from memlib import attend, attend_all, check, join, merge, recipe, state_bytes, states, view
+from memlib import draw, lm, tasks, widgets
+from memlib.lm import data
+
+model, answers = lm.load("stdlib"), lm.load("facts")
+text = "for key in old: pool"
+tokens = list(text)
+q, k, v = tasks.heads(model, text, layer=1, head=2)  # real queries, keys and values: one each a byte
+kv = KV(k, v)
+print(f"{len(tokens)} bytes of text, keys and values of width {k.shape[-1]}")
+
+# %% [markdown]
+# ## Three questions from before
+
+# %%
+display(
+    widgets.quiz(
+        "512 random pairs go through Window(32), then every key is asked for once. The share of right answers?",
+        numeric=1 / 16,
+        why="The newest 32 are all found, the others never: 32/512 = 0.0625.",
+    ),
+    widgets.quiz(
+        "One slot holds the mean of four pairs. A query asks for the third of them. What does it read from this slot?",
+        ["the third value", "the mean of the four values", "nothing: the keys do not match"],
+        1,
+        "A slot hands over its value as it is, and that is the mean, whichever of the four was meant.",
+    ),
+    widgets.quiz(
+        "Two different pasts have left states that are equal bit for bit. What can bring the difference back?",
+        ["a sharper query", "the pairs that come next", "nothing"],
+        2,
+        "All that comes later is a function of the state and of what is new. Below you build two such pasts.",
+    ),
+)
+
+# %% [markdown]
+# ## Does it still know?
+#
+# A window had all of the fact or nothing; an average had a little of everything. Today's memory has **two tiers**.
+# The newest 128 pairs stay raw. What they evict is not dropped: four pairs at a time become one, their mean, and 24
+# of these are kept. So a byte is raw until 128 more have come, pooled for the next 96 or so, and then gone:
+# `Hybrid(local=128, compressed=24, rate=4)`.
+#
+# **Predict:** what does the dye show in each of the three stretches, and in which of them does the model know the
+# code? Move *bytes between* to 20, to 130 and to 300.
+
+# %%
+memory = Hybrid(local=128, compressed=24, rate=4)
+widgets.one_fact(memory, answers, distance=130)
+
+# %% tags=["film"]
+fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
+asked = tasks.one_fact(memory, model=answers, stream=lm.stream(270, seed=1, own=fact))
+left, end = asked.recipe_dye[0], asked.fact_span[1] - 1  # what the slots hold of the fact; its last byte
+assert left[end] == 1 and abs(left[end + 128 + 4] - 0.25) < 1e-6 and left[-1] == 0  # raw, pooled, dropped
+draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=asked.said,
+         title="The fact's dye: raw, then pooled four to one, then dropped")  # fmt: skip
+
+# %% [markdown]
+# The orange line has three levels. While the fact is raw it is held whole. Then it stands at a quarter: four bytes
+# share a slot, and each is a quarter of it. Then it is gone. The fact is no longer *where it was*, and no longer *as
+# it was*.
+#
+# And the answers? Not one question is enough to say. Here are 21 facts, each with the fact raw, pooled, or dropped at
+# the moment of the question.
+
+# %%
+@torch.no_grad()
+def knows(memory, distance, count=21):
+    """Shares of whole answers, and of first letters, that are right: facts that training has never shown."""
+    some = [lm.stream(distance, seed) for seed in range(count)]
+    longest = max(len(s.text) for s in some)
+    rows = torch.stack([data.as_bytes(s.text.ljust(longest)).long() for s in some])
+    guess, spans = answers.reading(memory)(rows).argmax(-1), [s.answer_span for s in some]
+    hits = [guess[i, a - 1 : b - 1] == rows[i, a:b] for i, (a, b) in enumerate(spans)]
+    return sum(hit.all().item() for hit in hits) / count, sum(hit[0].item() for hit in hits) / count
+
+
+stretches = {"raw": 20, "pooled": 120, "dropped": 260}  # bytes between fact and question
+ways = {"full cache": Full(), "hybrid": memory, "hybrid, keys as sums": Hybrid(128, 24, 4, MeanPool(rescale=True))}
+known = {name: {where: knows(m, far) for where, far in stretches.items()} for name, m in ways.items()}
+known["hybrid, rate 2"] = {"pooled": knows(Hybrid(128, 48, 2), 120)}
+for name, row in known.items():
+    print(f"{name:22}", {where: f"{whole:.2f} right, first letter {first:.2f}" for where, (whole, first) in row.items()})
+assert known["full cache"]["pooled"][0] > 0.8 and known["hybrid"]["raw"][0] > 0.8
+assert max(row[where][0] for name, row in known.items() if name != "full cache" for where in row if where != "raw") < 0.25
+
+# %% [markdown]
+# **An honest negative:** as soon as the fact is pooled the answer is lost, at rate 4 and at rate 2 alike. A quarter
+# of the dye is there, and that is not a quarter of the answers. This model answers by copying byte for byte: for each
+# it must find the one place behind the last, and there is no such place in a slot of four. (With keys as sums, an
+# option explained below, the first letter comes out somewhat more often. It costs answers where the fact is still
+# raw.) A model *trained* with pooled slots may learn to put more into them; that is chapter 05b.
+#
+# So what are compressed slots good for? First see how they come about.
+#
+# ## Predict
+#
+# `Hybrid(4, 2, 2)`: 4 raw pairs, 2 compressed slots, 2 pairs to a slot. It reads `for key in old: pool` byte by byte.
+
+# %%
+widgets.quiz(
+    "Bytes 0 to 6 have been read (`for key`). How many slots does attention read now?",
+    ["4", "5: four raw and one compressed", "6: four raw, one that waits and one compressed", "7"],
+    2,
+    "Four newest bytes are raw. Three have been evicted: two of them are one compressed slot, the third waits, still raw, "
+    "until it has a partner. It is read as well: nothing is lost.",
+)
+
+# %% tags=["film"]
+small = Hybrid(local=4, compressed=2, rate=2)
+held = states(small, kv)
+parts = [small.tiers(mem) for mem in held]  # compressed, staging, local: KVs of real keys and values
+assert torch.allclose(parts[6].compressed.v, v[0:2].mean(0, keepdim=True), atol=1e-6)  # bytes 0 and 1: their mean
+assert torch.equal(parts[6].staging.v, v[2:3]) and torch.equal(parts[6].local.v, v[3:7])  # byte 2 waits, 3 to 6 are raw
+counts = {name: [getattr(part, name).n for part in parts] for name in ("compressed", "staging", "local")}
+
+
+def story(t, local=4, compressed=2, rate=2):
+    """What happens at step t, in words."""
+    evicted, new = max(t + 1 - local, 0), f"step {t}: '{draw.label(tokens[t])}' enters"
+    if not evicted:
+        return new
+    named = [f"'{draw.label(c)}'" for c in tokens[:evicted]]
+    if evicted % rate:
+        return f"{new}, {named[-1]} is evicted and waits"
+    dropped = "; the oldest slot is dropped" * (evicted // rate > compressed)
+    return f"{new}, {named[-1]} is evicted; {' and '.join(named[-rate:])} become one{dropped}"
+
+
+draw.film(recipe(small, k), tokens, views=view(small, q, k), tiers=counts, events=[story(t) for t in range(len(tokens))],
+          title="Four raw pairs, two compressed slots, two pairs to a slot")  # fmt: skip
+
+# %% [markdown]
+# A colour is a byte. Local slots have one colour each, compressed slots two, half and half. Look at the bottom panel:
+# two bytes of one slot always receive the **same** weight. No query can tell them apart any more.
+#
+# ## The order of events
+#
+# One update, when token $t$ comes:
+#
+# 1. **append**: the new pair enters the local tier;
+# 2. **evict**: if there are more than $n_l$ raw pairs, the oldest leaves the local tier;
+# 3. **compress**: when $c$ evicted pairs are together, the function $f_c$ makes one of them (until then they wait,
+#    raw, in the **staging** part);
+# 4. **store**: the new slot goes to the newest end of the compressed tier;
+# 5. **drop**: if that has more than $n_c$ slots, its oldest leaves. Only here is anything *dropped*.
+#
+# Then the query reads $\mathrm{Att}(q_t,[\text{compressed},\text{staging},\text{local}])$. With $e=\max(t+1-n_l,0)$
+# evicted pairs:
+#
+# | | number |
+# |---|---|
+# | slots made so far | $\lfloor e/c\rfloor$ |
+# | compressed slots held | $\min(\lfloor e/c\rfloor,\,n_c)$ |
+# | pairs that wait | $e \bmod c$ |
+# | tokens dropped | $c\cdot\max(\lfloor e/c\rfloor-n_c,\,0)$ |
+#
+# **By hand.** `Hybrid(2, 1, 2)`, values 8, 4, 6, 2, 10, 12, 0.
+#
+# | after token | compressed | staging | local | |
+# |---|---|---|---|---|
+# | 0, 1 | | | 8, then 8 4 | append |
+# | 2 | | 8 | 4 6 | evict 8: it waits |
+# | 3 | 6 | | 6 2 | evict 4; (8+4)/2 = 6 is stored |
+# | 4 | 6 | 6 | 2 10 | evict 6: it waits |
+# | 5 | 4 | | 10 12 | evict 2; (6+2)/2 = 4 is stored, the slot 6 is dropped |
+# | 6 | 4 | 10 | 12 0 | evict 10: it waits |
+
+# %%
+def by_hand(memory, values):
+    """Tiers after each of the values, as lists."""
+    x = torch.tensor(values)[:, None]
+    return [tuple(part.v[:, 0].tolist() for part in memory.tiers(mem)) for mem in states(memory, KV(torch.zeros_like(x), x))]
+
+
+after = by_hand(Hybrid(2, 1, 2), [8.0, 4.0, 6.0, 2.0, 10.0, 12.0, 0.0])
+assert after[1:4] == [([], [], [8, 4]), ([], [8], [4, 6]), ([6], [], [6, 2])]
+assert after[4:] == [([6], [6], [2, 10]), ([4], [], [10, 12]), ([4], [10], [12, 0])]
+for n_l, n_c, c in ((2, 1, 2), (4, 2, 2), (5, 3, 4), (1, 2, 3), (32, 16, 4)):
+    shape = Hybrid(n_l, n_c, c)
+    for t, mem in enumerate(states(shape, KV(torch.zeros(150, 1), torch.zeros(150, 1)))):
+        e = max(t + 1 - n_l, 0)
+        assert [part.n for part in shape.tiers(mem)] == [min(e // c, n_c), e % c, min(t + 1, n_l)]
+
+# %% [markdown]
+# *Misconception: "the staging part is a detail."* It decides whether anything is lost. If the remainder were thrown
+# away instead of waiting, or the group filled up with zeros, tokens would vanish between the tiers. Codes in public
+# do both. What waits is read and kept, so it counts: up to $c-1$ pairs more than $n_l+n_c$.
+#
+# ## The code, and yours
+#
+# Two KVs, and one line for each event. `check` walks yours and the library's and names the first difference. Break it
+# in four ways, one at a time: `>` in place of `>=`; `raw[-self.rate :]` for `old` (the newest instead of the oldest);
+# drop the group without storing it; read `mem[1]` alone in `slots`.
+
+# %%
+class Mine:
+    def __init__(self, local, compressed, rate):
+        self.local, self.compressed, self.rate = local, compressed, rate
+
+    def init(self, like):
+        return like.empty(), like.empty()
+
+    def update(self, mem, new, q=None):
+        compressed, raw = mem  # raw: what waits, and behind it the local tier
+        for t in range(new.n):
+            raw = raw.append(new[t : t + 1])  # append
+            if raw.n - self.local >= self.rate:  # evicted: all but the newest `local`; is a group whole?
+                old, raw = raw[: self.rate], raw[self.rate :]
+                slot = KV(old.k.mean(-2, keepdim=True), old.v.mean(-2, keepdim=True))  # compress
+                compressed = compressed.append(slot, keep=self.compressed)  # store; drop the oldest
+        return compressed, raw
+
+    def slots(self, mem):
+        return join(*mem)
+
+    def read(self, mem, q, new=None, lse=False):
+        return attend(q, self.slots(mem), lse, new)
+
+
+
+print(check(Mine(4, 2, 2), Hybrid(4, 2, 2)))
+print(check(Mine(5, 3, 4), Hybrid(5, 3, 4)))
+widgets.player(Mine(4, 2, 2), k, q, tokens)
+
+# %% [markdown]
+# ## Nothing is lost, until something is
+#
+# Give each token a mass of 1. A pooled slot stands for $c$ tokens and holds $1/c$ of each, so it carries
+# $c\cdot\tfrac1c=1$ of every one of them. Add up the mass of all slots. **Predict** the curve for `Hybrid(32, 16, 4)`
+# over 160 tokens, beside a window of 48, which has as many slots.
+
+# %%
+def mass(memory, n):
+    """For each step the mass of each token: [steps, tokens]; a compressed slot counts `rate` times."""
+    rows = []
+    for mem, slots in zip(states(memory, KV(torch.zeros(n, 1), torch.eye(n))), recipe(memory, torch.zeros(n, 1)), strict=True):
+        pooled = memory.tiers(mem).compressed.n
+        rows.append(memory.rate * slots[:pooled].sum(0) + slots[pooled:].sum(0))
+    return torch.stack(rows)
+
+
+n, shape = 160, Hybrid(32, 16, 4)
+each = mass(shape, n)
+assert ((each - each.round()).abs() < 1e-6).all() and each.max() == 1  # a token is there whole, or not at all
+total = each.sum(1)
+assert torch.equal(total[:99], torch.arange(1.0, 100.0))  # 32 raw, 16 slots of 4, 3 that wait: 99 tokens, none lost
+assert total[99] == 96 and set(total[99:].tolist()) == {96, 97, 98, 99}  # then four go at a stroke, over and over
+assert not each[99, :4].any() and each[99, 4:100].all()  # the oldest group
+kept = {"window of 48": [min(t + 1, 48) for t in range(n)], "hybrid 32 + 16, rate 4": total.tolist()}
+draw.curves({name: (list(range(n)), y) for name, y in kept.items()}, x="step", y="tokens held in some form",
+            title="With as many slots, the hybrid cache covers twice the past")  # fmt: skip
+
+# %% [markdown]
+# The hybrid cache loses nothing for 99 tokens, the window 51 of them. From then on the oldest group goes, **all four
+# tokens at a stroke**. But *held in some form* is not *held*. Two prices are paid when four pairs become one: the
+# slot may get the wrong **weight**, and inside it the **choice** among the four is gone. They are different errors,
+# and only the first can be mended.
+#
+# ## The weight of a slot that stands for many
+#
+# **By hand.** Width 1, the query is 1, so the key is the score. Two old keys, $\ln 9$ and $\ln 1$, and a raw one,
+# $\ln 2$. In a full cache the old two have the weight $9+1=10$ against 2. Now they are pooled:
+#
+# | the pooled key | its weight against 2 | the true one: 10 |
+# |---|---|---|
+# | mean, $(\ln 9+\ln 1)/2=\ln 3$ | 3 | far too little |
+# | the same with a **count bias**: $+\ln 2$ | $2\cdot3=6$ | better |
+# | the sum, `MeanPool(rescale=True)`: $\ln 9$ | 9 | nearly right, here |
+#
+# The **count bias** has a reason: a slot that stands for $c$ tokens should speak like $c$ slots. To repeat a slot $c$
+# times is to add $\ln c$ to its score. Where the $c$ keys are equal this is *exact*. Where they differ it is always
+# too little: it takes the geometric mean of their weights ($\sqrt{9\cdot1}=3$), and the arithmetic mean (5) is
+# larger.
+#
+# The **sum** is right in another case: the query matches *one* key and is orthogonal to all others (score 0 each).
+# Where all four match it is absurdly loud: four times the score.
+#
+# **Predict:** all four keys of a group match the query. Which of the three is exact? Then move the knob.
+
+# %%
+group = KV(torch.tensor([[9.0], [1.0]]).log(), torch.tensor([[10.0], [30.0]]))
+raw = KV(torch.tensor([[2.0]]).log(), torch.tensor([[50.0]]))
+one = torch.ones(1, 1)
+
+
+def pooled(pool, bias=0.0):
+    slot = pool(group, 2)
+    return join(KV(slot.k, slot.v, torch.full((1,), bias)), raw)
+
+
+reads = {"full": join(group, raw), "mean": pooled(MeanPool()), "mean, count bias": pooled(MeanPool(), math.log(2)),
+         "sum": pooled(MeanPool(rescale=True))}  # fmt: skip
+told = {name: attend(one, slots).item() for name, slots in reads.items()}
+for name, (of_group, value) in {"mean": (3, 20), "mean, count bias": (6, 20), "sum": (9, 20), "full": (10, 12)}.items():
+    assert abs(told[name] - (of_group * value + 2 * 50) / (of_group + 2)) < 1e-3
+four = join(*[pooled(MeanPool())[:1]] * 4, raw)  # identity: four times the slot = ln 4 on its score
+once = KV(four.k[3:], four.v[3:], torch.tensor([math.log(4), 0.0]))
+assert torch.allclose(attend(one, four), attend(one, once))
+
+
+def weights(score, matching):
+    """The share of a group of four keys, `matching` of which have this score and the others 0, beside 8 raw keys of score 0."""
+    scores = torch.tensor([float(score)] * matching + [0.0] * (4 - matching))
+    says = {"four raw keys: true": scores.exp().sum(), "mean key": scores.mean().exp(),
+            "mean key, ln 4 added": 4 * scores.mean().exp(), "sum of the keys": scores.sum().exp()}  # fmt: skip
+    return {name: (x / (x + 8)).item() for name, x in says.items()}
+
+
+for score in (0, 2, 5):
+    true, mean, biased, summed = weights(score, 4).values()
+    assert abs(biased - true) < 1e-6 and mean <= biased and summed >= mean
+    true, mean, biased, summed = weights(score, 1).values()
+    assert mean < biased <= true + 1e-6
+assert abs(weights(5, 1)["sum of the keys"] - weights(5, 1)["four raw keys: true"]) < 0.01
+widgets.knob(
+    lambda score, matching: draw.bars(weights(score, matching), y="share of the group, beside 8 raw pairs", top=1.1,
+                                      title=f"{matching} of four keys match with score {score:.1f}"),
+    score=(0.0, 8.0, 4.0, 0.5), matching=(1, 4, 1),
+)  # fmt: skip
+
+# %% [markdown]
+# ## How many pairs can be found?
+#
+# N random pairs go in, keys nearly orthogonal, and each key is asked for once. The memory: 32 raw pairs and 16 slots
+# of four, keys as sums. A query that matches one of four reads their mean value. The nearest value to that mean is
+# always the same one of the four, so **a slot answers one question of its four**:
+#
+# $$\text{right}=\frac{W+\min(\lfloor (N-W)/c\rfloor,\;n_c)}{N}\qquad W=32,\;n_c=16,\;c=4 .$$
+#
+# That is the best that can be. **Sketch** it for N from 32 to 512. And say beforehand: where is a window of 48
+# better, where worse?
+
+# %%
+sizes = [32, 48, 64, 96, 128, 192, 256, 512]
+W, n_c, c = 32, 16, 4
+at_best = [(min(W, n) + min(max(n - W, 0) // c, n_c)) / n for n in sizes]
+sums = [tasks.recall(Hybrid(W, n_c, c, MeanPool(rescale=True)), n) for n in sizes]
+assert max(abs(a - b) for a, b in zip(at_best, sums, strict=True)) < 0.02
+widgets.predict("right answers, 32 raw pairs and 16 slots of four", sizes, sums, y="right answers", log_x=True, x_name="pairs stored (N)")
+
+# %%
+def found(memory, match=800.0, n=512, width=64, rows=24, best=1):
+    """For each age the share of pairs that are found: among the `best` nearest values. match: the score of the right key."""
+    draws = torch.Generator().manual_seed(0)
+    keys, values = (F.normalize(torch.randn(rows, n, width, generator=draws), dim=-1) for _ in range(2))
+    keys = keys * width**0.5
+    read = memory.read(memory.update(memory.init(KV(keys, values)), KV(keys, values)), match / width**0.5 * keys)
+    nearest = (F.normalize(read, dim=-1) @ values.mT).topk(best, -1).indices
+    return (nearest == torch.arange(n)[:, None]).any(-1).double().mean(0).flip(0)  # the newest first
+
+
+pools = {"mean keys": Hybrid(W, n_c, c), "mean keys, count bias": Hybrid(W, n_c, c, count_bias=True),
+         "keys as sums": Hybrid(W, n_c, c, MeanPool(rescale=True)), "window of 48": Window(48)}  # fmt: skip
+recalled = {name: [tasks.recall(m, n) for n in sizes] for name, m in pools.items()}
+print("of the pooled pairs alone, the share found (0.25 is the best):")
+for name, m in list(pools.items())[:3]:
+    shares = {match: found(m, match)[32:96].mean().item() for match in (4, 8, 16, 800)}
+    print(f"  {name:22}", {f"match {match}": round(x, 3) for match, x in shares.items()})
+    pools[name] = shares
+assert all(abs(a - b) < 0.02 for a, b in zip(recalled["window of 48"][2:], [48 / n for n in sizes[2:]], strict=True))
+assert recalled["window of 48"][1] == 1 > recalled["keys as sums"][1]  # at 48 pairs the window has them all
+assert all(a >= b - 0.01 for a, b in zip(recalled["window of 48"], recalled["keys as sums"], strict=True))
+assert pools["mean keys"][8] < 0.05 < pools["mean keys, count bias"][8] < 0.2 < pools["keys as sums"][8]
+assert pools["mean keys"][800] < 0.15 and abs(pools["mean keys, count bias"][800] - pools["mean keys"][800]) < 0.02
+draw.curves({name: (sizes, y) for name, y in recalled.items()}, x="pairs stored (N)", y="right answers", log_x=True,
+            title="Every stored pair is asked for once")  # fmt: skip
+
+# %% [markdown]
+# Three things came out.
+#
+# **Plain mean keys find far fewer** of the pooled pairs. The right slot scores only a quarter of what the raw key
+# would, and among 48 slots some other reaches that by chance. At a match of 8 the right slot gets 2 and chance gets 2
+# easily: hardly any pair is found. The count bias adds $\ln4=1.39$ to it: better, but half of the best. For very
+# sharp queries (a match of 800, the curve above) it adds 1.39 to 200 and changes nothing; these gain a little from
+# sharpness itself.
+#
+# **Keys as sums reach the formula.**
+#
+# **And a window of 48 is never worse.** At 48 pairs it still knows them all, while the hybrid has pooled sixteen of
+# them. From 96 on the two are level: 48 right answers each, whatever is done. Did compression buy nothing?
+# **Predict:** of which ages are these 48?
+
+# %%
+ages = list(range(4, 128, 8))
+keys_as_sums = Hybrid(W, n_c, c, MeanPool(rescale=True))
+
+
+def by_age(memory, **how):
+    return found(memory, **how)[:128].view(-1, 8).mean(1).tolist()
+
+
+aged = {"window of 48": by_age(Window(48)), "hybrid: the right one": by_age(keys_as_sums),
+        "hybrid: among the best four": by_age(keys_as_sums, best=4)}  # fmt: skip
+assert all(abs(sum(aged[name]) * 8 - 48) < 1.5 for name in list(aged)[:2])  # the same area: 48 pairs
+assert min(aged["hybrid: among the best four"][:12]) > 0.8 and max(aged["hybrid: the right one"][12:]) < 0.01
+assert 0.2 < sum(aged["hybrid: the right one"][4:12]) / 8 < 0.3
+draw.curves({name: (ages, y) for name, y in aged.items()}, x="age: pairs that came since", y="found",
+            title="The same 48 right answers, spread over other ages")  # fmt: skip
+
+# %% [markdown]
+# **Compression makes no recall, it moves it.** Of the sixteen next to the border the hybrid gave up three quarters,
+# and got a quarter of the 48 behind them: the same area. But look at the third line: for all 96 newest the right
+# value is nearly always **among the best four**. The slot knows *that it was one of these*. If something else can
+# decide among four (the context, a second look), much has been kept. If not, nothing was won.
+#
+# *Misconception: "a compressed pair is a smaller pair."* It is a pair that no longer tells itself from its
+# neighbours.
+#
+# ## Move the border
+#
+# 48 slots, so the same bytes read. How many of them raw? Compressed slots were no help with a **needle** (one pair of
+# a certain age is asked for). What they help with is the **gist**: a topic under much noise, for 512 steps, which
+# only the mean of many pairs shows. **Sketch** the share of right topics as the raw part grows from 1 to 48 pairs,
+# the rest being slots of four (mean keys, count bias).
+
+# %%
+raw_pairs = [1, 8, 16, 24, 32, 40, 48]
+world = {"steady": 512, "after": 64, "noise": 4.0}
+topics = [tasks.gist_and_drift(Hybrid(n, 48 - n, 4, count_bias=True), **world, trials=128) for n in raw_pairs]
+gist = [right[448:512].mean().item() for right in topics]
+widgets.predict("right topics with 48 slots, by raw pairs among them", raw_pairs, gist, y="right answers", x_name="raw pairs")
+
+# %%
+KEYS = {"mean keys, count bias": (MeanPool(), True), "mean keys": (MeanPool(), False), "keys as sums": (MeanPool(rescale=True), False)}
+
+
+def foretold(memory):
+    """Right topics before the switch, and 60 steps after it, from the memory's view alone."""
+    ones, n = torch.ones(576, 16), 576
+    right = tasks.gist_expected(attend_all(memory, ones, KV(ones, torch.eye(n))), 512, noise=4.0)
+    return right[448:512].mean().item(), right[-8:].mean().item()
+
+
+def trade(raw, rate, keys):
+    """What 48 slots can do, `raw` of them raw pairs."""
+    pool, bias = KEYS[keys]
+    memory = Hybrid(raw, 48 - raw, rate, pool, bias)
+    needle, (topic, later) = found(memory, n=320, rows=8, match=8), foretold(memory)
+    some = {f"needle, {age} pairs back": needle[age - 5 : age + 6].mean().item() for age in (20, 60, 150)}
+    return some | {"gist: the topic": topic, "drift: 60 steps after a switch": later}
+
+
+drift = [right[-8:].mean().item() for right in topics]
+for n, here, later in zip(raw_pairs, gist, drift, strict=True):
+    told = foretold(Hybrid(n, 48 - n, 4, count_bias=True))
+    assert abs(told[0] - here) < 0.08 and abs(told[1] - later) < 0.12  # measured and foretold
+assert gist[0] > gist[3] > gist[-1] + 0.2 and drift[0] < drift[-1] - 0.2  # a long past: the topic, and the old one
+all_raw, mixed, few = (trade(n, 4, "keys as sums") for n in (48, 24, 4))
+assert all_raw["needle, 20 pairs back"] > 0.98 and few["needle, 20 pairs back"] < 0.35
+assert all_raw["needle, 60 pairs back"] < 0.02 < 0.15 < mixed["needle, 60 pairs back"] < 0.35
+assert few["needle, 150 pairs back"] > 0.1 > 0.02 > mixed["needle, 150 pairs back"]
+assert trade(32, 4, "keys as sums")["drift: 60 steps after a switch"] < trade(32, 4, "mean keys, count bias")["drift: 60 steps after a switch"] - 0.1
+widgets.knob(
+    lambda raw, rate, keys: draw.bars(
+        trade(raw, rate, keys), y="right answers", top=1.1,
+        title=f"{raw} raw pairs and {48 - raw} slots of {rate}: {raw + rate * (48 - raw)} tokens"),
+    raw=(1, 48, 32), rate=[4, 2, 8], keys=list(KEYS),
+)  # fmt: skip
+
+# %% [markdown]
+# Move the border to the left: the near needle goes from sure to one in four, farther ones appear, the gist rises.
+# Beyond that nothing is free: a longer past holds on to the **old** topic after a switch. Change the keys: with
+# **sums** needles are found best, but the compressed tier drowns the raw one where all keys match, so that the newest
+# pairs no longer count. With mean keys and count bias it is the other way round. There is no setting that is best at
+# all five.
+#
+# ## Two pasts, one state
+#
+# What can *never* be answered again? That in which two pasts differ, if they leave the same state. A mean does not
+# know **which value belonged to which key**: "Anna 4, Ben 7" and "Anna 7, Ben 4" have the same mean key and the same
+# mean value. Nor does it know what one pair had more and its partner less. Count the directions: $c$ pairs go in, one
+# comes out, so the share $(c-1)/c$ of all ways in which a group can be changed leaves no trace.
+#
+# Take the real keys and values of the text. Past A is as it is. In past B partners have exchanged their values (bytes
+# 0 and 1, and bytes 2 and 3). In past C a vector is added to value 0 and taken from value 1. `Hybrid(4, 2, 2)` reads
+# all three, and after each step a hundred random queries. **Predict** the step from which A and B are one for ever,
+# and A and C.
+
+# %%
+exact = KV((8 * k).round() / 8, (8 * v).round() / 8)  # in eighths, so that sums and halves are exact
+swap, shift = torch.tensor([1, 0, 3, 2, *range(4, 20)]), torch.zeros_like(v)
+shift[0], shift[1] = 4.0, -4.0
+pasts = {"A and B": KV(exact.k, exact.v[swap]), "A and C": KV(exact.k, exact.v + shift)}
+ask, first = torch.randn(100, 32, generator=torch.Generator().manual_seed(0)), states(small, exact)
+apart = {}
+for name, past in pasts.items():
+    apart[name] = [(small.read(a, ask) - small.read(b, ask)).abs().max().item()
+                   for a, b in zip(first, states(small, past), strict=True)]  # fmt: skip
+    whole = (attend(ask, exact) - attend(ask, past)).abs().max().item()
+    print(f"{name}: after the last byte the full cache still differs by {whole:.2f}, the hybrid by {apart[name][-1]}")
+    assert whole > 0.1
+assert min(apart["A and B"][:7]) > 0 and apart["A and B"][7:] == [0.0] * 13  # bit for bit
+assert min(apart["A and C"][:5]) > 0 and apart["A and C"][5:] == [0.0] * 15
+lower = torch.where(v[:2] < v[:2].amax(0), v[:2] - 5, v[:2])  # a max pool does not see what is not the largest
+assert torch.equal(MaxPool()(KV(k[:2], lower), 2).v, MaxPool()(KV(k[:2], v[:2]), 2).v) and not torch.equal(lower, v[:2])
+draw.curves({name: (list(range(20)), y) for name, y in apart.items()}, x="step",
+            y="largest difference of 100 reads", title="Two pasts become one when their groups are pooled")  # fmt: skip
+
+# %% [markdown]
+# Bytes 0 and 1 are pooled at step 5, bytes 2 and 3 at step 7. From then on the states are equal bit for bit, and so
+# is every read of every query, whatever comes. A max pool loses other things (whatever is not the largest), a learned
+# one others again. **Which** pasts fall together is the choice of $f_c$; **that** some do is arithmetic.
+#
+# ## Several memories, read together
+#
+# A hybrid cache is the first memory here that is really two. How do two memories $A$ and $B$ answer one query?
+#
+# **Joined**: one softmax over all their slots, $\mathrm{Att}(q,[A,B])$. **Mixed**: each answers alone, and the
+# answers are added with fixed weights, say $\tfrac12\mathrm{Att}(q,A)+\tfrac12\mathrm{Att}(q,B)$.
+#
+# Joined can be worked out from separate answers too, and exactly, if each brings the logarithm of its sum of
+# exponentials (`lse`):
+#
+# $$\mathrm{Att}(q,[A,B])=g\,\mathrm{Att}(q,A)+(1-g)\,\mathrm{Att}(q,B),\qquad
+# g=\sigma(\mathrm{lse}_A-\mathrm{lse}_B).$$
+#
+# **By hand.** A holds scores $\ln 3,\ln 3$ and values 10 and 20: it answers 15, with a sum of 6. B holds score
+# $\ln 2$, value 55: sum 2. Joined: $g=6/8$, so $\tfrac34\cdot15+\tfrac14\cdot55=25$. Mixed by halves: 35. So joining
+# *is* mixing, with a weight that **each query sets itself**: the side that has what it asks for gets more.
+# **Predict** the picture: at each byte, how much comes from the older tiers?
+
+# %%
+A = KV(torch.tensor([[3.0], [3.0]]).log(), torch.tensor([[10.0], [20.0]]))
+B = KV(torch.tensor([[2.0]]).log(), torch.tensor([[55.0]]))
+(out_a, lse_a), (out_b, lse_b) = attend(one, A, lse=True), attend(one, B, lse=True)
+g = torch.sigmoid(lse_a - lse_b)[..., None]
+assert abs(g.item() - 0.75) < 1e-6 and abs(attend(one, join(A, B)).item() - 25) < 1e-4
+assert torch.allclose(g * out_a + (1 - g) * out_b, attend(one, join(A, B)))
+assert torch.allclose(merge((out_a, lse_a), (out_b, lse_b))[0], attend(one, join(A, B)))  # the library's line for it
+
+joined, mixed, biased = [], [], []  # what each query receives of each byte
+for t, mem in enumerate(states(small, KV(k, torch.eye(20)))):  # values: one mark a byte
+    part, now = small.tiers(mem), q[t : t + 1]
+    older = join(part.compressed, part.staging)
+    a, b = attend(now, older, lse=True), attend(now, part.local, lse=True)
+    assert torch.allclose(merge(a, b)[0], small.read(mem, now), atol=1e-6)  # a hybrid's read is the joined one
+    joined.append(merge(a, b)[0][0])
+    mixed.append((0.5 * a[0] + 0.5 * b[0])[0])
+    biased.append(Hybrid(4, 2, 2, count_bias=True).read(mem, now)[0])
+joined, mixed, biased = map(torch.stack, (joined, mixed, biased))
+older_part = {name: [x[t, : max(t - 3, 0)].sum().item() for t in range(20)]
+              for name, x in {"joined": joined, "joined, count bias": biased, "mixed by halves": mixed}.items()}  # fmt: skip
+assert torch.allclose(joined.sum(1), torch.ones(20)) and max(older_part["joined"]) - min(older_part["joined"][4:]) > 0.2
+assert all(abs(x - 0.5) < 1e-5 for x in older_part["mixed by halves"][4:])  # whatever the query asks
+assert torch.allclose(mixed[:4].sum(1), torch.tensor(0.5))  # half of an empty memory: half the answer is nothing
+assert all(x >= y - 1e-6 for x, y in zip(older_part["joined, count bias"], older_part["joined"], strict=True))
+zeros = KV(torch.zeros(16, 32), torch.zeros(16, 32))  # zero slots are no empty memory: they take their share of the softmax
+assert attend(q[3:4], join(zeros, kv[:4])).norm() < 0.9 * attend(q[3:4], kv[:4]).norm()
+twice = join(kv[:4], kv[3:4])  # a pair that stands in both memories counts twice: ln 2 on its score
+assert torch.allclose(attend(q, twice), attend(q, KV(kv.k[:4], kv.v[:4], torch.tensor([0.0, 0, 0, math.log(2)]))), atol=1e-6)
+draw.curves({name: (list(range(20)), y) for name, y in older_part.items()}, x="query of byte",
+            y="share from the older tiers", title="Joined, the query decides; mixed, the weights do")  # fmt: skip
+
+# %% [markdown]
+# Joined, the share moves with every query. Mixed by halves it stands at one half, also for a query that finds nothing
+# there; and as long as the older tiers are **empty**, half of the answer is nothing. An empty memory in a join has
+# $\mathrm{lse}=-\infty$ and takes no part. (Filled with zero slots it would: their score is 0, and they draw weight
+# to nothing.)
+#
+# *Misconception: "joined is always better."* A join has rules of its own. A pair that stands in both memories
+# **counts twice**; the tiers of a hybrid never share one. The scores must be of one kind: keys as sums shout. And a
+# mixture can be *learned*: a gate, in chapter 07.
+#
+# ## What it costs
+#
+# Bytes of one head after 8,192 tokens, tokens that are held in some form, and the time of an update with its read.
+# Compressing is one mean every $c$ tokens; it costs next to nothing. What one pays for are the slots that are read.
+#
+# And quality: the Python model, bits per byte. How near do 16 slots of pooled past come to 16 more raw pairs?
+
+# %%
+def step_time(memory, n=8192, times=40):
+    """The median milliseconds of one update and read after n tokens; the bytes of one head's state."""
+    past, new = (KV(torch.randn(8, m, 64), torch.randn(8, m, 64)) for m in (n, 1))
+    mem, spent = memory.update(memory.init(past), past), []
+    for _ in range(times):
+        begin = time.perf_counter()
+        mem = memory.update(mem, new)
+        memory.read(mem, new.k)
+        spent.append(time.perf_counter() - begin)
+    return sorted(spent)[times // 2] * 1e3, state_bytes(mem) // 8
+
+
+pieces = data.batch(data.texts()[1], 256, 16, torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def bits(memory):
+    """Bits per byte of the Python model, every layer reading through the memory."""
+    logits = model.reading(memory)(pieces[:, :-1])
+    return F.cross_entropy(logits.flatten(0, 1), pieces[:, 1:].flatten()).item() / math.log(2)
+
+
+rivals = {"full cache": Full(), "window of 96": Window(96), "window of 48": Window(48), "window of 32": Window(32),
+          "32 + 16 slots of 4": Hybrid(32, 16, 4), "the same, count bias": Hybrid(32, 16, 4, count_bias=True),
+          "the same, keys as sums": Hybrid(32, 16, 4, MeanPool(rescale=True))}  # fmt: skip
+costs, quality = {name: step_time(m) for name, m in rivals.items()}, {name: bits(m) for name, m in rivals.items()}
+for name, (spent, size) in costs.items():
+    print(f"{name:24} {size:9,} bytes a head   {spent:5.2f} ms a token   {quality[name]:.3f} bits per byte")
+pair = 2 * 64 * 4
+assert costs["window of 48"][1] == 48 * pair and 48 * pair <= costs["32 + 16 slots of 4"][1] <= (48 + 3) * pair
+assert quality["window of 48"] - 0.005 < quality["the same, count bias"] < quality["window of 32"]
+assert quality["the same, count bias"] <= quality["32 + 16 slots of 4"] + 0.002
+assert quality["the same, keys as sums"] > quality["window of 32"]
+draw.bars({name: x for name, x in quality.items()}, y="bits per byte", title="A pooled past in the place of a trained cache")
+
+# %% [markdown]
+# Sixteen slots of pooled past bring part of what sixteen more raw pairs bring, and the count bias helps. **At equal
+# bytes this model would rather have the raw pairs.** Keys as sums, best on random keys, are worse here than no pooled
+# past at all: real keys are far from orthogonal, so the sum of four is loud whether the query means it or not.
+#
+# **Which layer?** So far every layer had the same memory. `reading` takes a list too, one memory a layer. Keep the
+# full cache in **one** layer, hybrid caches of 32 + 16 in the other two, and ask the answering model again, the fact
+# 120 bytes back. **Predict:** does it matter which?
+
+# %%
+little = Hybrid(32, 16, 4)
+layered = {f"full cache in layer {i}": [Full() if i == j else little for j in range(3)] for i in range(3)}
+layered |= {"hybrid in all": [little] * 3, "full cache in all": [Full()] * 3}
+best = max((f"full cache in layer {i}" for i in range(3)), key=lambda name: knows(layered[name], 120)[0])
+layered[f"{best}, windows of 32"] = [m if isinstance(m, Full) else Window(32) for m in layered[best]]
+told = {name: knows(each, 120)[0] for name, each in layered.items()}
+assert told["hybrid in all"] < 0.2 and told[best] > 0.6 and sorted(told[f"full cache in layer {i}"] for i in range(3))[1] < 0.3
+draw.bars(told, y="right answers", title="One layer looks up; only there must the pairs stay raw", top=1.15)
+
+# %% [markdown]
+# In one layer the fact is looked up; where that layer keeps its pairs raw the model answers, at a third of the full
+# cache's growth. (The other two do as well with plain windows: for this question they need no far past at all.) So
+# compress **where nothing is looked up**. Large models do this by design: a few layers with a full cache, many with a
+# small memory.
+#
+# ## Five new questions
+
+# %%
+display(
+    widgets.quiz(
+        "Hybrid(3, 2, 2) has read 12 tokens. How many slots does attention read, and of how many tokens?",
+        numeric=[6, 8],
+        why="Evicted: 9, so four slots were made, two are held, and one pair waits. 2 + 1 + 3 = 6 slots; of 4 + 1 + 3 = 8 tokens.",
+    ),
+    widgets.quiz(
+        "Put in order: (1) the query reads, (2) the oldest compressed slot is dropped, (3) the new pair is appended, (4) the oldest raw pair is evicted, "
+        "(5) a group is compressed and stored.",
+        ["1, 3, 4, 5, 2", "3, 4, 5, 2, 1", "3, 5, 4, 2, 1", "4, 3, 2, 5, 1"],
+        1,
+        "Append, evict, compress and store, drop; and a token memory reads after its update, so that a token sees itself.",
+    ),
+    widgets.quiz(
+        "A pooled slot stands for eight tokens with nearly equal keys. Beside it stand raw pairs with the same score. Without a count bias it gets...",
+        ["about its fair share", "an eighth of its fair share", "eight times its fair share"],
+        1,
+        "One slot, one exponential. Eight raw tokens had eight. With ln 8 on its score it is fair again.",
+    ),
+    widgets.quiz(
+        "A support bot reads through a hybrid cache. It still knows what the call was about, but confuses which of two customers gave which "
+        "order number, ten minutes back. What is the likeliest cause?",
+        [
+            "the two pairs were pooled into one slot: their bindings are gone",
+            "the compressed tier has dropped its oldest slot",
+            "the count bias is missing",
+        ],
+        0,
+        "Both numbers and both names are still there, mixed: a mean forgets which value belonged to which key. Dropped, it would know neither; "
+        "and a count bias makes a slot louder, not clearer.",
+    ),
+    widgets.quiz(
+        "Two memories, mixed by fixed halves. A query matches one pair of the first perfectly. How much of that pair does it receive at most?",
+        ["all of it", "half of it", "it depends on the second memory's scores"],
+        1,
+        "The first memory's answer is that pair, and it counts one half. Joined, the pair could take (nearly) all.",
+    ),
+)
+
+# %% [markdown]
+# ## Words of this chapter
+#
+# - **hybrid cache**: newest pairs raw (**local tier**), older ones compressed (**compressed tier**).
+# - **rate** $c$: how many pairs become one slot. **pool**, $f_c$: what makes the one of them (mean, max, ...).
+# - **staging part**: evicted pairs that wait, raw and read, until their group is whole; at most $c-1$.
+# - **count bias**: $\ln c$ on the score of a slot that stands for $c$ tokens. **keys as sums** (rescaled): mean keys
+#   times $c$.
+# - **lossy**: different pasts may leave the same state.
+# - **joined, mixed**: one softmax over several memories; their separate answers, added with weights. **log-sum-exp**
+#   (lse): what an answer must bring along to be joined exactly.
+#
+# ## Now you
+#
+# The exercise is waiting: in a terminal of this JupyterLab type `memlib start 04` and open `my/04_hybrid.ipynb`. The
+# button at its end grades your answers as often as you like. Chapter 05a goes on with two tiers that move by
+# **segments**, as in the Compressive Transformer: read first, then two queues, one feeding the other.
