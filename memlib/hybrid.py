@@ -55,8 +55,9 @@ class Hybrid:
             [0.0000, 0.0000, 0.0000, 0.0000, 1.0000]])
 
     local >= 1 pairs, compressed >= 0 slots (0: a plain window), rate >= 1 pairs to a slot; a state reads at most
-    compressed + (rate - 1) + local slots. count_bias: log(rate) is added to the scores of compressed slots, as if
-    each stood there `rate` times. Differentiable throughout, the pool included.
+    compressed + (rate - 1) + local slots. A layer reaches local + rate * compressed tokens back, its own counted,
+    and those that wait; each layer below begins where it ends. count_bias: log(rate) is added to the scores of
+    compressed slots, as if each stood there `rate` times. Differentiable throughout, the pool included.
     Raises ValueError for other sizes, and for pairs with a bias.
     """
 
@@ -157,7 +158,8 @@ class Compressive:
 
     local: pairs of Mem; compressed: slots of CMem (0: Transformer-XL); rate: pairs to a slot; segment: tokens read
     at once, at most `local` (default: as many). Reach through L layers: L (local + rate * compressed) tokens
-    before the segment, and what waits for its group.
+    before the segment, where that is whole segments; more where a pair waits for its group, or is read in
+    mid-segment, or was made of its neighbours (a convolution), since its own segment had a past as well.
     stop: what is stored gets no gradient, and neither does the pool (as in the paper, where the losses of
     `memlib.compress` train it); False: back-propagation through time.
     Raises ValueError for other sizes, and for pairs with a bias.
