@@ -178,6 +178,17 @@ def test_cut_anywhere_the_state_is_the_same(local, compressed, rate):
         close(memory.slots(mem).k, want.k), close(memory.slots(mem).v, want.v)
 
 
+@EACH_SIZE
+@pytest.mark.parametrize("bias", [False, True])
+def test_all_positions_at_once_equal_the_replay_from_any_state_on(local, compressed, rate, bias):
+    q, kv = sequence(2, n=290)
+    memory = Hybrid(local, compressed, rate, learned(rate), count_bias=bias)
+    want = outputs(memory, q, kv)
+    for cut in (0, 1, local, local + rate, 130, 289):
+        mem = memory.update(memory.init(kv), kv[:cut])
+        close(attend_all(memory, q[:, cut:], kv[cut:], mem), want[:, cut:])
+
+
 # Identities and limits
 
 
@@ -443,7 +454,7 @@ def test_most_used_in_the_stream_is_per_row_and_head():
                 close(mem.compressed.v[b, h], alone.compressed.v)
 
 
-def test_most_used_without_queries_says_what_it_wants():
+def test_most_used_without_queries_is_refused():
     q, kv = sequence(2)
     for memory in (Hybrid(3, 2, 2, MostUsed()), Compressive(3, 2, 2, MostUsed())):
         with pytest.raises(ValueError, match=f"{type(memory).__name__}: q must be the queries of the 24 new tokens, "

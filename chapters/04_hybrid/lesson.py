@@ -83,8 +83,7 @@ draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=as
 # share a slot, and each is a quarter of it. Then it is gone. The fact is no longer *where it was*, and no longer *as
 # it was*.
 #
-# And the answers? Not one question is enough to say. Here are 21 facts, each with the fact raw, pooled, or dropped at
-# the moment of the question.
+# And the answers? One question says little. Here are 21 others, each asked while its fact is raw, pooled, or dropped.
 
 # %%
 @torch.no_grad()
@@ -103,7 +102,8 @@ ways = {"full cache": Full(), "hybrid": memory, "hybrid, keys as sums": Hybrid(1
 known = {name: {where: knows(m, far) for where, far in stretches.items()} for name, m in ways.items()}
 known["hybrid, rate 2"] = {"pooled": knows(Hybrid(128, 48, 2), 120)}
 for name, row in known.items():
-    print(f"{name:22}", {where: f"{whole:.2f} right, first letter {first:.2f}" for where, (whole, first) in row.items()})
+    said = [f"{where}: {whole:.2f} right, first letter {first:.2f}" for where, (whole, first) in row.items()]
+    print(f"{name:22}", "   ".join(said))
 assert known["full cache"]["pooled"][0] > 0.8 and known["hybrid"]["raw"][0] > 0.8
 assert max(row[where][0] for name, row in known.items() if name != "full cache" for where in row if where != "raw") < 0.25
 
@@ -150,12 +150,15 @@ def story(t, local=4, compressed=2, rate=2):
     return f"{new}, {named[-1]} is evicted; {' and '.join(named[-rate:])} become one{dropped}"
 
 
-draw.film(recipe(small, k), tokens, views=view(small, q, k), tiers=counts, events=[story(t) for t in range(len(tokens))],
+received = view(small, q, k)
+assert all(received[t, 2 * i] == received[t, 2 * i + 1] for t in range(20) for i in range(max(t - 3, 0) // 2))  # one slot, one weight
+draw.film(recipe(small, k), tokens, views=received, tiers=counts, events=[story(t) for t in range(len(tokens))],
           title="Four raw pairs, two compressed slots, two pairs to a slot")  # fmt: skip
 
 # %% [markdown]
-# A colour is a byte. Local slots have one colour each, compressed slots two, half and half. Look at the bottom panel:
-# two bytes of one slot always receive the **same** weight. No query can tell them apart any more.
+# A colour is a byte. In the middle the **recipe**: local slots have one colour each, compressed slots two, half and
+# half. At the bottom the **view**: two bytes of one slot always receive the **same** weight. No query can tell them
+# apart any more.
 #
 # ## The order of events
 #
@@ -207,8 +210,8 @@ for n_l, n_c, c in ((2, 1, 2), (4, 2, 2), (5, 3, 4), (1, 2, 3), (32, 16, 4)):
 
 # %% [markdown]
 # *Misconception: "the staging part is a detail."* It decides whether anything is lost. If the remainder were thrown
-# away instead of waiting, or the group filled up with zeros, tokens would vanish between the tiers. Codes in public
-# do both. What waits is read and kept, so it counts: up to $c-1$ pairs more than $n_l+n_c$.
+# away instead of waiting, or the group filled up with zeros, tokens would vanish between the tiers. Public code does
+# both. What waits is read and kept, so it counts: up to $c-1$ pairs more than $n_l+n_c$.
 #
 # ## The code, and yours
 #
@@ -242,9 +245,18 @@ class Mine:
 
 
 
+def moment(step, local, compressed, rate):
+    """What your class holds at a step, and what the query receives."""
+    mine = Mine(local, compressed, rate)
+    held = [(pooled.n, max(raw.n - local, 0), min(raw.n, local)) for pooled, raw in states(mine, kv)]
+    tiers = dict(zip(("compressed", "staging", "local"), zip(*held, strict=True), strict=True))
+    return draw.moment(recipe(mine, k), tokens, view(mine, q, k), step, tiers=tiers,
+                       title=f"{local} raw pairs, {compressed} slots of {rate}")  # fmt: skip
+
+
 print(check(Mine(4, 2, 2), Hybrid(4, 2, 2)))
 print(check(Mine(5, 3, 4), Hybrid(5, 3, 4)))
-widgets.player(Mine(4, 2, 2), k, q, tokens)
+widgets.knob(moment, step=(0, 19, 12), local=(1, 8, 4), compressed=(1, 6, 2), rate=(1, 5, 2))
 
 # %% [markdown]
 # ## Nothing is lost, until something is
@@ -270,7 +282,7 @@ total = each.sum(1)
 assert torch.equal(total[:99], torch.arange(1.0, 100.0))  # 32 raw, 16 slots of 4, 3 that wait: 99 tokens, none lost
 assert total[99] == 96 and set(total[99:].tolist()) == {96, 97, 98, 99}  # then four go at a stroke, over and over
 assert not each[99, :4].any() and each[99, 4:100].all()  # the oldest group
-kept = {"window of 48": [min(t + 1, 48) for t in range(n)], "hybrid 32 + 16, rate 4": total.tolist()}
+kept = {"hybrid 32 + 16, rate 4": total.tolist(), "window of 48": [min(t + 1, 48) for t in range(n)]}
 draw.curves({name: (list(range(n)), y) for name, y in kept.items()}, x="step", y="tokens held in some form",
             title="With as many slots, the hybrid cache covers twice the past")  # fmt: skip
 
@@ -386,8 +398,8 @@ assert recalled["window of 48"][1] == 1 > recalled["keys as sums"][1]  # at 48 p
 assert all(a >= b - 0.01 for a, b in zip(recalled["window of 48"], recalled["keys as sums"], strict=True))
 assert pools["mean keys"][8] < 0.05 < pools["mean keys, count bias"][8] < 0.2 < pools["keys as sums"][8]
 assert pools["mean keys"][800] < 0.15 and abs(pools["mean keys, count bias"][800] - pools["mean keys"][800]) < 0.02
-draw.curves({name: (sizes, y) for name, y in recalled.items()}, x="pairs stored (N)", y="right answers", log_x=True,
-            title="Every stored pair is asked for once")  # fmt: skip
+draw.curves({name: (sizes, [n * share for n, share in zip(sizes, y, strict=True)]) for name, y in recalled.items()}, log_x=True,
+            x="pairs stored (N)", y="right answers (share times N)", title="Every stored pair is asked for once: how many are found?")  # fmt: skip
 
 # %% [markdown]
 # Three things came out.
@@ -587,8 +599,9 @@ draw.curves({name: (list(range(20)), y) for name, y in older_part.items()}, x="q
 #
 # ## What it costs
 #
-# Bytes of one head after 8,192 tokens, tokens that are held in some form, and the time of an update with its read.
-# Compressing is one mean every $c$ tokens; it costs next to nothing. What one pays for are the slots that are read.
+# Bytes of one head after 8,192 tokens, and the time of an update with its read. A hybrid's step is somewhat dearer
+# than that of a window with as many slots (two reads are merged, and every $c$ tokens a mean is made); like the
+# window's it stays the same however long the stream, while the full cache's grows. What waits adds up to $c-1$ pairs.
 #
 # And quality: the Python model, bits per byte. How near do 16 slots of pooled past come to 16 more raw pairs?
 
@@ -641,9 +654,9 @@ draw.bars({name: x for name, x in quality.items()}, y="bits per byte", title="A 
 little = Hybrid(32, 16, 4)
 layered = {f"full cache in layer {i}": [Full() if i == j else little for j in range(3)] for i in range(3)}
 layered |= {"hybrid in all": [little] * 3, "full cache in all": [Full()] * 3}
-best = max((f"full cache in layer {i}" for i in range(3)), key=lambda name: knows(layered[name], 120)[0])
-layered[f"{best}, windows of 32"] = [m if isinstance(m, Full) else Window(32) for m in layered[best]]
 told = {name: knows(each, 120)[0] for name, each in layered.items()}
+best = max(list(told)[:3], key=told.get)
+told[f"{best}, windows of 32"] = knows([m if isinstance(m, Full) else Window(32) for m in layered[best]], 120)[0]
 assert told["hybrid in all"] < 0.2 and told[best] > 0.6 and sorted(told[f"full cache in layer {i}"] for i in range(3))[1] < 0.3
 draw.bars(told, y="right answers", title="One layer looks up; only there must the pairs stay raw", top=1.15)
 
