@@ -167,7 +167,9 @@ def _chunks(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
 
 
 def _lse(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
-    if "lse" not in inspect.signature(mine.read).parameters or not getattr(reference, "softmax", False):
+    if "lse" not in inspect.signature(mine.read).parameters or not getattr(
+        reference, "merges", getattr(reference, "softmax", False)
+    ):
         return None
     for (mem, _), (ref, _) in zip(walk(mine, q, kv), walk(reference, q, kv), strict=True):
         got, want = mine.read(mem, q[:1], lse=True), reference.read(ref, q[:1], lse=True)

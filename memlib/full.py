@@ -44,8 +44,8 @@ class Full:
         """All pairs, oldest first."""
         return mem
 
-    def attend_all(self, q: Float[Tensor, "*b n d"], kv: KV, mem: KV | None = None):
+    def attend_all(self, q: Float[Tensor, "*b n d"], kv: KV, mem: KV | None = None, lse: bool = False):
         """Causal attention over the whole sequence in one call."""
-        if (mem is None or mem.n == 0) and kv.bias is None:
+        if (mem is None or mem.n == 0) and kv.bias is None and not lse:
             return sdpa(q, kv.k, kv.v, is_causal=True)
-        return attend(q, kv.empty() if mem is None else mem, new=kv)
+        return attend(q, kv.empty() if mem is None else mem, lse, new=kv)

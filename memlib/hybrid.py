@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from memlib.compress import MeanPool, pooled
-from memlib.kv import KV, asks, attend, causal, join, plain, single, whole
+from memlib.kv import KV, asks, attend, causal, in_one, join, plain, single, whole
 
 BLOCK = 128  # queries handled at once by attend_all
 SMALL = 1 << 17  # numbers in the raw keys up to which one query is read quicker from a copy of all pairs in one piece
@@ -121,13 +121,13 @@ class Hybrid:
         waiting = max(mem.raw.n - self.local, 0)
         return Tiers(mem.compressed, mem.raw[:waiting], mem.raw[waiting:])
 
-    def attend_all(self, q: Float[Tensor, "*b n d"], kv: KV, mem: Held | None = None):
+    def attend_all(self, q: Float[Tensor, "*b n d"], kv: KV, mem: Held | None = None, lse: bool = False):
         """All outputs of a sequence at once: every group is pooled once, and read block by block.
 
         O(n (compressed + rate + local + BLOCK)) instead of O(n^2). A pool that needs queries is walked.
         """
         if self.needs_queries:
-            return _walked(self, q, kv, mem)
+            return _walked(self, q, kv, mem, lse)
         mem = self.init(kv) if mem is None else mem
         mem.raw.fits(plain(self, kv))
         raw = join(mem.raw, kv) if mem.raw.n else kv
@@ -148,8 +148,8 @@ class Hybrid:
             slot, token = place[first:last], place[begin:end]
             mask = torch.cat([(slot < made) & (slot >= made - self.compressed), (token <= at) & (token >= left)], -1)
             part = join(past[first:last], raw[begin:end]) if last > first else raw[begin:end]
-            blocks.append(attend(q[..., start - mem.raw.n : end - mem.raw.n, :], part, mask=mask))
-        return torch.cat(blocks, -2) if blocks else q.new_zeros(*q.shape[:-1], kv.v.shape[-1])
+            blocks.append(attend(q[..., start - mem.raw.n : end - mem.raw.n, :], part, lse, mask=mask))
+        return in_one(blocks, q, kv, lse)
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,13 +285,13 @@ def _longer(used: Tensor, new: KV) -> Tensor:
     return torch.cat([used, used.new_zeros(*used.shape[:-2], new.n, 1)], -2)
 
 
-def _walked(memory, q: Tensor, kv: KV, mem: Held | None) -> Tensor:
+def _walked(memory, q: Tensor, kv: KV, mem: Held | None, lse: bool):
     mem, outs = memory.init(kv) if mem is None else mem, []
     for t in range(kv.n):
         q_t = q[..., t : t + 1, :]
         mem = memory.update(mem, kv[t : t + 1], q_t)
-        outs.append(memory.read(mem, q_t))
-    return torch.cat(outs, -2) if outs else q.new_zeros(*q.shape[:-1], kv.v.shape[-1])
+        outs.append(memory.read(mem, q_t, lse=lse))
+    return in_one(outs, q, kv, lse)
 
 
 def _asked(memory, new: KV, q: Tensor | None) -> None:

@@ -94,8 +94,14 @@ def number(v: float) -> str:
 
 
 def dress(
-    fig: go.Figure, title: str, says: str, plot: int,
-    bottom: int = 52, left: int = LEFT, right: int = RIGHT, top: int = TOP,
+    fig: go.Figure,
+    title: str,
+    says: str,
+    plot: int,
+    bottom: int = 52,
+    left: int = LEFT,
+    right: int = RIGHT,
+    top: int = TOP,
 ) -> go.Figure:
     """Title above, `plot` pixels of picture, `bottom` pixels for its axis, the sentence beneath."""
     lines = textwrap.wrap(says, 116)

@@ -275,6 +275,15 @@ def merge(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> tuple[Tensor, T
     return (g_a * out_a + g_b * out_b).to(out_a.dtype), lse
 
 
+def in_one(reads: list, q: Tensor, kv: KV, lse: bool):
+    """Reads of consecutive queries behind each other, with their log-sum-exps where they have them."""
+    if not reads:
+        return attend(q, kv, lse)
+    if not lse:
+        return torch.cat(reads, -2)
+    return torch.cat([out for out, _ in reads], -2), torch.cat([one for _, one in reads], -1)
+
+
 def asks(name: str, q: Tensor, kv: KV) -> None:
     """Raises ValueError unless q [*b, i, d] are queries for these keys: leading sizes, width, dtype."""
     if q.dim() < 2 or q.shape[-1] != kv.k.shape[-1] or q.shape[:-2] != kv.k.shape[:-2] or q.dtype != kv.k.dtype:

@@ -330,9 +330,7 @@ def _solved(q: Tensor, kv: KV, mem: Matrix | None, alpha: Tensor | None, beta: T
     n, pad = kv.n, -kv.n % DELTA
     if n == 0:
         return kv.v, mem.s
-    q, k, v = (
-        F.pad(x, (0, 0, 0, pad)).unflatten(-2, (-1, DELTA)) for x in (_unit(q), _unit(kv.k), single(kv.v))
-    )
+    q, k, v = (F.pad(x, (0, 0, 0, pad)).unflatten(-2, (-1, DELTA)) for x in (_unit(q), _unit(kv.k), single(kv.v)))
     beta = F.pad(beta, (0, pad)).unflatten(-1, (-1, DELTA)).unsqueeze(-1)
     causal = q.new_ones(DELTA, DELTA).tril()
     if alpha is None:

@@ -7,6 +7,7 @@ Segment memory (`segment` = n): read with the n current pairs, causal behind the
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 
 import torch
@@ -16,11 +17,13 @@ from torch import Tensor
 from memlib.kv import KV, kind
 
 
-def walk(memory, q: Tensor | None, kv: KV, mem=None) -> Iterator[tuple]:
+def walk(memory, q: Tensor | None, kv: KV, mem=None, lse: bool = False) -> Iterator[tuple]:
     """Yields (state, output) after each token, or after each segment of a segment memory.
 
     q: [*b, n, d] or None (then no reads, output None). `mem`: the state to go on from, None: empty.
+    lse: an output is what `read(..., lse=True)` gives, the read and its log-sum-exp.
     """
+    also = {"lse": True} if lse else {}
     mem = memory.init(kv) if mem is None else mem
     size = getattr(memory, "segment", None)
     for t in range(0, kv.n, size or 1):
@@ -28,9 +31,9 @@ def walk(memory, q: Tensor | None, kv: KV, mem=None) -> Iterator[tuple]:
         q_t = None if q is None else q[..., t : t + new.n, :]
         if size is None:
             mem = _update(memory, mem, new, q_t)
-            out = None if q is None else memory.read(mem, q_t)
+            out = None if q is None else memory.read(mem, q_t, **also)
         else:
-            out = None if q is None else memory.read(mem, q_t, new=new)
+            out = None if q is None else memory.read(mem, q_t, new=new, **also)
             mem = _update(memory, mem, new, q_t)
         yield mem, out
 
@@ -71,14 +74,22 @@ def whole_form(memory):
     return None
 
 
-def attend_all(memory, q: Float[Tensor, "*b n d"], kv: KV, mem=None) -> Tensor:
+def attend_all(memory, q: Float[Tensor, "*b n d"], kv: KV, mem=None, lse: bool = False):
     """As `outputs`, by the memory's own whole-sequence form where it has one: [*b, n, e].
 
+    lse: also the log-sum-exp of each read [*b, n], from memories whose `read` gives it.
     Raises ValueError where q and kv differ in length. NaN is not looked for here.
     """
     _paired(q, kv)
     fast = whole_form(memory)
-    return fast(q, kv, mem) if fast is not None else outputs(memory, q, kv, mem)
+    if not lse:
+        return fast(q, kv, mem) if fast is not None else outputs(memory, q, kv, mem)
+    if fast is not None and "lse" in inspect.signature(fast).parameters:
+        return fast(q, kv, mem, lse=True)
+    both = [out for _, out in walk(memory, q, kv, mem, lse=True)]
+    if not both:
+        return memory.read(memory.init(kv), q, lse=True)
+    return torch.cat([out for out, _ in both], -2), torch.cat([one for _, one in both], -1)
 
 
 def _paired(q: Tensor | None, kv: KV) -> None:

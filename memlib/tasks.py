@@ -105,7 +105,7 @@ def _answer(model, logits: Tensor, state, right: str) -> tuple[str, float]:
 def _dye(model, tokens: Tensor, span: tuple[int, int]) -> tuple[Tensor | None, Tensor | None]:
     """Marks the fact's bytes: their value is 1, all others' 0; then what slots hold and reads receive is dye.
 
-    Slots of a softmax memory hold shares of bytes, which are added. The rows of a matrix do not: there it is the
+    Slots of a memory of pairs hold shares of bytes, which are added. The rows of a matrix do not: there it is the
     length of the fact's part of the matrix, beside that when the fact had just been read.
     """
     mark = torch.zeros(tokens.shape[1], 1)
@@ -116,7 +116,7 @@ def _dye(model, tokens: Tensor, span: tuple[int, int]) -> tuple[Tensor | None, T
             return None, None
         dyed = KV(kv.k, mark.expand(*kv.k.shape[:-1], 1))
         slots = [memory.slots(mem).v for mem, _ in walk(memory, q, dyed)]
-        if getattr(memory, "softmax", True):
+        if not getattr(memory, "rows", not getattr(memory, "softmax", True)):
             sums = torch.stack([v.sum((-2, -1)).mean() for v in slots])
             held.append(_byte_by_byte(sums, mark[:, 0], getattr(memory, "segment", None)) / (span[1] - span[0]))
         else:

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from memlib.kv import KV, attend, join, merge, whole
+from memlib.kv import KV, attend, in_one, join, merge, whole
 
 BLOCK = 128  # queries handled at once by attend_all
 
@@ -79,7 +79,7 @@ class Window:
         """The pairs attention reads, oldest first: at most sinks + size."""
         return join(mem.first, mem.newest) if mem.first.n else mem.newest
 
-    def attend_all(self, q: Float[Tensor, "*b n d"], kv: KV, mem: Held | None = None):
+    def attend_all(self, q: Float[Tensor, "*b n d"], kv: KV, mem: Held | None = None, lse: bool = False):
         """All outputs of a sequence at once, block by block: O(n (size + BLOCK)) instead of O(n^2)."""
         past = self.slots(mem) if mem is not None else kv.empty()
         s = min(self.sinks, past.n + kv.n)
@@ -94,5 +94,5 @@ class Window:
             see = torch.cat([place[:s], place[low:end]])
             mask = (see <= at[:, None]) & ((see > at[:, None] - self.size) | (see < s))
             part = kv[see] if s else kv[low:end]
-            blocks.append(attend(q[..., start : start + BLOCK, :], part, mask=mask))
-        return torch.cat(blocks, -2) if blocks else q.new_zeros(*q.shape[:-1], kv.v.shape[-1])
+            blocks.append(attend(q[..., start : start + BLOCK, :], part, lse, mask=mask))
+        return in_one(blocks, q, kv, lse)

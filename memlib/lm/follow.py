@@ -49,7 +49,8 @@ def _segments(memory, state: Open, q: Tensor, kv: KV):
     while t < kv.n:
         n = min(memory.segment - state.kv.n, kv.n - t)
         q_t, new = torch.cat([state.q, q[..., t : t + n, :]], -2), state.kv.append(kv[t : t + n])
-        late = q_t[..., -n:, :] if getattr(memory, "softmax", False) else q_t  # others may want a query for each pair
+        few = getattr(memory, "merges", getattr(memory, "softmax", False))
+        late = q_t[..., -n:, :] if few else q_t  # others may want a query for each pair
         outs.append(memory.read(state.mem, late, new=new)[..., -n:, :])
         if new.n < memory.segment:
             state = Open(state.mem, q_t, new)
