@@ -83,6 +83,6 @@ TABLES = [  # title, x axis, sizes, function
     ("The 32 best of 1,000,000 keys of 64, inner product", "queries", (1, 32, 512), lambda b: search(10**6, b)),
     ("The 32 best of 100,000 keys of 64, squared distance", "queries", (1, 32, 512),
      lambda b: search(100_000, b, "dist2")),
-    ("One step with n pairs of past: 512 of them near, 32 recalled, 8 heads of 64", "pairs n", (1024, 4096, 16384), step),
+    ("One step at n pairs: 512 of them near, 32 recalled, 8 heads of 64", "pairs n", (1024, 4096, 16384), step),
     ("n tokens at once, 8 heads of 64", "tokens n", (1024, 2048, 4096), sequence),
 ]  # fmt: skip

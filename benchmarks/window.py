@@ -71,9 +71,7 @@ def sequence(n: int, size: int = 512) -> dict[str, float]:
         {
             "Window.attend_all": lambda: lambda: attend_all(Window(size), q, KV(k, v)),
             "torch SDPA, band mask": lambda: lambda: F.scaled_dot_product_attention(q, k, v, attn_mask=band),
-            "torch SDPA, full causal": lambda: (
-                lambda: F.scaled_dot_product_attention(q, k, v, is_causal=True)
-            ),
+            "torch SDPA, full causal": lambda: lambda: F.scaled_dot_product_attention(q, k, v, is_causal=True),
         }
     )
 
