@@ -53,7 +53,13 @@ def state_bytes(state) -> int:
 
     Not the spare room of the buffers behind them (`KV.append`), which may be as large again and more.
     """
-    return sum(x.numel() * x.element_size() if isinstance(x, Tensor) else 8 for _, x in leaves(state))
+    return sum(_bytes(x) for _, x in leaves(state))
+
+
+def _bytes(x: Tensor | int | float) -> int:
+    if isinstance(x, Tensor):
+        return x.numel() * x.element_size()
+    return max(8, -(-x.bit_length() // 8)) if isinstance(x, int) else 8
 
 
 def detach(state):

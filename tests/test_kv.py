@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from memlib import KV, attend, join, merge
+from memlib import KV, attend, join, merge, state_bytes
 
 
 def pairs(n, lead=(), d=4, e=3, seed=0, dtype=torch.float64):
@@ -226,3 +226,7 @@ def test_half_precision_is_read_as_precisely_by_one_query_as_by_many(dtype, tol)
 def test_bad_input_is_named(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+def test_a_whole_number_counts_as_many_bytes_as_it_takes():
+    assert state_bytes((1, 2**63, 2.0)) == 24 and state_bytes((2**8000,)) == 1001

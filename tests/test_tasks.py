@@ -176,3 +176,39 @@ def test_the_dye_of_a_segment_memory_moves_where_a_segment_ends(model):
     assert len(steps) and not ((steps + 1) % 64).any() and held[:, -1].max() < 0.5
     raw = tasks.one_fact(Compressive(512, 0, 1, segment=50), 60, 2, model)
     assert (raw.recipe_dye[:, raw.fact_span[1] - 1 :] == 1).all()
+
+
+def test_a_passkey_is_found_at_the_depths_that_the_memory_still_holds(model):
+    full = tasks.passkey(Full(), 320, count=6, model=model)
+    near = tasks.passkey(Window(128), 320, count=6, model=model)
+    assert set(full) == set(near) == {0.0, 0.25, 0.5, 0.75, 1.0}
+    assert min(full.values()) >= 0.6 and near[1.0] >= 0.8 and max(near[0.0], near[0.25]) <= 0.2
+    assert tasks.passkey(Window(128), 320, count=6, model=model) == near != tasks.passkey(Window(128), 320, count=7)
+
+
+def test_a_passkey_text_is_as_long_as_it_says_wherever_the_fact_stands():
+    for before, after in ((0, 200), (100, 100), (199, 1)):
+        one = lm.stream(after, 3, "code", before=before)
+        assert one.fact_span[0] == before and one.distance == after
+    assert lm.stream(50, 3).text == lm.stream(50, 3, before=None).text
+
+
+def test_a_passage_that_comes_again_costs_fewer_bits_where_it_is_still_held(model):
+    (first, again), (first_128, near), (_, far) = (
+        tasks.copy(memory, gap=gap, count=12, model=model)
+        for memory, gap in ((Full(), 64), (Window(160), 64), (Window(64), 64))
+    )
+    assert again < 0.75 * first and abs(near - again) < 0.1 and abs(first_128 - first) < 0.05
+    assert far > 0.9 * first
+
+
+def test_bad_settings_of_passkey_and_copy_are_named():
+    with pytest.raises(ValueError, match="passkey: length must be a whole number >= 200, got 100"):
+        tasks.passkey(Full(), 100)
+    with pytest.raises(ValueError, match=r"passkey: depths must be from 0 to 1, got \[2\]"):
+        tasks.passkey(Full(), depths=[2])
+    for name in ("passage", "gap", "count"):
+        with pytest.raises(ValueError, match=f"copy: {name} must be a whole number"):
+            tasks.copy(Full(), **{name: -1})
+    with pytest.raises(ValueError, match="stream: before must be a whole number >= 0, got -1"):
+        lm.stream(5, before=-1)

@@ -121,12 +121,14 @@ def stream(
     rebound: bool = False,
     own: Fact | None = None,
     distractors: float = 0.25,
+    before: int | None = None,
 ) -> Stream:
     """A fact, `distance` bytes of small talk (a share of it facts about other things), the question, the answer.
 
     distance: bytes from the end of the fact to the question, >= 1. new: held-out values and wordings.
     rebound: an older value of the same thing stands before it, so that the newest counts.
-    own: a fact of your own instead of a drawn one.
+    own: a fact of your own instead of a drawn one. before: bytes of the same talk in front of the fact (None: some
+    20 to 80 of small talk).
 
     >>> stream(40, seed=1, own=Fact("The door code is 4711.", "what is the door code?", "4711")).prompt[-40:]
     b'Question: what is the door code? Answer: '
@@ -136,7 +138,11 @@ def stream(
         raise ValueError(f"stream: give kind or own, not both; got kind={kind!r} and own={own!r}")
     rng = Random(f"stream {seed}")
     one = own if own is not None else fact(rng, kind, new, rebound)
-    head = filler(rng.randint(20, 80), rng, one, 0).lstrip()
+    if before is None:
+        head = filler(rng.randint(20, 80), rng, one, 0).lstrip()
+    else:
+        whole("stream: before", before, 0)
+        head = filler(before, rng, one, distractors)
     if one.before:
         head += one.before + filler(rng.randint(20, 80), rng, one, distractors)
     texts = [head, one.statement, filler(distance, rng, one, distractors), ASK + one.question + ANSWER, one.answer]
