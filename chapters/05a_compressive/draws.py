@@ -29,8 +29,8 @@ def by_hand(pick):
         "From segment 3 on every segment pushes tokens out of Mem: three of them, one slot.": (
             f"From segment {first + 1} on every segment pushes tokens out of Mem: {word(size)} of them, {moved}."
         ),
-        "After segment 5 fifteen tokens have been read; Mem has the newest six.": (
-            f"After segment {late} {word(late * size)} tokens have been read; Mem has the newest {word(local)}."
+        "After segment 5, fifteen tokens have been read; Mem has the newest six.": (
+            f"After segment {late}, {word(late * size)} tokens have been read; Mem has the newest {word(local)}."
         ),
         "Tokens 0 to 8 were popped: three slots. CMem keeps its newest two.": (
             f"Tokens 0 to {late * size - local - 1} were popped: {word(len(made))} slots. CMem keeps its newest {word(room)}."
@@ -135,6 +135,7 @@ def ladder(pick):
         }
     if new == "newest":
         return changes | {
+            "`Ladder` pools it once more": f"`{name}` keeps some of it",
             "`rate` to one, into the queue **coarse**, so that a coarse slot stands for `rate * rate` tokens": (
                 "of every `rate` slots only the newest, as it is, into the queue **coarse**, so that a coarse slot stands for `rate` tokens"
             ),
@@ -267,7 +268,6 @@ def design(pick):
         "A budget of 32 pairs": f"A budget of {pairs} pairs",
         "may keep **32 pairs**": f"may keep **{pairs} pairs**",
         "newest 12 pairs": f"newest {newest} pairs",
-        "`Compressive(32, 0, 1)`": f"`Compressive({pairs}, 0, 1)`",
         "Compressive(12, 12, 8, count_bias=True)": f"Compressive({best}, count_bias=True)",
         "keys[:, -12:]": f"keys[:, -{newest}:]",
         "torch.arange(132, 144)": f"torch.arange({144 - newest}, 144)",

@@ -26,7 +26,7 @@ from memlib.course import grade_button, inputs, look, number, report
 # (the first is number 1) does the first token leave CMem, and with it the memory?
 #
 # <details><summary>Hint 1</summary>From segment 3 on every segment pushes tokens out of Mem: three of them, one slot.</details>
-# <details><summary>Hint 2</summary>After segment 5 fifteen tokens have been read; Mem has the newest six. Which have been popped?</details>
+# <details><summary>Hint 2</summary>After segment 5, fifteen tokens have been read; Mem has the newest six. Which have been popped?</details>
 # <details><summary>Hint 3</summary>Tokens 0 to 8 were popped: three slots. CMem keeps its newest two.</details>
 
 # %% task="by_hand" points=2 kind="hand" minutes=7
