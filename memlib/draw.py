@@ -15,9 +15,10 @@ from memlib.dye import dye
 from memlib.film import film, moment
 from memlib.ink import alt, label, token_colors
 from memlib.sheets import matrices
+from memlib.space import space
 
 __all__ = ["alt", "bars", "compare", "curves", "dye", "film", "influence", "keys", "label", "matrices", "moment",
-           "predict_then", "reach", "recipe", "token_colors", "view"]  # fmt: skip
+           "predict_then", "reach", "recipe", "space", "token_colors", "view"]  # fmt: skip
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x")

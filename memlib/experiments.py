@@ -81,7 +81,49 @@ def compressive() -> dict[str, Callable[[int], dict]]:
     return {name: (lambda seed, name=name: one(name, seed)) for name in ("Transformer-XL, 32 pairs", *kept)}
 
 
-EXPERIMENTS = {"mqar": mqar, "compressive": compressive}
+def story() -> dict[str, Callable[[int], dict]]:
+    """A fact, then up to 5,000 bytes of other talk, then the question (about half an hour): the answering model reads
+    through each memory; 7 streams a seed; the share of right answers at each distance."""
+    from memlib import KNN, Joint, lm
+    from memlib.lm import evaluate, facts
+
+    memories = {
+        "full cache": Full(),
+        "window of 512": Window(512),
+        "compressive, 256 + 64 of 4": Compressive(256, 64, 4),
+        "window of 32 and the 8 nearest": Joint(Window(32), KNN(8, 32)),
+        "window of 32 and the 32 nearest": Joint(Window(32), KNN(32, 32)),
+    }
+
+    def one(memory, seed: int) -> dict:
+        model, share = lm.load("facts").reading(memory), {}
+        for far in (150, 600, 2000, 5000):
+            streams = [facts.stream(far, 7 * seed + i, distractors=0) for i in range(7)]
+            share[str(far)] = round(sum(evaluate.right(model, streams)) / 7, 4)
+        return {"right": share}
+
+    return {name: (lambda seed, memory=memory: one(memory, seed)) for name, memory in memories.items()}
+
+
+def leaderboard() -> dict[str, Callable[[int], dict]]:
+    """All memories within 64 KB on all tasks, and beside them those that keep more (about a quarter of an hour)."""
+    from memlib.leaderboard import MEMORIES, score
+
+    def one(make, seed: int) -> dict:
+        return (score(None, seed, make) if isinstance(make, str) else score(make(), seed)).plain()
+
+    return {name: (lambda seed, make=make: one(make, seed)) for name, make in MEMORIES.items()}
+
+
+def lengths() -> dict[str, Callable[[int], dict]]:
+    """A memory, sparse and linear attention from 1k to 128k tokens, one head of 64 (some minutes)."""
+    from memlib.leaderboard import LENGTHS, LONG, at_length
+
+    return {name: (lambda seed, make=make: {str(n): at_length(make(), n, seed) for n in LENGTHS})
+            for name, make in LONG.items()}  # fmt: skip
+
+
+EXPERIMENTS = {"mqar": mqar, "compressive": compressive, "story": story, "leaderboard": leaderboard, "lengths": lengths}
 
 
 def stored(name: str) -> dict[str, list[dict]]:

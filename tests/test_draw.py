@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from memlib import Full, Hybrid, Window, draw, ink, recipe, states, view
+from memlib import KNN, Full, Hybrid, Window, draw, ink, recipe, states, view
 from memlib.probe import dye
 
 TEXT = list("def newest(pairs): return x\n<b>&4:]")
@@ -39,6 +39,8 @@ FIGURES = {
     "compare": lambda: draw.compare(FILMS["window"][0][4], FILMS["sinks"][0][4], TEXT),
     "matrices": lambda: draw.matrices(*MATRICES),
     "film of tiers": lambda: draw.film(recipe(Hybrid(2, 2, 2), K[:9]), TEXT[:9], tiers=tiers(Hybrid(2, 2, 2), K[:9])),
+    "space": lambda: draw.space(K[:, :2], Q[:, :2], view(KNN(3, 4), Q, K), TEXT, local=4, origin=[0, 0]),
+    "moment of space": lambda: draw.space(K[:, :2], Q[:, :2], view(KNN(3), Q, K), TEXT, step=9),
     "dye": lambda: draw.dye(torch.rand(3, N), torch.rand(3, N), "".join(TEXT), (4, 9)),
 }
 
@@ -297,3 +299,32 @@ def test_arrays_that_do_not_fit_are_named(wrong, named):
 
 def test_bars_under_a_knob_keep_their_axis():
     assert draw.bars({"a": 0.2}, top=1).layout.xaxis.range == draw.bars({"a": 0.9}, top=1).layout.xaxis.range == (0, 1)
+
+
+def test_a_film_in_key_space_draws_a_line_to_each_pair_that_is_fetched_and_to_no_other():
+    memory, places = KNN(3, local=4), K[:, :2]
+    seen = view(memory, Q, K)
+    fig = draw.space(places, Q[:, :2], seen, TEXT, local=4)
+    for t in (0, 3, 4, 6, 20, N - 1):
+        pale, _, strip, point, store, new, _, lines, marks, query = shown(fig, t)
+        want = seen[t].nonzero().flatten().tolist()
+        assert sorted(strip["x"]) == want and len(want) == min(3, max(t - 3, 0))
+        assert point["x"] == [t] and np.allclose([query["x"][0], query["y"][0]], Q[t, :2], atol=0.01)
+        ends = {(lines["x"][i], lines["y"][i]) for i in range(1, len(lines["x"]), 3)}
+        assert ends == set(zip(marks["x"], marks["y"], strict=True)) == {tuple(p) for p in rounded(places[want])}
+        assert len(pale["y"]) == len(store["x"]) == max(t - 3, 0) and len(new["x"]) == min(t + 1, 4)  # it fills
+    assert "step 6: 'w' fetches 'e' (1, " in fig.layout.sliders[0].steps[6].label
+    assert "finds nothing yet" in fig.layout.sliders[0].steps[3].label
+    one = draw.space(places, Q[:, :2], seen, TEXT, local=4, step=20)
+    assert not one.frames and one.data[8].x == tuple(shown(fig, 20)[8]["x"])
+
+
+def rounded(x) -> list[list[float]]:
+    return [[float(f"{v:.2f}") for v in row] for row in np.asarray(x, float).round(2).tolist()]
+
+
+def test_a_film_in_key_space_wants_a_row_a_token():
+    with pytest.raises(ValueError, match="a row for each of the 3 tokens, got {'points': 2"):
+        draw.space(torch.zeros(2, 2), torch.zeros(3, 2), torch.zeros(3, 3), "abc")
+    with pytest.raises(ValueError, match="step must be from 0 to 2, got 3"):
+        draw.space(torch.zeros(3, 2), torch.zeros(3, 2), torch.zeros(3, 3), "abc", step=3)
