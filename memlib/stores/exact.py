@@ -109,8 +109,9 @@ def nearest(q: Float[Tensor, "*b i d"], keys: Float[Tensor, "*b n d"], k: int, m
     k, precise = min(k, keys.shape[-2]), torch.promote_types(keys.dtype, torch.float32)
     q, keys = q.to(precise), keys.to(precise)
     group = GROUP if q.shape[-2] > FEW else 1
-    small = SMALL if metric == "inner product" else SMALL >> 4
-    if keys.dim() > 2 or keys.numel() * q.shape[-2] <= small or (k + SPARE) * group * 2 > keys.shape[-2]:
+    plain = metric == "inner product"
+    few = (plain and group == 1) or keys.numel() * q.shape[-2] <= (SMALL if plain else SMALL >> 4)
+    if keys.dim() > 2 or few or (k + SPARE) * group * 2 > keys.shape[-2]:
         good, ids = goodness(q, keys, metric).topk(k, -1)
     else:
         good, ids = _in_two_passes(q, keys, k, metric, squares(keys) if lengths is None else lengths, group)

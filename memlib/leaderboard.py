@@ -1,0 +1,254 @@
+"""All memories on all tasks at the same bytes: one score, from 0 to 1 a task, for any memory, a learner's own included.
+
+    one fact     asked 16, 64 and 160 bytes later: the share of right answers of the answering model
+    passkey      the same at five depths of a text of 320 bytes
+    copy         a passage of 24 bytes comes again at once: the share of its bits that are saved
+    recall       64 random pairs, each asked once: the share found
+    re-binding   8 keys bound 8 times: the share whose newest value is read
+    gist         a noisy topic of 256 steps: the share of the last 32 steps at which it is read
+    drift        the same, 32 to 64 steps after the topic has changed
+    text         bits per byte of held-out Python, as a share of the way from a window of one to the full cache
+
+`LIMIT` is what may be kept: 64 KB in all 12 heads of the answering model, so 5,461 bytes a head, in every task. Bytes
+are counted at every step, by `state_bytes`; the pairs of a segment that is still open count too.
+`python -m memlib.experiments leaderboard lengths` measures all of `MEMORIES` and `LONG` with three seeds each.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+
+from memlib import (
+    KNN,
+    KV,
+    Compressive,
+    CumulativeAverage,
+    DeltaRule,
+    ExponentialAverage,
+    Full,
+    GatedDelta,
+    Hybrid,
+    Joint,
+    LinearAttention,
+    MostUsed,
+    MovingAverage,
+    Window,
+    attend,
+    lm,
+    state_bytes,
+    tasks,
+)
+from memlib.lm import data, evaluate, facts
+
+LIMIT = 64 * 1024
+HEADS = 12  # of the answering model: three layers of four
+TASKS = ("one fact", "passkey", "copy", "recall", "re-binding", "gist", "drift", "text")
+WIDTH = 32  # of keys and values, in the model and in the tasks without one
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """What a memory did. tasks: {task: 0 to 1}; total: their mean; bits: per byte of held-out text.
+
+    kept: the most bytes of state while a stream was read, in all heads; seconds: for a byte of that stream, in the
+    whole model; within: whether no state of any task was larger than `LIMIT`.
+    """
+
+    tasks: dict[str, float]
+    bits: float
+    kept: int
+    seconds: float
+    within: bool
+
+    @property
+    def total(self) -> float:
+        """The mean of all tasks."""
+        return sum(self.tasks.values()) / len(self.tasks)
+
+    def plain(self) -> dict:
+        """As numbers and names, for JSON."""
+        rounded = {name: round(value, 4) for name, value in self.tasks.items()}
+        return {"total": round(self.total, 4), "tasks": rounded, "bits_per_byte": round(self.bits, 4),
+                "bytes_kept": self.kept, "within": self.within, "seconds_per_byte": self.seconds}  # fmt: skip
+
+
+class Weighed:
+    """A memory whose states are weighed: `most[0]` is the largest number of bytes a head."""
+
+    def __init__(self, memory):
+        self.memory, self.most = memory, [0.0]
+
+    def __getattr__(self, name: str):
+        if name.startswith("__") or name == "memory":
+            raise AttributeError(name)
+        return getattr(self.memory, name)
+
+    def init(self, like: KV):
+        """As the memory itself."""
+        return self.memory.init(like)
+
+    def update(self, mem, new: KV, q=None):
+        """As the memory itself; the state is weighed."""
+        also = (q,) if getattr(self.memory, "needs_queries", False) else ()
+        mem = self.memory.update(mem, new, *also)
+        self.most[0] = max(self.most[0], state_bytes(mem) / math.prod(new.k.shape[:-2]))
+        return mem
+
+    def read(self, mem, q, new=None, lse: bool = False):
+        """As the memory itself."""
+        also = ({} if new is None else {"new": new}) | ({"lse": True} if lse else {})
+        return self.memory.read(mem, q, **also)
+
+    def slots(self, mem) -> KV:
+        """As the memory itself."""
+        return self.memory.slots(mem)
+
+
+def score(memory, seed: int = 0, weights: str = "facts", count: int = 24) -> Score:
+    """A memory on all tasks. seed: of everything that is drawn; count: streams, passages and rows a task.
+
+    memory: any memory, the same in each layer; or None with the name of `weights` that were trained with a memory of
+    their own (the tasks without a model then take the first layer's). Every memory is walked step by step.
+    """
+    model = lm.load(weights)
+    each = list(model.memories) if memory is None else [memory] * model.config.layers
+    weighed = [Weighed(one) for one in each]
+    reads = {"one fact": _one_fact(weighed, model, seed, count)}
+    found = tasks.passkey(weighed, 320, count=max(count // 4, 1), seed=seed + 1, model=model)
+    reads["passkey"] = sum(found.values()) / len(found)
+    first, again = tasks.copy(weighed, passage=24, gap=0, count=count, seed=seed, model=model)
+    reads["copy"] = _share(1 - again / first)
+    alone = weighed[0] if memory is not None else Weighed(_for_tasks(each[0]))
+    reads["recall"] = tasks.recall(alone, 64, WIDTH, seed=seed)
+    reads["re-binding"] = tasks.rebinding(alone, 8, 8, WIDTH, trials=4 * count, seed=seed)
+    topics = tasks.gist_and_drift(alone, trials=4 * count, seed=seed)
+    reads["gist"], reads["drift"] = topics[224:256].mean().item(), topics[288:320].mean().item()
+    bits = _bits(model.reading(weighed), seed, count)
+    most, least = _ends(seed, count)
+    reads["text"] = _share((most - bits) / (most - least))
+    seen = tasks.one_fact(each, 160, seed, model)
+    kept = max(seen.state_bytes)
+    heaviest = max(one.most[0] for one in (*weighed, alone))
+    return Score(reads, bits, kept, seen.seconds_per_byte, kept <= LIMIT and heaviest * HEADS <= LIMIT)
+
+
+def _share(x: float) -> float:
+    return min(max(x, 0.0), 1.0)
+
+
+def _one_fact(memories, model, seed: int, count: int) -> float:
+    streams = [
+        lm.stream(distance, seed * count + i, facts.KINDS[i % len(facts.KINDS)])
+        for distance in (16, 64, 160)
+        for i in range(count)
+    ]
+    marks = evaluate.right(model.reading(memories), streams)
+    return sum(marks) / len(marks)
+
+
+def _for_tasks(memory):
+    """A memory that was learned in a model, without what it learned: its gates know the model's keys alone."""
+    return {GatedDelta: lambda: GatedDelta(0.98, 1.0), DeltaRule: DeltaRule}.get(type(memory), lambda: memory)()
+
+
+@torch.no_grad()
+def _bits(model, seed: int, count: int, length: int = 192) -> float:
+    _, held = data.texts()
+    starts = torch.randint(len(held) - length - 1, (count, 1), generator=torch.Generator().manual_seed(seed))
+    rows = held[starts + torch.arange(length + 1)].long()
+    return F.cross_entropy(model(rows[:, :-1]).mT, rows[:, 1:]).item() / math.log(2)
+
+
+@lru_cache
+def _ends(seed: int, count: int) -> tuple[float, float]:
+    """Bits per byte with a window of one, and with the full cache."""
+    model = lm.load("facts")
+    return tuple(_bits(model.reading(memory), seed, count) for memory in (Window(1), Full()))
+
+
+class Half:
+    """A window whose pairs are kept in bfloat16: twice as many in the same bytes."""
+
+    segment, softmax, linear_in_values, needs_queries = None, True, True, False
+
+    def __init__(self, size: int):
+        self.window = Window(size)
+
+    def init(self, like: KV):
+        """An empty window of short numbers."""
+        return self.window.init(KV(like.k.bfloat16(), like.v.bfloat16()))
+
+    def update(self, mem, new: KV, q=None):
+        """The new pairs, shortened."""
+        return self.window.update(mem, KV(new.k.bfloat16(), new.v.bfloat16()))
+
+    def slots(self, mem) -> KV:
+        """The pairs as they are read, in float32."""
+        kept = self.window.slots(mem)
+        return KV(kept.k.float(), kept.v.float())
+
+    def read(self, mem, q, new=None, lse: bool = False):
+        """Att(q, slots)."""
+        return attend(q, self.slots(mem), lse, new)
+
+
+MEMORIES = {  # a string: weights that were trained with a memory of their own
+    "window": lambda: Window(21),
+    "window with sinks": lambda: Window(17, sinks=4),
+    "window, 16 bits": lambda: Half(42),
+    "moving average": lambda: MovingAverage(21),
+    "cumulative average": CumulativeAverage,
+    "exponential average": lambda: ExponentialAverage(0.05),
+    "window and average": lambda: Joint(Window(19), CumulativeAverage()),
+    "hybrid, mean of 2": lambda: Hybrid(10, 10, 2),
+    "hybrid, mean of 4": lambda: Hybrid(10, 8, 4),
+    "hybrid, most used of 2": lambda: Hybrid(8, 11, 2, MostUsed()),
+    "Transformer-XL": lambda: Compressive(12, 0, 1, segment=6),
+    "compressive, mean of 3": lambda: Compressive(6, 6, 3, segment=3),
+    "delta rule, trained": "facts_delta",
+    "gated delta, trained": "facts_gated",
+    "linear attention, trained": "facts_linear",
+    "window and k-NN": lambda: Joint(Window(17), KNN(4, 17)),
+    "top-k sparse attention": lambda: KNN(21, 0),
+    "full cache": Full,
+}
+LENGTHS = (1024, 4096, 16384, 65536, 131072)
+LONG = {
+    "window of 512": lambda: Window(512),
+    "hybrid, 256 and 256 of 4": lambda: Hybrid(256, 256, 4),
+    "delta rule": DeltaRule,
+    "linear attention": LinearAttention,
+    "window of 480, k-NN of 32": lambda: Joint(Window(480), KNN(32, 480)),
+    "top-32 sparse attention": lambda: KNN(32, 0),
+    "full cache": Full,
+}
+
+
+@torch.no_grad()
+def at_length(memory, n: int, seed: int, width: int = 64, asked: int = 256) -> dict:
+    """One memory after n random pairs of one head: seconds of a step (the median of 30), bytes of its state, and the
+    share found of `asked` pairs that are asked for, out of all the past and out of the newest."""
+    draw = torch.Generator().manual_seed(seed)
+    k, v = (F.normalize(torch.randn(n, width, generator=draw), dim=-1) for _ in range(2))
+    k = k * width**0.5
+    mem = memory.update(memory.init(KV(k, v)), KV(k, v))
+
+    def found(places) -> float:
+        read = memory.read(mem, 100 * k[places])
+        return round(((F.normalize(read, dim=-1) @ v.T).argmax(-1) == places).double().mean().item(), 4)
+
+    past, newest = torch.randint(n, (asked,), generator=draw), torch.arange(n - asked, n)
+    result = {"found": found(past), "found_newest": found(newest), "bytes": state_bytes(mem)}
+    spent = []
+    for t in range(35):
+        begin = time.perf_counter()
+        mem = memory.update(mem, KV(k[t : t + 1], v[t : t + 1]))
+        memory.read(mem, k[t : t + 1])
+        spent.append(time.perf_counter() - begin)
+    return result | {"seconds": sorted(spent[5:])[15]}
