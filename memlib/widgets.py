@@ -198,8 +198,8 @@ def _numbers(numeric, why):
     choice = ipw.Text(placeholder=asked, description="Your answer:", style=WIDE)
 
     def judged() -> str:
-        given = numbers(choice.value)
-        return _verdict(_near(given, right), why) if given else "Type a number first."
+        ways = readings(choice.value)
+        return _verdict(any(_near(way, right) for way in ways), why) if ways[0] else "Type a number first."
 
     return choice, " ".join(f"{v:g}" for v in right), judged
 
@@ -267,9 +267,23 @@ def guarded(act, said: ipw.HTML):
     return call
 
 
+NUMBER = r"\d*\.?\d+(?:[eE][-+]?\d+)?"
+
+
 def numbers(text: str) -> list[float]:
     """The numbers in a typed text."""
-    return [float(v) for v in re.findall(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?", text)]
+    return [float(v) for v in re.findall(rf"[-+]?{NUMBER}", text)]
+
+
+def readings(text: str) -> list[list[float]]:
+    """The ways to read typed numbers: as they stand; with 50 % as 0.5; with 1/16 divided as well."""
+    shares = re.sub(rf"({NUMBER})\s*%", lambda found: str(float(found[1]) / 100), text)
+    divided = re.sub(rf"({NUMBER})\s*/\s*({NUMBER})", lambda found: _divided(*found.groups()) or found[0], shares)
+    return [numbers(way) for way in (text, shares, divided)]
+
+
+def _divided(a: str, b: str) -> str:
+    return str(float(a) / float(b)) if float(b) else ""
 
 
 def marked(text: str) -> str:

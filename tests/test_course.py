@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import jupytext
 import nbformat
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from memlib.course import button, cli, feedback, my, seeds, source, stage, submission, table
+from memlib.course import button, cli, feedback, my, places, seeds, source, stage, submission, table
 from memlib.course import grade as grading
 from memlib.course.build import build
 from memlib.course.compare import first_difference, matrices
@@ -538,6 +539,27 @@ def test_feedback_in_the_notebook_is_escaped():
     text = button.as_html({"points": 0, "total": 1, "tasks": [task]})
     assert not re.search(r"<(script|img|b>)", text) and "&lt;script&gt;" in text
     assert button.as_html({"problem": "<script>"}) == "<p>&lt;script&gt;</p>"
+
+
+def test_without_its_sources_look_and_the_button_say_so_in_one_sentence(tmp_path, monkeypatch, capsys):
+    import IPython
+
+    shell = SimpleNamespace(user_ns={"In": []})
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    monkeypatch.delenv("MEMLIB_GRADING", raising=False)
+    name = next(name for name in chapters() if (CHAPTERS / name / "exercise.py").exists())
+    task = next(iter(source.load_exercise(name).tasks))
+    box = button.grade_button(name)
+    monkeypatch.setattr(places, "CHAPTERS", tmp_path / "chapters")
+    monkeypatch.setattr(source.load_exercise, "__defaults__", (tmp_path / "chapters", lambda cells: cells))
+    feedback.look(task, name)
+    assert capsys.readouterr().out.strip() == places.ABSENT
+    assert button.grade_button(name).value == f"<p>{places.ABSENT}</p>"
+    box.children[0].click()
+    assert box.children[1].value == f"<p>{places.ABSENT}</p>" and not box.children[0].disabled
+    monkeypatch.setattr(feedback, "ROOT", tmp_path)
+    feedback.look(task, name)
+    assert capsys.readouterr().out.strip().endswith(f"{name}.ipynb is missing or damaged: take the whole project.")
 
 
 @pytest.fixture

@@ -128,6 +128,26 @@ def test_numbers_are_typed_in_any_spelling(typed, right):
     assert ("✓" in box.said.value) == right
 
 
+SHARES = {"1/16": True, "1 / 16": True, "0.0625": True, ".0625": True, "6.25 %": True, "6.25%": True,
+          "16": False, "1 16": False, "1/0": False, "6.25": False, "/": False}  # fmt: skip
+
+
+@pytest.mark.parametrize("typed, right", SHARES.items())
+def test_a_share_may_be_typed_as_a_fraction_or_in_percent(typed, right):
+    box = widgets.quiz("Which share?", numeric=1 / 16, why="the newest 32 of 512")
+    box.choice.value = typed
+    box.button.click()
+    assert ("✓" in box.said.value) == right
+
+
+def test_numbers_parted_by_a_slash_and_percents_are_read_as_they_stand_too():
+    two, percent = widgets.quiz("Which two?", numeric=[45, 0]), widgets.quiz("How many percent?", numeric=25)
+    for box, typed in ((two, "45/0"), (two, "45 / 0"), (percent, "25 %"), (percent, "25")):
+        box.choice.value = typed
+        box.button.click()
+        assert "✓" in box.said.value, typed
+
+
 def test_a_question_reads_without_a_kernel():
     bundle = widgets.quiz("Which <one>?", ["a", "b"], 1, "so")._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle

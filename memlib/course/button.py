@@ -102,10 +102,15 @@ def grade_button(name: str):
     """A button that grades the answers run in this notebook so far; nothing has to be saved."""
     from IPython import get_ipython
 
-    name, shell = chapter(name), get_ipython()
+    shell = get_ipython()
     if shell is None or os.environ.get("MEMLIB_GRADING"):
         return None
     import ipywidgets
+
+    try:
+        name = chapter(name)
+    except CourseError as error:
+        return ipywidgets.HTML(as_html({"problem": str(error)}))
 
     button = ipywidgets.Button(description="Grade my answers", tooltip="Grade the answers run so far")
     report = ipywidgets.HTML()
@@ -113,7 +118,12 @@ def grade_button(name: str):
     def click(_):
         button.disabled = True
         report.value = "<p>Grading: about ten seconds.</p>"
-        threading.Thread(target=work, args=(handed_in(name, shell),), daemon=True).start()
+        try:
+            book = handed_in(name, shell)
+        except CourseError as error:
+            report.value, button.disabled = as_html({"problem": str(error)}), False
+            return
+        threading.Thread(target=work, args=(book,), daemon=True).start()
 
     def work(book):
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from memlib.course import stage
 from memlib.course.compare import first_difference, matrices
-from memlib.course.places import ROOT, CourseError
+from memlib.course.places import ROOT, CourseError, shown
 from memlib.course.run import execute
 from memlib.course.source import BLANK, load_exercise
 from memlib.course.submission import untouched
@@ -90,7 +90,7 @@ def _book(chapter: str, mark: str | None) -> dict:
                 return book
         except (OSError, ValueError, KeyError, TypeError):
             if not mark:
-                raise
+                raise CourseError(f"{shown(path)} is missing or damaged: take the whole project.") from None
     raise CourseError(
         f"No notebook {chapter} of edition {mark} lies in {Path.cwd()}: open it from there and run again."
     )
@@ -104,8 +104,13 @@ def look(task: str, chapter: str, mark: str | None = None) -> None:
     from IPython import get_ipython
     from IPython.display import display
 
-    shell, (cell, expected) = get_ipython(), _stored(task, chapter, mark)
-    answer = _answer(task, chapter, shell, mark)
+    shell = get_ipython()
+    try:
+        cell, expected = _stored(task, chapter, mark)
+        answer = _answer(task, chapter, shell, mark)
+    except CourseError as error:
+        print(error)
+        return
     if answer is None:
         print(f"{task}: {UNANSWERED}")
         return

@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from memlib.course.places import CHAPTERS, CourseError, shown
+from memlib.course.places import ABSENT, CHAPTERS, CourseError, shown
 
 KINDS = ("write", "hand", "order", "choose", "bug", "explain", "design")
 OPTIONS = {"tags", "task", "points", "kind", "minutes", "bonus", "hides", "check", "look"}
@@ -127,6 +127,8 @@ def load_lesson(chapter: str, folder: Path = CHAPTERS) -> list[Cell]:
 def load_exercise(chapter: str, folder: Path = CHAPTERS, change=lambda cells: cells) -> Exercise:
     """A chapter's exercise, refused with file and line where it breaks a rule; `change` makes an edition of it."""
     path = folder / chapter / "exercise.py"
+    if not path.exists():
+        raise CourseError(f"{shown(path)} is missing." if folder.exists() else ABSENT)
     exercise = Exercise(chapter, change(parse(path)))
     for cell in exercise.cells:
         _blocks(cell)
