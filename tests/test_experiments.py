@@ -97,6 +97,13 @@ def test_the_stored_runs_of_recall_hold_every_memory():
     assert min(r["accuracy"] for r in runs["full cache"]) > 0.95
 
 
+def test_the_stored_stories_hold_every_memory_and_every_distance():
+    runs = experiments.stored("story")
+    assert set(runs) == set(experiments.story())
+    assert all(set(run["right"]) == {"150", "600", "2000", "5000"} for seeds in runs.values() for run in seeds)
+    assert min(run["right"]["150"] for run in runs["window of 32 and the 8 nearest"]) > 0.8
+
+
 @pytest.mark.parametrize("bad", [["--steps", "-3"], ["--rate", "0"], ["--lengths", "0,3"], ["--lengths", "abc"]])
 def test_a_training_that_cannot_be_is_refused(bad, capsys, tmp_path):
     with pytest.raises(SystemExit):
