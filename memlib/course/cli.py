@@ -1,4 +1,4 @@
-"""The command line: `memlib start | grade | release | progress | doctor`."""
+"""The command line: `memlib start | grade | release | tournament | progress | doctor`."""
 
 from __future__ import annotations
 
@@ -42,6 +42,13 @@ def parser() -> argparse.ArgumentParser:
     release.add_argument("--seed", metavar="N", type=int, default=0, help="what decides (0: the public edition)")
     release.add_argument("--out", metavar="DIR", type=Path, required=True, help="a new folder; keep it to yourself")
     release.set_defaults(run=_release)
+    ranks = commands.add_parser("tournament", help="score a memory of your own within 64 KB, or rank a folder of them")
+    ranks.add_argument("path", metavar="PATH", type=Path, help="a .py with a class Mine, or exercise 10; or a folder")
+    ranks.add_argument("--out", metavar="DIR", type=Path, help="where cards and ranking go (default: my/tournament)")
+    ranks.add_argument("--seed", metavar="N", type=int, help="of all that is drawn (default: a fresh one, kept in DIR)")
+    ranks.add_argument("--jobs", metavar="N", type=int, default=1, help="memories scored at once (default: 1)")
+    ranks.add_argument("--i-trust-these", action="store_true", help="score more than one file without isolation")
+    ranks.set_defaults(run=_tournament)
     progress = commands.add_parser("progress", help="show what is solved")
     progress.set_defaults(run=lambda args: print(my.progress()) or 0)
     doctor = commands.add_parser("doctor", help="check this machine, and say what to do")
@@ -143,6 +150,16 @@ def _release(args) -> int:
     if same:
         print(f"Nothing is drawn in {', '.join(same)}: there the public solution earns its points.")
     print(f"Grade it with: memlib grade FOLDER --edition {place} --out DIR")
+    return 0
+
+
+def _tournament(args) -> int:
+    from memlib.course.tournament import as_text, tournament
+
+    out = args.out or my.MY / "tournament"
+    if sys.stderr.isatty():
+        print("Scoring: about half a minute a memory.", file=sys.stderr)
+    print(as_text(tournament(args.path, out, args.seed, args.jobs, args.i_trust_these), shown(out)))
     return 0
 
 

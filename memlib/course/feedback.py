@@ -158,7 +158,8 @@ def picture(printed: str, expected: str):
     pairs = list(zip(yours[1], target[1], strict=False))
     step = next((t for t, (a, b) in enumerate(pairs) if a != b), len(pairs) - 1)
     mine, theirs = pairs[step]
+    named = list(dict.fromkeys(key.rpartition(", ")[0] for key in read(expected)[target[0]]))[step]
     if {len(row) for row in mine} != {len(row) for row in theirs}:
         return None
-    title = f"{yours[0]}: yours and the target" if len(pairs) == 1 else f"{yours[0]}, step {step}: yours and the target"
+    title = f"{yours[0]}: yours and the target" if len(pairs) == 1 else f"{yours[0]}, {named}: yours and the target"
     return compare(mine, theirs, [str(i) for i in range(len(theirs[0]))], title)
