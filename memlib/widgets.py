@@ -128,6 +128,60 @@ def _told(fact) -> str:
     return f'<p role="status" aria-live="polite">{answer}; {odds}; {cost}.</p>'
 
 
+def detective(seed: int = 0) -> ipw.VBox:
+    """A black box from a seed: latency and view as pictures, questions to ask through it, a guess and the verdict.
+
+    The box has `.controls` (seed, evidence, fact, question, distance, mechanism, size), `.ask`, `.guess`, `.figure`,
+    `.said` and `.verdict`.
+    """
+    from memlib import detective as boxes
+
+    own = {
+        "seed": ipw.IntText(value=seed, description="box number", **LATER),
+        "evidence": ipw.ToggleButtons(options=["view", "latency"], description="evidence:", style=WIDE),
+        "fact": ipw.Text(value="The door code is 4711.", description="a fact:", style=WIDE, layout=LONG),
+        "question": ipw.Text(value="what is the door code?", description="the question:", style=WIDE, layout=LONG),
+        "distance": ipw.IntSlider(value=100, min=10, max=600, step=10, description="bytes between", **LATER),
+        "mechanism": ipw.Dropdown(options=list(boxes.SUSPECTS), description="it is a", style=WIDE, layout=LONG),
+        "size": ipw.IntText(value=8, description="of size", **LATER),
+    }
+    heard, verdict = ipw.HTML(), ipw.HTML()
+
+    def see() -> tuple[go.Figure, str]:
+        times, seen = boxes.evidence(own["seed"].value)
+        if own["evidence"].value == "view":
+            fig = draw.view(seen, list(boxes.TEXT), title="What each query receives through the box")
+        else:
+            lines = {"the box": (list(times), list(times.values()))}
+            fig = draw.curves(lines, x="tokens read", y="microseconds a token", log_x=True,
+                              title="A token's time after longer and longer streams")  # fmt: skip
+        return fig, _spoken(draw.alt(fig))
+
+    def ask() -> None:
+        told = boxes.Box(own["seed"].value).ask(own["distance"].value, own["fact"].value, own["question"].value)
+        heard.value = _spoken(f"{own['distance'].value} bytes later the model says: {told}")
+
+    def guess() -> None:
+        found = boxes.Box(own["seed"].value).guess(own["mechanism"].value, own["size"].value)
+        verdict.value = _verdict(bool(found), str(found))
+
+    figure, said, again = _live(see)
+
+    def another(_=None) -> None:
+        heard.value = verdict.value = ""
+        again()
+
+    own["seed"].observe(another, "value")
+    own["evidence"].observe(again, "value")
+    asks = ipw.Button(description="Ask", tooltip="Read the text through the box and ask the question", layout=AUTO)
+    says = ipw.Button(description="That is it", tooltip="Open the box", layout=AUTO)
+    asks.on_click(guarded(ask, heard))
+    says.on_click(guarded(guess, verdict))
+    shown = [own["seed"], own["evidence"], figure, said, own["fact"], own["question"], own["distance"], asks, heard]
+    return _box([*shown, own["mechanism"], own["size"], says, verdict], controls=own, ask=asks, guess=says,
+                figure=figure, said=said, heard=heard, verdict=verdict)  # fmt: skip
+
+
 def predict(question: str, x, target=None, y: str = "", log_x: bool = False, x_name: str = "") -> ipw.VBox:
     """A curve is sketched, one slider a point, before the measured one is shown beside it. Nothing is graded.
 

@@ -110,16 +110,17 @@ MAY = {
     "stores": {"kv"},
     "mechanism": {"kv", "compress", "stores"},
 }
-ON_TOP = {"__init__", "combine", "widgets", "tasks", "mqar", "leaderboard", "experiments", "lm", "hf", "course"}
+GAMES = {"leaderboard", "detective"}
+ON_TOP = {"__init__", "combine", "widgets", "tasks", "mqar", *GAMES, "experiments", "lm", "hf", "course"}
 ONLY_IN = {
     "plotly": {*FIGURES, "widgets", "course", "tasks"},
     "ipywidgets": {"widgets", "course"},
     "transformers": {"hf"},
     "faiss": {"stores"},
     "pymilvus": {"stores"},
-    "memlib.lm": {"lm", "tasks", "mqar", "leaderboard", "experiments", "course", "widgets"},
+    "memlib.lm": {"lm", "tasks", "mqar", *GAMES, "experiments", "course", "widgets"},
     "memlib.course": {"course"},
-    "memlib.tasks": {"tasks", "leaderboard", "course", "widgets"},
+    "memlib.tasks": {"tasks", *GAMES, "course", "widgets"},
 }
 
 

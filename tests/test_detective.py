@@ -1,0 +1,78 @@
+"""The black box: the same seed is the same box, its evidence is the memory's, a guess is judged."""
+
+import pytest
+import torch
+
+from memlib import Window, detective, lm, tasks, view, widgets
+from memlib.detective import SUSPECTS, TEXT, Box
+
+BOXES = {}
+for seed in range(200):  # the first box of each suspect
+    BOXES.setdefault(Box(seed)._name, Box(seed))
+
+
+def test_every_suspect_comes_and_a_seed_is_a_box():
+    assert set(BOXES) == set(SUSPECTS)
+    for box in BOXES.values():
+        again = Box(box.seed)
+        assert (again._name, again._size) == (box._name, box._size) and repr(box) == f"Box(seed={box.seed})"
+        assert torch.equal(again.view(), box.view())
+
+
+def test_the_view_is_that_of_the_memory():
+    q, k, _ = tasks.heads(lm.load("stdlib"), TEXT, 1, 2)
+    box = BOXES["window"]
+    assert torch.equal(box.view(), view(Window(box._size), q, k))
+    widths = {name: (box.view().abs() > 1e-6).sum(1)[-1].item() for name, box in BOXES.items()}
+    assert widths["full cache"] == len(TEXT) and widths["window"] == BOXES["window"]._size
+    assert widths["window of 8 and k-NN"] == 8 + BOXES["window of 8 and k-NN"]._size
+
+
+def test_a_box_that_keeps_everything_grows_slower_and_a_window_does_not():
+    full, window = (BOXES[name].latency((256, 32768), 9) for name in ("full cache", "window"))
+    assert full[32768] > 5 * full[256] and window[32768] < 3 * window[256]
+
+
+def test_answers_come_through_the_memory():
+    assert BOXES["full cache"].ask(100) == "4711" and BOXES["window"].ask(100) != "4711"
+    assert BOXES["full cache"].ask(60, "The name of the cat is Minka.", "what is the cat called?") == "Minka"
+
+
+def test_a_guess_needs_the_mechanism_and_about_the_size():
+    for name, box in BOXES.items():
+        assert box.guess(name, box._size)
+        other = "window" if name != "window" else "full cache"
+        said = box.guess(other, box._size)
+        assert not said and not said.mechanism and name in said.was
+        if SUSPECTS[name].sizes:
+            far = box.guess(name, 3 * box._size)
+            assert far.mechanism and not far and not box.guess(name) and str(box._size) in far.was
+            assert "the size is not" in repr(far)
+        else:
+            assert box.guess(name)
+    with pytest.raises(ValueError, match="guess: mechanism must be one of full cache, .*got 'gru'"):
+        Box(0).guess("gru")
+    with pytest.raises(ValueError, match="Box: seed must be a whole number >= 0, got -1"):
+        Box(-1)
+
+
+def test_the_widget_shows_evidence_asks_and_judges(monkeypatch):
+    monkeypatch.setattr(detective.Box, "latency", lambda self: {256: 10.0, 1024: 20.0})
+    detective.evidence.cache_clear()
+    box = BOXES["full cache"]
+    game = widgets.detective(box.seed)
+    assert game.figure.data[0].type == "heatmap"
+    game.controls["evidence"].value = "latency"
+    assert game.figure.data[0].type == "scatter" and list(game.figure.data[0].y) == [10, 20]
+    game.ask.click()
+    assert "the model says: 4711" in game.heard.value
+    game.guess.click()  # "full cache" stands first
+    assert "Solved: it was a full cache." in game.verdict.value
+    game.controls["seed"].value = BOXES["window"].seed
+    assert not game.heard.value and not game.verdict.value
+    game.guess.click()
+    assert "No: it was a window of size" in game.verdict.value
+    game.controls["fact"].value = ""
+    game.ask.click()
+    assert "Fact: statement must be some text" in game.heard.value
+    detective.evidence.cache_clear()
