@@ -17,7 +17,7 @@ NAMES = ("the text   ▼ the query · filled: fetched · pale: in the datastore 
 
 
 def space(points, queries, views, tokens, local: int = 1, origin=None, title: str = "", alt: str | None = None,
-          step: int | None = None) -> go.Figure:  # fmt: skip
+          step: int | None = None, rests: int | None = None) -> go.Figure:  # fmt: skip
     """Retrieval in key space, query by query: the datastore fills, lines go to the pairs that are fetched.
 
     points, queries: [n, 2], the place of each key and of each query; views: [n, n], what the query of each step
@@ -27,15 +27,17 @@ def space(points, queries, views, tokens, local: int = 1, origin=None, title: st
     """
     play = Plane(points, queries, views, tokens, local, origin)
     last = len(play.labels) - 1
+    for name, at in (("step", step), ("rests", rests)):
+        if at is not None and not 0 <= at <= last:
+            raise ValueError(f"{name} must be from 0 to {last}, got {at!r}")
     if step is not None:
-        if not 0 <= step <= last:
-            raise ValueError(f"step must be from 0 to {last}, got {step!r}")
         return play.dressed(step, title, alt or f"{play.event(step)}.", 24)
-    fig = play.dressed(last, title, alt or play.story(), 104)
+    rests = last if rests is None else rests
+    fig = play.dressed(rests, title, alt or play.story(), 104)
     which = list(range(len(fig.data)))
     frames = [go.Frame(data=play.changes(t), name=str(t), traces=which) for t in range(last + 1)]
     playing(fig, frames, [play.event(t) for t in range(last + 1)])
-    return fig.update_layout(sliders=[{"active": last}])
+    return fig.update_layout(sliders=[{"active": rests}])
 
 
 class Plane:
@@ -82,7 +84,7 @@ class Plane:
         ink.dress(fig, title or "Each query fetches its nearest keys", says, plot, bottom)
         every = np.concatenate([self.points, self.queries])
         low, high = every.min(0), every.max(0)
-        more = 0.06 * np.maximum(high - low, 1e-9)
+        more = 0.1 * np.maximum(high - low, 1e-9)
         (x0, y0), (x1, y1) = low - more, high + more
         hidden = {"visible": False, "showgrid": False}
         frame = {
@@ -128,7 +130,8 @@ class Plane:
                      "line": {"color": ink.INK, "width": 1.5, "dash": "dot"},
                      "marker": {"symbol": "cross-thin", "size": [11, 0], "line": edge}},
             plane | {"mode": "lines", "hoverinfo": "skip", "line": edge},
-            plane | {"mode": "markers+text", "hoverinfo": "text", "marker": {"line": edge}, "textfont": {"size": 15}},
+            plane | {"mode": "markers+text", "hoverinfo": "text", "textfont": {"size": 15},
+                     "marker": {"line": edge, "opacity": 1}},
             plane | {"mode": "markers", "hoverinfo": "skip",
                      "marker": {"symbol": "diamond", "size": 15, "color": ink.INK}},
         ]  # fmt: skip

@@ -317,6 +317,8 @@ def test_a_film_in_key_space_draws_a_line_to_each_pair_that_is_fetched_and_to_no
     assert "finds nothing yet" in fig.layout.sliders[0].steps[3].label
     one = draw.space(places, Q[:, :2], seen, TEXT, local=4, step=20)
     assert not one.frames and one.data[8].x == tuple(shown(fig, 20)[8]["x"])
+    early = draw.space(places, Q[:, :2], seen, TEXT, local=4, rests=20)
+    assert early.layout.sliders[0].active == 20 and early.data[8].x == one.data[8].x and len(early.frames) == N
 
 
 def rounded(x) -> list[list[float]]:
@@ -326,5 +328,7 @@ def rounded(x) -> list[list[float]]:
 def test_a_film_in_key_space_wants_a_row_a_token():
     with pytest.raises(ValueError, match="a row for each of the 3 tokens, got {'points': 2"):
         draw.space(torch.zeros(2, 2), torch.zeros(3, 2), torch.zeros(3, 3), "abc")
+    with pytest.raises(ValueError, match="rests must be from 0 to 2, got -1"):
+        draw.space(torch.zeros(3, 2), torch.zeros(3, 2), torch.zeros(3, 3), "abc", rests=-1)
     with pytest.raises(ValueError, match="step must be from 0 to 2, got 3"):
         draw.space(torch.zeros(3, 2), torch.zeros(3, 2), torch.zeros(3, 3), "abc", step=3)

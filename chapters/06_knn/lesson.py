@@ -6,8 +6,8 @@
 # mask over ordinary attention, and bound what the mask leaves out; foretell which memories still know a name that was
 # fixed at token 10 and is asked for at 5,000; and decide whether a datastore is cleared between documents or kept.
 #
-# **Time:** 90 minutes for the lesson and 70 for the exercise: two sittings. **You need:** chapters 00 and 01, and from
-# 04 what it means to join two memories in one softmax. Nothing is trained here. No GPU.
+# **Time:** 90 minutes for the lesson and 70 for the exercise: two sittings. **You need:** chapters 00 and 01, and
+# from 04 what it means to join two memories in one softmax. Nothing is trained here. No GPU.
 #
 # `answers` is the answering model of chapter 01. It was trained with a full cache. It has never seen a memory that
 # fetches.
@@ -61,9 +61,10 @@ display(
 # ## Does it still know?
 #
 # Every memory so far made the past smaller: it dropped pairs, averaged them, pooled them. This one makes the **read**
-# smaller. It drops nothing. All pairs that are older than the newest 32 go into a **datastore**, and each query fetches
-# from there the **8** whose keys are nearest to it, and no others. The newest 32 are read through a window, as ever:
-# `Joint(Window(32), KNN(8, 32))`, one softmax over 40 pairs. (`Joint` is a tool today; the next chapter takes it apart.)
+# smaller. It drops nothing. All pairs that are older than the newest 32 go into a **datastore**, and each query
+# fetches from there the **8** whose keys are nearest to it, and no others. The newest 32 are read through a window,
+# as ever: `Joint(Window(32), KNN(8, 32))`, one softmax over 40 pairs. (`Joint` is a tool today; the next chapter
+# takes it apart.)
 #
 # **Predict**, for 150 bytes between: how much of the fact's dye is left, and does the model tell the code? Then move
 # *bytes between* up to 400.
@@ -81,9 +82,9 @@ draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=as
          title="The fact's dye: held whole, touched by few queries")  # fmt: skip
 
 # %% [markdown]
-# The orange line never falls: all of it is there to the end. The thin lines are the news. Small talk does not touch the
-# fact at all, 0 % (it is among nobody's eight nearest); and at the question's last byte most of one layer's attention
-# goes there. **The one fact is found again**, by whoever asks for it.
+# The orange line never falls: all of it is there to the end. The thin lines are the news. While the small talk goes
+# on they lie near the ground: the fact is seldom among anybody's eight nearest. At the question one of them rises: a
+# good part of one layer's attention goes to the fact. **The one fact is found again**, by whoever asks for it.
 #
 # Is that one lucky stream? 14 others, the fact 150 bytes back, with values that training never showed. And how many
 # pairs must be fetched? **Predict** the last bar: one single pair for each query.
@@ -108,9 +109,9 @@ draw.bars(known, y="right answers", top=1.15, title="A model that was trained wi
 #
 # ## Predict
 #
-# What is *near*? Two measures are in use. By **inner product** the nearest key is the one with the largest
-# $q\cdot k$. By **distance** it is the one with the smallest $|q-k|^2$ (in the library `dist2`; the search library
-# FAISS calls this squared distance L2).
+# What is *near*? Two measures are in use. By **inner product** the nearest key is the one with the largest $q\cdot
+# k$. By **distance** it is the one with the smallest $|q-k|^2$ (in the library `dist2`; the search library FAISS
+# calls this squared distance L2).
 
 # %%
 display(
@@ -133,16 +134,17 @@ display(
 # ## Retrieval in key space
 #
 # A key of a head is a point in a space of 32 dimensions. We cannot look into that, so we look at its shadow on the
-# plane of the two **principal axes**, along which the keys spread most. The caption says how much of the spread the
-# plane shows: about a third. What is near in the plane may be far in the other thirty dimensions. So trust
-# the **lines**: they go to what the query really fetched.
+# plane of the two **principal axes**, along which the keys spread most. The title says how much of the spread (the
+# *variance*: the mean squared distance from the centre) the plane shows: about a third. What is near in the plane may
+# be far in the other thirty dimensions. So trust the **lines**: they go to what the query really fetched.
 #
-# Which head? The one that copies: its query at a byte of the answer must fetch the byte that came **next** in the fact.
-# The cell measures that for all twelve. (A key carries something of the three bytes before it, by the convolution of
-# chapter 01; so the key of the `r` in `Bruno` says "after B", and the query of the second `B` asks for that.)
+# Which head? The one that copies: its query at a byte of the answer must fetch the byte that came **next** in the
+# fact. The cell measures that for all twelve. (A key carries something of the three bytes before it, by the
+# convolution of chapter 01; so the key of the `r` in `Bruno` says "after B", and the query of the second `B` asks for
+# that.)
 #
-# Press play. Watch two things: the datastore fills, eight bytes behind the text; and at the end, from `Answer:` on, where the
-# lines go.
+# Until you press play, the film rests at the `B` of the answer. Then watch two things: the datastore fills, eight
+# bytes behind the text; and where the lines go, in the small talk and after `Answer:`.
 
 # %% tags=["film"]
 begins, again = text.index("Bruno"), text.rindex("Bruno")
@@ -164,6 +166,7 @@ kv = KV(k, v)
 centre = k.mean(0)
 _, spread, axes = torch.linalg.svd(k - centre, full_matrices=False)
 shows = (spread[:2].square().sum() / spread.square().sum()).item()
+assert 0.15 < shows < 0.6
 
 
 def plane(x):
@@ -175,7 +178,7 @@ seen = view(few, q, k)
 ids = few.fetch(states(few, kv)[again], q[again : again + 1])[1]
 assert begins + 1 in ids and set(seen[again].nonzero().flatten().tolist()) == set(ids.flatten().tolist())
 assert [row.count_nonzero().item() for row in seen[:14]] == [0] * 8 + [1, 2, 3, 4, 4, 4]  # it fills, then four are fetched
-draw.space(plane(k), plane(q), seen, tokens, local=8, origin=plane(torch.zeros(1, 32)),
+draw.space(plane(k), plane(q), seen, tokens, local=8, origin=plane(torch.zeros(1, 32)), rests=again,
            title=f"Layer {layer}, head {head}: keys in a plane that shows {shows:.0%} of their variance; each query fetches 4")  # fmt: skip
 
 # %% [markdown]
@@ -188,17 +191,18 @@ draw.space(plane(k), plane(q), seen, tokens, local=8, origin=plane(torch.zeros(1
 #
 # ## The formula
 #
-# The datastore of step $t$ holds the pairs $0,\dots,t-n$; the newest $n$ are left to a local memory. With
-# $N_k(q)$, the $k$ of them whose keys are nearest to $q$:
+# The datastore of step $t$ holds the pairs $0,\dots,t-n$; the newest $n$ are left to a local memory. With $N_k(q)$,
+# the $k$ of them whose keys are nearest to $q$:
 #
 # $$\mathrm{Mem}_{knn}(q_t)=\{(k_j,v_j):j\in N_k(q_t)\},\qquad
 # \mathrm{out}=\mathrm{Att}\big(q_t,[\mathrm{Mem}_{local},\mathrm{Mem}_{knn}(q_t)]\big).$$
 #
-# The memory **depends on the query**: that is new. Fewer than $k$ pairs in the datastore: all of them. None: the local
-# part alone.
+# The memory **depends on the query**: that is new. By inner product the nearest are those with the largest scores, so
+# those that attention over all pairs would have given the most weight. Fewer than $k$ pairs in the datastore: all of
+# them. None: the local part alone.
 #
-# **By hand.** Width 1, the query of token 4 is 1, so keys are scores. Keys $\ln1,\ln6,\ln2,\ln3,\ln4$, values
-# 10, 20, 30, 40, 50. Token 4 is the current one and local.
+# **By hand.** Width 1, the query of token 4 is 1, so keys are scores. Keys $\ln1,\ln6,\ln2,\ln3,\ln4$, values 10, 20,
+# 30, 40, 50. Token 4 is the current one and local.
 #
 # - By inner product $k=2$ fetches $\ln6$ and $\ln3$, tokens 1 and 3: $(6\cdot20+3\cdot40)/9=26.67$.
 # - With the window of one: $(6\cdot20+3\cdot40+4\cdot50)/13=33.85$. The full cache reads
@@ -220,12 +224,12 @@ assert abs(outputs(KNN(9, 1), ones, hand)[4].item() - 310 / 12) < 1e-4  # k > N:
 # ## The code, and yours
 #
 # `update` appends and never drops. `slots` is the datastore, all but the newest. `read` scores every key, takes the
-# best $k$ of **each query**, and gives each query a small cache of its own. `check` walks it and the library's. Break
-# it: forget the `local`; take the smallest (`largest=False`); fetch for the first query and use it for all,
-# `ids[..., :1, :, :]`.
+# best $k$ of **each query**, and gives each query a small cache of its own (`found.k` is `[queries, k, d]`). `check`
+# walks it and the library's. Break it: forget the `local`; take the smallest (`largest=False`); fetch for the first
+# query and use it for all, `ids[..., :1, :, :]`.
 #
-# Then move the knob, over your class. At which step can the `r` of the fact be fetched for the first time? How large must
-# `local` be for the answer not to be found? And what is fetched more at 16 that was not at 4?
+# Then move the knob, over your class. At which step can the `r` of the fact be fetched for the first time? How large
+# must `local` be for the answer not to be found? And what is fetched more at 16 that was not at 4?
 
 # %%
 class Mine:
@@ -269,8 +273,8 @@ widgets.knob(moment, step=(0, len(tokens) - 1, again), fetch=(1, 16, 4), local=(
 #
 # Two things must not be fetched: the **current** token, and whatever the local memory holds. `local` says how many of
 # the newest are left out. With `Joint(Window(n), KNN(k, n))` the $n$ newest are read by the window, the $k$ by the
-# k-NN memory, and no pair by both. With `local` too small the doubled pairs speak as loud as two: $\ln 2$ is
-# added to their scores. With `local` too large a gap opens that nobody reads.
+# k-NN memory, and no pair by both. With `local` too small the doubled pairs speak as loud as two: $\ln 2$ is added to
+# their scores. With `local` too large a gap opens that nobody reads.
 #
 # **Predict** the picture: how many fields has a row, and where are they?
 
@@ -293,8 +297,8 @@ draw.view(right, tokens, title="Window of 8 and the 4 nearest of all others: a b
 # ## Each head fetches its own
 #
 # A query of one head says nothing about the keys of another: they live in different spaces. So each head has its own
-# datastore and its own list. Would one list for all heads do, chosen by the sum of their scores? It would save searches.
-# **Predict** the share of right answers, 8 nearest, beside one list a head.
+# datastore and its own list. Would one list for all heads do, chosen by the sum of their scores? It would save
+# searches. **Predict** the share of right answers, 8 nearest, beside one list a head.
 
 # %%
 class OneList(KNN):
@@ -330,10 +334,12 @@ draw.bars(lists_told, y="right answers", top=1.15, title="One list for all heads
 #
 # $$\mathrm{softmax}\Big(-\frac{|q-k|^2}{2T}\Big)=\mathrm{softmax}\Big(\frac{q\cdot k}{T}\Big)\qquad(|k|=1).$$
 #
-# On the left stands the kernel of the k-NN language model (chapter 08), on the right attention, with $T=\sqrt d$.
+# On the left stand the weights of the k-NN language model (chapter 08), on the right those of attention, with
+# $T=\sqrt d$.
 #
-# Real keys are not equally long: in this model the longest is several times the shortest. **Predict:** of the 8 nearest
-# by inner product, how many are among the 8 nearest by distance? Then draw all keys towards one length with the knob.
+# Real keys are not equally long: in this model the longest is several times the shortest. **Predict:** of the 8
+# nearest by inner product, how many are among the 8 nearest by distance? Then draw all keys towards one length with
+# the knob.
 
 # %%
 unit = F.normalize(k, dim=-1)
@@ -348,34 +354,38 @@ def agree(q_all, keys):
     return (a.unsqueeze(-1) == b.unsqueeze(-2)).any(-1).double().mean().item()
 
 
-def drawn(equal):
-    """For each layer, after the length of each key was raised to the power 1 - equal."""
-    return {f"layer {i}": agree(q_all[0], one.k[0] * one.k[0].norm(dim=-1, keepdim=True) ** -equal)
+def drawn(to_one_length):
+    """For each layer, after the length of each key was raised to the power 1 - to_one_length."""
+    return {f"layer {i}": agree(q_all[0], one.k[0] * one.k[0].norm(dim=-1, keepdim=True) ** -to_one_length)
             for i, (q_all, one) in enumerate(layers)}  # fmt: skip
 
 
 lengths = torch.stack([one.k[0].norm(dim=-1) for _, one in layers])
 print(f"lengths of keys: {lengths.min():.1f} to {lengths.max():.1f}")
-assert max(drawn(0.0).values()) < 0.9 and min(drawn(1.0).values()) > 0.99
+assert lengths.max() > 3 * lengths.min()
+assert sum(drawn(0.0).values()) / 3 < 0.6 and min(drawn(1.0).values()) > 0.99
 by_distance = knows(Joint(Window(32), KNN(8, 32, metric="dist2")))
 print(f"fetched by distance, right answers: {by_distance:.2f}")
+assert by_distance > 0.7
 widgets.knob(
-    lambda equal: draw.bars(drawn(equal), y="of the 8 nearest, the same by both measures", top=1.1,
-                            title=f"Lengths of keys to the power {1 - equal:.1f}"),
-    equal=(0.0, 1.0, 0.0, 0.1),
+    lambda to_one_length: draw.bars(drawn(to_one_length), y="of the 8 nearest, the same by both measures", top=1.1,
+                                    title=f"Lengths of keys, to the power {1 - to_one_length:.1f}"),
+    to_one_length=(0.0, 1.0, 0.0, 0.1),
 )  # fmt: skip
 
 # %% [markdown]
-# On real keys the two lists share about half. And yet the answers hardly suffer when the lists are made by distance: the pair that
-# carries the answer is first by either measure, and the others had little weight. When the one pair that counts is *not*
-# far ahead of all others, it matters which measure is used. Memorizing Transformers bring all keys and queries to length 1.
+# On real keys the two lists share a half or less. And yet the answers hardly suffer when the lists are made by
+# distance: the pair that carries the answer is first by either measure, and the others had little weight. When the
+# one pair that counts is *not* far ahead of all others, it matters which measure is used. Memorizing Transformers
+# bring all keys and queries to length 1.
 #
 # ## The same thing as sparse attention
 #
-# *Sparse attention* computes all scores and hides most of them behind a mask. Take the mask that leaves each query its
-# $k$ largest scores: what it reads is what the k-NN memory fetches. So **k-NN over the sequence's own past is top-k sparse
-# attention**, and with $k=N$ it is dense attention. What the mask hides has a price with a bound. Let $p$ be the dense weight of
-# the $k$ kept pairs together; then dense is $p$ of the kept read and $1-p$ of another average, and
+# *Sparse attention* computes all scores and hides most of them behind a mask. Take the mask that leaves each query
+# its $k$ largest scores: what it reads is what the k-NN memory fetches. So **k-NN over the sequence's own past is
+# top-k sparse attention**, and with $k=N$ it is dense attention. What the mask hides has a price with a bound. Let
+# $p$ be the dense weight of the $k$ kept pairs together; then dense is $p$ of the kept read and $1-p$ of another
+# average, and
 #
 # $$|\text{dense}-\text{top-}k|=(1-p)\,|\text{rest}-\text{top-}k|\;\le\;2\,(1-p)\max|v| .$$
 #
@@ -417,16 +427,17 @@ display(
 )  # fmt: skip
 
 # %% [markdown]
-# The bound asks the worst of the values; real ones are kinder. Two ways to the same numbers: who masks has computed all
-# scores anyway and saves little; who **searches** can keep the pairs elsewhere and fetch $k$ of them.
+# The bound asks the worst of the values; real ones are kinder. Two ways to the same numbers: who masks has computed
+# all scores anyway and saves little; who **searches** can keep the pairs elsewhere and fetch $k$ of them.
 #
 # ## A name fixed at token 10, asked at 5,000
 #
-# A long story must be consistent: what the cat is called on page one it is called on page fifty. A name stands at token
-# 10 and is asked for 5,000 tokens later. **Which memories answer?** First without a model: 5,000 random keys; at the end a
-# query that matches the key of token 10 well (score 8; the others have scores around 0). Six memories: a window of 512, the
-# same with 16 sinks, a compressive memory of 256 raw pairs and 64 slots of four, the full cache, a window with the 8
-# nearest, and the 8 nearest alone. **Predict** for each: does it still *hold* token 10, and does the query *receive* it?
+# A long story must be consistent: what the cat is called on page one it is called on page fifty. A name stands at
+# token 10 and is asked for 5,000 tokens later. **Which memories answer?** First without a model: 5,000 random keys;
+# at the end a query that matches the key of token 10 well (score 8; the others have scores around 0). Six memories: a
+# window of 512, the same with 16 sinks, a compressive memory of 256 raw pairs and 64 slots of four, the full cache, a
+# window with the 8 nearest, and the 8 nearest alone. **Predict** for each: does it still *hold* token 10, and does
+# the query *receive* it?
 
 # %%
 drawn_from = torch.Generator().manual_seed(0)
@@ -447,14 +458,14 @@ draw.bars({name: round(x, 3) for name, x in gets.items()}, y="of token 10, recei
           title="5,000 pairs later: holding is one thing, receiving another")  # fmt: skip
 
 # %% [markdown]
-# The window dropped it, and the compressive memory too: both reach back 512 tokens. The sinks hold it by luck: token 10 is among
-# the first 16. The full cache holds all of it, and the query receives **a quarter**. Its one good score stands against 5,000 bad ones:
-# $e^8\approx3000$ against a sum of some 8,000. That is **dilution**. Of the 8 nearest the same score is nearly all. Fetching
-# does not only save reads. It keeps the crowd out.
+# The window dropped it, and the compressive memory too: both reach back 512 tokens. The sinks hold it by luck: token
+# 10 is among the first 16. The full cache holds all of it, and the query receives **a quarter**. Its one good score
+# stands against 5,000 bad ones: $e^8\approx3000$ against a sum of some 8,000. That is **dilution**. Of the 8 nearest
+# the same score is nearly all. Fetching does not only save reads. It keeps the crowd out.
 #
-# Is it so in a real model? 21 stories, a fact at the start, 150 to 5,000 bytes of small talk, the question. Each memory in all
-# layers. (`python -m memlib.experiments story` made these figures in a quarter of an hour; they are stored.) The model was trained on
-# some hundreds of bytes. **Predict** which line is on top at 5,000.
+# Is it so in a real model? 21 stories, a fact at the start, 150 to 5,000 bytes of small talk, the question. Each
+# memory in all layers. (`python -m memlib.experiments story` made these figures in a quarter of an hour; they are
+# stored.) The model was trained on some hundreds of bytes. **Predict** which line is on top at 5,000.
 
 # %%
 stories = experiments.stored("story")
@@ -483,27 +494,29 @@ display(draw.curves(lines, x="bytes between fact and question", y="right answers
                     x="bytes between", y="weight of the right byte", log_x=True, title="The head that copies: its weight is diluted"))  # fmt: skip
 
 # %% [markdown]
-# At 5,000 bytes the memory that reads 40 pairs answers more often than the one that reads all. The second picture shows why:
-# the right byte keeps its score, and loses its weight to thousands of others that have a little each.
+# At 5,000 bytes the memory that reads 40 pairs answers more often than the one that reads all. The second picture
+# shows why: the right byte keeps its score, and loses its weight to thousands of others that have a little each.
 #
-# *Misconception: "the full cache is the upper bound."* Of what is **held**, yes. Not of what is **found**. And mind what this is:
-# one small model, far beyond its training length. A model trained at 5,000 bytes would have learned sharper scores.
+# *Misconception: "the full cache is the upper bound."* Of what is **held**, yes. Not of what is **found**. And mind
+# what this is: one small model, far beyond its training length. A model trained at 5,000 bytes would have learned
+# sharper scores.
 #
 # ## A datastore need not be the current sequence
 #
-# Until now the datastore was the past of the very text that is being read. Nothing demands that. `stores.open(":memory:", dim=32)`
-# is a datastore by itself: `add` puts pairs in, `search(q, k)` finds them; `KNN(8, store=...)` reads it and never writes. So:
-# read document A once, through a window of 32, and put what each head stored into that head's datastore. Forget A. Then ask the
-# question **alone**, as a text of its own.
+# Until now the datastore was the past of the very text that is being read. Nothing demands that.
+# `stores.open(":memory:", dim=32)` is a datastore by itself: `add` puts pairs in, `search(q, k)` finds them; `KNN(8,
+# store=...)` reads it and never writes. So: read document A once, through a window of 32, and put what each head
+# stored into that head's datastore. Forget A. Then ask the question **alone**, as a text of its own.
 #
-# When should a datastore be **cleared**? Three cases, 10 times each. Document A states a code, document B states nothing of the kind,
-# or **another code for the same door**:
+# When should a datastore be **cleared**? Three cases, 12 times each. Document A states a code, document B states
+# nothing of the kind, or **another code for the same door**:
 #
 # - asked after B, the datastore cleared before B;
 # - asked after B, kept;
-# - asked after B that changed the code, kept. Which code is told?
+# - asked after B that says the same sentence with another code, kept. Which code is told?
 #
-# **Predict** the three.
+# (A stored key was turned by its place in its own document; so the question is given a place too, just behind. Half
+# of each key is not turned at all, which is why a match survives any distance.) **Predict** the three.
 
 # %%
 @torch.no_grad()
@@ -532,33 +545,35 @@ def empty():
 
 
 tally = {"cleared": 0, "kept": 0, "kept, changed: the new code": 0, "kept, changed: the old code": 0}
-for seed in range(10):
+for seed in range(12):
     old = facts.fact(Random(f"a {seed}"), "code", new=True)
-    code = facts.fact(Random(f"b {seed}"), "code", new=True).answer
-    new = lm.Fact(f"The {old.subject} code is {code}.", old.question, code)
-    talk = facts.filler(300, Random(f"talk {seed}"), old, 0)
+    code = facts.fact(Random(f"b {seed}"), "code", new=True).answer  # another one
+    talk, later = (facts.filler(300, Random(f"{when} {seed}"), old, 0) for when in ("talk", "talk2"))
     shelf, cleared, changed = empty(), empty(), empty()
     put_away(old.statement + talk, shelf), put_away(old.statement + talk, changed)
-    put_away("It is Monday." + talk, shelf), put_away("It is Monday." + talk, cleared), put_away(new.statement + talk, changed)
+    put_away("It is Monday." + later, shelf), put_away("It is Monday." + later, cleared)
+    put_away(old.statement.replace(old.answer, code) + later, changed)
     tally["cleared"] += ask(old.question, cleared, 400) == old.answer
     tally["kept"] += ask(old.question, shelf, 400) == old.answer
     told = ask(old.question, changed, 400)
-    tally["kept, changed: the new code"] += told == new.answer
+    tally["kept, changed: the new code"] += told == code
     tally["kept, changed: the old code"] += told == old.answer
-assert tally["cleared"] == 0 and tally["kept"] >= 5
-assert shelf[0][0].n == len(old.statement + talk) + len("It is Monday." + talk)
-draw.bars(tally, y="of 10", top=11, title="Asked in a text of its own, after two documents")
+assert tally["cleared"] == 0 and tally["kept"] >= 7 and tally["kept, changed: the old code"] >= 1
+assert shelf[0][0].n == len(old.statement + talk) + len("It is Monday." + later)
+draw.bars(tally, y="of 12", top=13, title="Asked in a text of its own, after two documents")
 
 # %% [markdown]
-# **Kept**, the model answers from a document that is not part of what it reads. That is what makes a datastore more than a long cache: a
-# handbook read once can serve every conversation. The same line is a **leak**: if A was another customer's document, the answer
-# is his code. And with two codes for one door the datastore does not know which is newer: nearest is not newest. Sometimes
-# the old one is told. So: one document, one datastore, cleared at the end, unless the documents belong together.
+# **Kept**, the model answers from a document that is not part of what it reads. That is what makes a datastore more
+# than a long cache: a handbook read once can serve every conversation. The same line is a **leak**: if A was another
+# customer's document, the answer is his code. And with two codes for one door the datastore does not know which is
+# newer: **nearest is not newest**, and some answers are the old code. So: one document, one datastore, cleared at the
+# end, unless the documents belong together.
 #
-# The name at token 10, once more, by this way: the story of 5,000 bytes is read once, through windows of 32; then it is asked.
+# The name at token 10, once more, by this way: the story of 5,000 bytes is read once, through windows of 32; then it
+# is asked.
 
 # %%
-begin, found = time.perf_counter(), []
+found = []
 for owner, pet, name in [("Ida", "cat", "Genru"), ("Omar", "dog", "Ribbon"), ("Vera", "parrot", "Kulke"), ("Noah", "horse", "Jivi")]:
     own = lm.Fact(f"You know, {name} is {owner}'s {pet}.", f"what is {owner}'s {pet} called?", name)
     story, shelf = own.statement + facts.filler(5000, Random(f"story of {name}"), own, 0), empty()
@@ -567,21 +582,23 @@ for owner, pet, name in [("Ida", "cat", "Genru"), ("Omar", "dog", "Ribbon"), ("V
     found.append(told["8 nearest"] == name)
     print(f"token {story.index(name)}: {name}; asked at {len(story)}: {told}")
     assert story.index(name) == 10 and shelf[2][3].n == len(story) and told["window alone"] != name
-print(f"{sum(found)} of 4 told to the letter, {time.perf_counter() - begin:.1f} s")
+print(f"{sum(found)} of 4 found")
 
 # %% [markdown]
-# (Where an answer begins rightly and ends wrongly, the name was found and its end was not.)
+# Not all of them: at 5,000 bytes this model errs with every memory, as the curves above show. Without the datastore
+# it knows none.
 #
 # ## What it costs
 #
-# - **Kept:** every pair, $2d$ numbers a token and head. It grows like the full cache. The *reads* are bounded, the memory is not.
-# - **Searched:** an exact search scores all $N$ keys, as attention does. Only the softmax over $N$ and the sum of $N$ values are
-#   saved. So exact k-NN grows with $N$ too, with a smaller slope.
-# - **Fetched:** $k$ pairs, whatever $N$. This is the gain: the datastore may lie elsewhere, in the computer's main memory,
-#   on a disk, on another machine, shared by many; only $k$ pairs travel.
+# - **Kept:** every pair, $2d$ numbers a token and head. It grows like the full cache. The *reads* are bounded, the
+#   memory is not. (`Joint` even keeps the pairs of the window twice; whoever builds this for real keeps them once.)
+# - **Searched:** an exact search scores all $N$ keys, as attention does. Only the softmax over $N$ and the sum of $N$
+#   values are saved. So exact k-NN grows with $N$ too, with a smaller slope.
+# - **Fetched:** $k$ pairs, whatever $N$. This is the gain: the datastore may lie elsewhere, in the computer's main
+#   memory, on a disk, on another machine, shared by many; only $k$ pairs travel.
 #
-# Chapter 08 searches with an *approximate* index, which is much faster and now and then misses a neighbour. And nothing is
-# *learned* through what was stored: no gradient reaches a datastore. **Predict** the three slopes.
+# Chapter 08 searches with an *approximate* index, which is much faster and now and then misses a neighbour. And
+# nothing is *learned* through what was stored: no gradient reaches a datastore. **Predict** the three slopes.
 
 # %%
 sizes = [1024, 4096, 16384]
@@ -601,12 +618,14 @@ pair = 2 * 64 * 4  # bytes of a key and a value
 assert kept["full cache"] == kept["32 nearest, exact"] == [8 * n * pair for n in sizes]
 assert KNN(32, 1).fetch(mem, query)[0].k.shape[-2] == 32  # of 16,384
 print(f"of {8 * 16384 * pair / 2**20:.0f} MB kept, {8 * 32 * pair / 2**10:.0f} KB travel to the query")
-draw.curves({name: (sizes, y) for name, y in spent.items()}, x="pairs in the datastore", y="milliseconds a read", log_x=True,
-            title="One query of 8 heads of 64, here and now")  # fmt: skip
+display(draw.curves({name: (sizes, [b / 2**20 for b in y]) for name, y in kept.items()}, x="pairs read so far", y="megabytes kept",
+                    log_x=True, title="What has to be kept, 8 heads of 64: as much as in a full cache"),
+        draw.curves({name: (sizes, y) for name, y in spent.items()}, x="pairs read so far", y="milliseconds a read", log_x=True,
+                    title="One query of 8 heads of 64, here and now"))  # fmt: skip
 
 # %% [markdown]
-# **Published** (Memorizing Transformers, arXiv 2203.08913; texts of arXiv, models trained with the memory, 512 tokens read
-# directly; perplexity, lower is better):
+# **Published** (Memorizing Transformers, arXiv 2203.08913; texts of arXiv, models trained with the memory, 512 tokens
+# read directly; perplexity, lower is better):
 #
 # | pairs in the k-NN memory | none | 1,536 | 8,192 | 65,000 (and a local cache of 512 tokens more) |
 # |---|---|---|---|---|
@@ -653,18 +672,20 @@ display(
 # %% [markdown]
 # ## Words of this chapter
 #
-# - **k-NN memory**: attention over the $k$ pairs whose keys are nearest to the query (k nearest neighbours); others are kept and
-#   not read.
-# - **datastore**: the pairs that may be fetched; the sequence's own past, or pairs of other texts. **Cleared** or **kept**
-#   between documents.
-# - **inner product**, **distance** (`dist2`, squared): two measures of near; the same order where all keys are equally long.
+# - **k-NN memory**: attention over the $k$ pairs whose keys are nearest to the query (k nearest neighbours); others
+#   are kept and not read.
+# - **datastore**: the pairs that may be fetched; the sequence's own past, or pairs of other texts. **Cleared** or
+#   **kept** between documents.
+# - **inner product**, **distance** (`dist2`, squared): two measures of near; the same order where all keys are
+#   equally long.
 # - **fetch**, recall: read these $k$ pairs. **local**: how many of the newest are never fetched.
-# - **top-k sparse attention**: a mask that leaves each query its $k$ largest scores; the same as k-NN over the own past.
+# - **top-k sparse attention**: a mask that leaves each query its $k$ largest scores; the same as k-NN over the own
+#   past.
 # - **dilution**: one good score loses its weight to thousands of bad ones.
 # - **principal axes**: the directions in which points spread most; a shadow on two of them shows a part of the truth.
 #
 # ## Now you
 #
-# The exercise is waiting: in a terminal of this JupyterLab type `memlib start 06` and open `my/06_knn.ipynb`. The button at its
-# end grades your answers as often as you like. Chapter 07 asks how the local part and what was fetched should share one
-# answer: in one softmax, as today, or through a gate.
+# The exercise is waiting: in a terminal of this JupyterLab type `memlib start 06` and open `my/06_knn.ipynb`. The
+# button at its end grades your answers as often as you like. Chapter 07 asks how the local part and what was fetched
+# should share one answer: in one softmax, as today, or through a gate.
