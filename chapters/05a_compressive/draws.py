@@ -50,7 +50,7 @@ def by_hand(pick):
 
 def order(pick):
     said = (
-        "$f_c$ makes one pair of every $c$ popped ones.",
+        "$f_c$ makes one pair of every $c$ that have been popped.",
         "The queries read both queues and, causally, their own segment.",
         "CMem takes the new slots and drops its oldest.",
         "The segment's pairs enter Mem, and Mem's oldest are popped.",
@@ -126,6 +126,7 @@ def ladder(pick):
         'Ladder(4, 2 * number(1, 2, name="fine"), number(1, 2, name="coarse"), 2)': (
             f'{name}(2, 4, 2 * number(1, 2, name="fine"), number(1, 2, name="coarse"))'
         ),
+        "Ladder(9, 3, 2, 3)": f"{name}(3, 9, 3, 2)",
     }
     if new == "sums":
         return changes | {
@@ -157,7 +158,9 @@ def ladder(pick):
         'Ladder(4, 2 * number(1, 2, name="fine"), number(1, 2, name="coarse"), 2)': (
             f'{name}(2, 8, 4 * number(1, 2, name="fine"), number(1, 2, name="coarse"))'
         ),
+        "Ladder(9, 3, 2, 3)": f"{name}(3, 18, 6, 2)",
         "inputs(24, 2": "inputs(48, 2",
+        "inputs(54, 2": "inputs(108, 2",
         "torch.eye(24)": "torch.eye(48)",
     }
 
@@ -242,7 +245,9 @@ def choose(pick):
     if meeting == 8:
         changes |= {
             "80 to 95 steps after it changed": "144 to 159 steps after it changed",
-            "against 80": "against 144",
+            "and step 80 after it, fall on the border of a segment: compare 16 + 16 c with 80": (
+                "and step 144 after it, fall on the border of a segment: compare 16 + 16 c with 144"
+            ),
             "meeting = 4": "meeting = 8",
             "else 96": "else 160",
             "about(meeting, 3.0, steps=16), 0.83": "about(meeting, 3.0, steps=16), 0.93",
@@ -253,7 +258,7 @@ def choose(pick):
 def explain(pick):
     said = (
         "At a higher rate fewer of the 16 slots are in use, since each needs more tokens.",
-        "A slot answers for one of its tokens at most, and the mean of many keys is found less and less often.",
+        "A slot answers, on average, for one of its tokens at most, and the mean of many keys is found less and less often.",
         "At a higher rate fewer of the 256 needles are reached.",
         "A slot of c tokens gets a c-th of its due weight; with the count bias the share would grow with the rate.",
     )

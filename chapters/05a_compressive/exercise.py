@@ -55,7 +55,7 @@ look("by_hand")
 # Four of these five events happen when a segment goes through a Compressive Transformer. Write their letters in their
 # order, as one word such as `"abcd"`, and the letter of the event that does not happen.
 #
-# - **a** $f_c$ makes one pair of every $c$ popped ones.
+# - **a** $f_c$ makes one pair of every $c$ that have been popped.
 # - **b** The queries read both queues and, causally, their own segment.
 # - **c** CMem takes the new slots and drops its oldest.
 # - **d** The segment's pairs enter Mem, and Mem's oldest are popped.
@@ -66,7 +66,7 @@ look("by_hand")
 #
 # <details><summary>Hint 1</summary>Attention first: which event uses the queues as they were before?</details>
 # <details><summary>Hint 2</summary>f_c can only pool what has been popped; CMem can only take what has been pooled.</details>
-# <details><summary>Hint 3</summary>Read, Mem moves, compress, CMem moves. A token is never raw in Mem and pooled in CMem at once.</details>
+# <details><summary>Hint 3</summary>Nothing moves before it has been read, nothing is pooled before it has left Mem, and no token is raw in Mem and pooled in CMem at once.</details>
 
 # %% task="order" points=2 kind="order" minutes=4
 # BEGIN SOLUTION
@@ -172,12 +172,14 @@ class Ladder:
 # %% check="ladder"
 # NEXT: Follow tokens 0 and 1: raw in Mem, together in a fine slot, with 2 and 3 in a coarse slot, gone.
 mine, k = Ladder(4, 2 * number(1, 2, name="fine"), number(1, 2, name="coarse"), 2), inputs(24, 2, name="k")
+wide, other = Ladder(9, 3, 2, 3), inputs(54, 2, name="other")
 dyed = KV(k, torch.eye(24))
 held = [[part.v for part in mem] for mem in states(mine, dyed)]
 for t in (2, 5):
     for name, part in zip(("coarse", "fine", "Mem"), held[t], strict=True):
         report(f"{name} after segment {t + 1}", part, axes=("slot", "token"))
 report("keys after segment 6", mine.slots(states(mine, dyed)[-1]).k, axes=("slot", "number"), digits=4)
+report("keys with rate 3", wide.slots(states(wide, KV(other, other))[-1]).k, axes=("slot", "number"), digits=4)
 
 # %% look="ladder"
 look("ladder")
@@ -284,7 +286,7 @@ look("least_rate")
 #
 # <details><summary>Hint 1</summary>16 + 16 c tokens are in the memory. Which rates reach what is asked for?</details>
 # <details><summary>Hint 2</summary>Of a slot one token in c is found at best: of the rates that reach, the smallest.</details>
-# <details><summary>Hint 3</summary>A topic wants the longest average that holds nothing of the topic before. 16 + 16 c plus the open segment, against 80.</details>
+# <details><summary>Hint 3</summary>A topic wants the longest average that holds nothing of the topic before. The change, and step 80 after it, fall on the border of a segment: compare 16 + 16 c with 80.</details>
 
 # %% task="choose" points=2 kind="choose" minutes=7
 # BEGIN SOLUTION
@@ -333,11 +335,11 @@ look("choose")
 # %% [markdown]
 # ## Stretch 5 · Explain a curve (1 point, 4 minutes)
 #
-# In the lesson 16 raw pairs and 16 slots found .125 of 256 needles at rate 1, .13 at rate 2, .10 at rate 4 and .06 at rate 16.
+# In the lesson 16 raw pairs and 16 slots found .125 of 256 needles at rate 1, .126 at rate 2, .10 at rate 4 and .06 at rate 16.
 # Which sentence explains **that** measurement? Write its letter.
 #
 # - **a** At a higher rate fewer of the 16 slots are in use, since each needs more tokens.
-# - **b** A slot answers for one of its tokens at most, and the mean of many keys is found less and less often.
+# - **b** A slot answers, on average, for one of its tokens at most, and the mean of many keys is found less and less often.
 # - **c** At a higher rate fewer of the 256 needles are reached.
 # - **d** A slot of c tokens gets a c-th of its due weight; with the count bias the share would grow with the rate.
 #
@@ -361,9 +363,10 @@ look("explain")
 # ## Bonus · A budget of 32 pairs (2 points on top, open end)
 #
 # A meeting assistant may keep **32 pairs** at any time, waiting ones included (its open segment is not counted). It must find
-# **.95** of the newest 12 pairs, name a noisy topic that has been on for 200 steps in **.92** of the cases, and 64 to 95
+# **.95** of the newest 12 pairs, name a noisy topic that has been on for 200 steps in **.9** of the cases, and 64 to 95
 # steps after a change of topic name the new one in **.55** of them. Write `memory`: a `Compressive`, or one of your own with
-# `segment`. Transformer-XL, `Compressive(32, 0, 1)`, names the steady topic in .7 of the cases. How far do you get?
+# `segment`. Transformer-XL, `Compressive(32, 0, 1)`, names the steady topic in .7 of the cases. The topics are the same each
+# time, so that a narrow answer does not pass once and fail then. How far do you get?
 #
 # <details><summary>Hint</summary>Rates between the powers of two are allowed. Mind what waits where the rate does not divide, and how a slot of many tokens is weighed.</details>
 
@@ -380,10 +383,10 @@ draw = torch.Generator().manual_seed(seed)
 keys, values = (torch.nn.functional.normalize(torch.randn(64, 144, 64, generator=draw), dim=-1) for _ in "kv")
 read = memory.read(states(memory, KV(8 * keys, values))[-1], 800 * keys[:, -12:])
 found = ((read @ values.mT).argmax(-1) == torch.arange(132, 144)).double().mean()
-steps = tasks.gist_and_drift(memory, steady=224, after=96, trials=512, seed=seed)
+steps = tasks.gist_and_drift(memory, steady=224, after=96, trials=512, seed=2)
 report("keeps at most 32 pairs", max(memory.slots(mem).n for mem in states(memory, line)) <= 32)
 report("finds .95 of the newest 12", float(found) >= 0.95)
-report("steady topic, .92", float(steps[160:224].mean()) >= 0.92)
+report("steady topic, .9", float(steps[160:224].mean()) >= 0.9)
 report("after a change, .55", float(steps[288:320].mean()) >= 0.55)
 
 # %% look="design"

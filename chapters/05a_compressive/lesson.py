@@ -4,9 +4,9 @@
 # **After this chapter you can** move a segment through the two queues of a Compressive Transformer by hand, put the
 # events of Algorithm 1 in their order and say what breaks when the order is changed, count compressed pairs when the
 # rate does not divide, compute how far such a memory reaches and measure it in a model, say what it saves in bytes and
-# time and which token waits, and choose how hard to compress for a needle and for a gist.
+# time and which token is slow, and choose how hard to compress for a needle and for a gist.
 #
-# **Time:** 90 minutes for the lesson and 60 for the exercise: three sittings. **You need:** chapters 01, 02, 03a (the segment
+# **Time:** 110 minutes for the lesson and 60 for the exercise: three sittings. **You need:** chapters 01, 02, 03a (the segment
 # form) and 04 (two tiers, pooling, pairs that wait, the count bias). One section speaks of gradients; it may be taken
 # on trust. No GPU.
 #
@@ -21,7 +21,7 @@ import torch
 from memlib import KV, Compressive, Full, MeanPool
 from memlib import attend, check, join, merge, outputs, recipe, state_bytes, states, tasks, view
 from memlib import draw, lm, widgets
-from memlib.lm import data, evaluate, follow
+from memlib.lm import data, evaluate
 
 model, answers = lm.load("stdlib"), lm.load("facts")
 text = "two queues: one raw, one pooled."
@@ -75,31 +75,35 @@ widgets.one_fact(memory, answers, distance=20)
 
 # %%
 fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
-ages = {far: tasks.one_fact(memory, model=answers, stream=lm.stream(far, own=fact)) for far in (20, 50, 58, 60, 100, 240)}
+ages = {far: tasks.one_fact(memory, model=answers, stream=lm.stream(far, own=fact)) for far in (20, 57, 58, 60, 100, 240)}
 for far, seen in ages.items():
     print(f"{far:3} bytes between: {seen.recipe_dye[:, -1].mean():4.0%} of the fact is left, the model says {seen.said!r}")
 held = ages[240].recipe_dye.mean(0)[ages[240].fact_span[1] :]  # after the fact's last byte
 assert {round(x, 4) for x in held.tolist()} == {1.0, 0.25, 0.0}
 assert ages[20].right and not ages[100].right and not ages[240].right
-assert ages[50].right and ages[58].recipe_dye[:, -1].min() == 1 > ages[60].recipe_dye[:, -1].max()  # raw; pooled
-assert len(ages[58].text) % 64 == 62 and ages[58].said[:2] == "47" and not ages[58].right  # two bytes to go
+assert ages[57].right and ages[58].recipe_dye[:, -1].min() == 1 > ages[60].recipe_dye[:, -1].max()  # raw; pooled
+assert ages[58].fact_span == (69, 91) and len(ages[58].text) == 190 == 3 * 64 - 2  # two bytes to go
+assert ages[58].said[:3] == "471" and not ages[58].right
 
 # %% tags=["film"]
 draw.dye(ages[240].recipe_dye, ages[240].view_dye, ages[240].text, ages[240].fact_span, after=ages[240].said,
          title="Raw in Mem, a quarter of it in CMem, gone")  # fmt: skip
 
 # %% [markdown]
-# The orange line is a staircase. While the fact is in Mem, all of it is there; then a quarter of each byte, shared with three
-# neighbours in a slot; then nothing. Each step down falls on the end of a segment: between two ends the queues stand
-# still. And on the middle step the answer is lost already, although something of the fact is still there.
+# The orange line is a staircase (the film shows every sixth byte, so its edges lean). While the fact is in Mem, all of it
+# is there; then a quarter of each byte, shared with three neighbours in a slot; then nothing. Each step down falls on the
+# end of a segment: between two ends the queues stand still. And on the middle step the answer is lost already, although something of the fact is still there.
 #
-# It tips over between 50 and 60. Look at 58: the model begins rightly, and ends wrongly. The question ends two bytes
-# before the end of a segment. With the second digit of the answer that segment is full, the queues move, and the code is
-# pooled **in the middle of the answer**.
+# It tips over between 57 and 58. 69 bytes stand before the fact, so at 58 the question ends after 190 bytes, two before the
+# end of the third segment. The first two digits of the answer fill it. The second digit's own query still reads the
+# queues as they were, and says the third digit. Then the queues move, the code is pooled **in the middle of the answer**,
+# and the fourth digit is wrong. At 57 there is room for one digit more, and the whole code comes out.
 #
-# Is all this an accident of one stream? 21 new facts at each of four distances, with a Mem of 128. A **Transformer-XL** is the
-# same memory without CMem; beside it one with raw pairs as far as the compressed memory reaches. **Sketch** the
-# share of right answers of the compressed one first (rate 4: 128 bytes raw, 256 more pooled).
+# An accident of one stream? 21 new facts at each of four distances, with a Mem and segments of 128, so that at 32 every fact
+# is still raw. A **Transformer-XL** is the same memory without CMem; beside it one with raw pairs as far as the compressed
+# memory reaches. Each fact stands within the first 128 bytes, so it is raw until byte 256 has been read; at 96 some
+# answers are finished by then, some not. **Sketch** the share of right answers of the compressed one (rate 4: 128 bytes
+# raw, 256 more pooled).
 
 # %%
 far = [32, 96, 160, 224]
@@ -112,15 +116,15 @@ widgets.predict("right answers, as the fact moves from Mem into CMem", far, shar
 # %%
 pooled, short, long = share.values()
 print({name: [round(x, 2) for x in got] for name, got in share.items()})
+drawn = [lm.stream(96, i, lm.facts.KINDS[i % len(lm.facts.KINDS)]) for i in range(21)]  # those at 96
+in_time = sum(len(s.text) <= 257 for s in drawn) / 21  # what is asked after byte 256 reads a pooled fact
+assert max(s.fact_span[1] for s in drawn) <= 128 and abs(short[1] - in_time) < 0.15
 assert min(long) > 0.7 and max(pooled[-1], short[-1]) < 0.25  # raw and as far back: found; pooled: not
 assert all(abs(a - b) <= 0.25 for a, b in zip(pooled, short, strict=True))  # CMem helps hardly more than nothing at all
 
 
 class Blur:
     """A pool of rate 1 that keeps every pair, but replaces keys, or values, by the means of their group."""
-
-    linear_in_values = convex = True
-    needs_queries = False
 
     def __init__(self, group, keys, values):
         self.group, self.keys, self.values = group, keys, values
@@ -141,14 +145,15 @@ draw.curves({name: (far, got) for name, got in share.items()}, x="bytes between"
             title="What has been pooled is not found by a model that never learned to")  # fmt: skip
 
 # %% [markdown]
-# **A negative result, and it stays in:** for this model a pooled pair is about as good as a lost one. Raw pairs as far
-# back are found. The line under the picture says which half of the pair is missed: all pairs are kept, but neighbours share one mean
-# of their **values**, or of their **keys**. With shared values most answers go wrong (two digits melt into one), with
-# shared keys nearly all: the query does not find the place. *Misconception: "half of the dye is left, so half of the
-# answers are right."* The dye says what is stored, not what can be found.
+# **A negative result, and it stays in:** for this model a pooled pair is about as good as a lost one. The lines with and
+# without CMem lie on each other (.71 at 96 are the answers that were finished in time); raw pairs as far back are found.
+# The printed line above the picture says which half of the pair is missed: all pairs are kept, but neighbours share one
+# mean of their **values**, or of their **keys**. With shared values most answers go wrong (two digits melt into one),
+# with shared keys nearly all: the query does not find the place. *Misconception: "a quarter of the dye is left, so a
+# quarter of the answers are right."* The dye says what is stored, not what can be found.
 #
-# The model was trained with a full cache. Models trained **with** compressed memory do use it (figures below); how the
-# pooling itself is learned is chapter 05b. Here: how the machine works, what it costs, and what it can and cannot do.
+# The model was trained with a full cache; models trained **with** compressed memory do use it (figures below, and 05b).
+# Here: how the machine works, what it costs, and what it can and cannot do.
 #
 # ## Two queues
 #
@@ -165,11 +170,11 @@ widgets.quiz(
 )
 
 # %% [markdown]
-# Now watch it, on real keys and values. Read the frames from the right: the **segment** arrives and reads; it enters **Mem** on
-# the right; Mem **pops** its oldest on the left; the function $f_c$ pools what was popped; the new slots enter **CMem** on the
-# right, and CMem drops its oldest on the left. Two queues, one behind the other, and everybody moves to the left.
+# Now watch it, on real keys and values. Read each frame from right to left: the **segment** arrives and reads; it enters
+# **Mem** on the right; Mem **pops** its oldest on the left; the function $f_c$ pools what was popped; the new slots enter
+# **CMem** on the right, and CMem drops its oldest on the left. Two queues, and everybody moves to the left.
 # The middle row is the **recipe**: what each slot holds. The lowest row is the **view**: what the query of the segment's
-# last byte receives; it is drawn where a segment reads.
+# last byte receives, in the frames where a segment reads; in all others it is empty.
 
 # %% tags=["film"]
 queues = Compressive(8, 4, rate=2, segment=4)
@@ -190,7 +195,7 @@ parts = list(zip(*[scene[:4] for scene in scenes], strict=True))
 holds = [torch.cat([part.v for part in scene[:4]]) for scene in scenes]
 assert recipe(queues, k)[4][:4].nonzero()[:, 1].tolist() == [4, 5, 6, 7, 8, 9, 10, 11]  # after five segments
 draw.film(holds, tokens, views=torch.stack([s[5] for s in scenes]), at=[s[4] for s in scenes],
-          events=[f"segment {s[4] // 4}: {s[6]}" for s in scenes],
+          events=[f"segment {s[4] // 4 + 1}: {s[6]}" for s in scenes],
           tiers={name: [part.n for part in column] for name, column in zip(("CMem", "popped", "Mem", "segment"), parts, strict=True)},
           names=("the text   ▼ the segment's last byte · filled: still in memory · outlined: forgotten",
                  "the two queues, oldest on the left", "what that byte's query receives, when its segment reads"),
@@ -207,13 +212,14 @@ draw.film(holds, tokens, views=torch.stack([s[5] for s in scenes]), at=[s[4] for
 # 3. **Compress.** new $=f_c(\text{popped})$: $c$ pairs become one.
 # 4. **CMem moves.** $\mathrm{CMem}\leftarrow$ the newest $n_{cm}$ of $[\mathrm{CMem},\text{new}]$.
 #
-# CMem's input is **what Mem pops**: not the segment, not what attention gave out. (The book writes 2 and 4 as
-# $\mathrm{FIFO}(S_{kv},\mathrm{Mem}_{pre})$: first in, first out. The paper stores a layer's hidden states, from which keys
-# and values are made at each read, and fills both queues with zeros at first; ours store pairs, each
-# key already turned by its position, and start empty.)
+# CMem's input is **what Mem pops**: not the segment, not what attention gave out. (Xiao and Zhu 2025, arXiv 2501.09223,
+# write 2 and 4 as $\mathrm{FIFO}(S_{kv},\mathrm{Mem}_{pre})$: first in, first out. Rae's listing has 3 before 2, and gives the
+# same queues. There the memory stores the vectors $x$ that a layer is given (chapter 00), makes keys and values of them
+# at each read, and begins with zeros; ours stores pairs, whose keys have been turned by their positions (chapter 01)
+# before they are averaged, and begins empty.)
 #
 # **By hand.** $n_s=n_m=2$, $n_{cm}=2$, $c=2$, the mean as $f_c$. Values 8, 4 | 6, 2 | 10, 0 | 3, 5; all keys are 0, so a
-# read is the plain mean.
+# read is the plain mean. In "6 · 6, 2 · 10" the dots part CMem, Mem and the segment.
 #
 # | segment | its first query reads | Mem after | popped | $f_c$ | CMem after |
 # |---|---|---|---|---|---|
@@ -243,7 +249,7 @@ assert abs(outputs(Compressive(2, 2, 2, count_bias=True), zeros, hand)[-2].item(
 # segment (`new`) in the place of `popped`; keep CMem's oldest slots, `[: self.compressed]`.
 #
 # These lines want sizes of at least 1 (`x[-0:]` is all of `x`) and a rate that divides what is popped. The library's
-# (`Compressive`, in `memlib/hybrid.py`) does without both, and stops gradients; you will meet all three below.
+# (`Compressive`, in `memlib/hybrid.py`) needs neither, and stops gradients; you will meet all three below.
 
 # %%
 class Mine:
@@ -272,9 +278,9 @@ print(check(Mine(4, 3, 2), Compressive(4, 3, 2)))
 # %% [markdown]
 # ## Attention before update
 #
-# What if a memory updates first and reads then? Nothing crashes. Two things change. The segment is now in Mem **whole** when its
-# first query reads, so that query sees pairs of tokens that come after it. And the oldest pairs have moved on one
-# segment too early. Left to right in the picture: token; top to bottom: query. **Predict** what is printed above the
+# What if a memory updates first and reads then? Nothing crashes. Two things change. The segment is now in Mem **whole**
+# when its first query reads, so that query sees pairs of tokens that come after it. And the oldest pairs have moved on
+# one segment too early. Left to right in the picture: token; top to bottom: query. **Predict** what is printed above the
 # picture, the bits per byte of the Python model: higher or lower than with the right order, and than the full cache?
 
 # %%
@@ -283,11 +289,11 @@ class Early(Mine):
         return attend(q, self.slots(self.update(mem, new)), lse)  # updated first
 
 
-pieces = data.batch(data.texts()[1], 256, 24, torch.Generator().manual_seed(1))
+pieces = data.batch(data.texts()[1], 256, 16, torch.Generator().manual_seed(1))  # as in chapter 04
 
 
 @torch.no_grad()
-def bits(memory):
+def bits(memory, pieces=pieces):
     """Bits per byte of held-out text, 8 = guessing."""
     logits = model.reading(memory)(pieces[:, :-1])
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), pieces[:, 1:].flatten()).item() / 0.6931
@@ -307,8 +313,8 @@ draw.view(wrong_order, tokens, title="Updated first: queries receive what is rig
 # %% [markdown]
 # It looks **better than the full cache**, although it holds a small part of it. The next byte, which the model has to
 # guess, is already in Mem. Train a model that way and its loss is splendid; let it write, and there is no future to
-# look into. The states of both orders are equal, so no test of the state finds the fault; `check` finds it because it
-# compares reads. **A figure that is too good is a bug until the opposite is shown.**
+# look into. In one layer both orders leave the same state, so no test of the state finds the fault; `check` finds it
+# because it compares reads. **A figure that is too good is a bug until the opposite is shown.**
 #
 # ## How many compressed pairs?
 #
@@ -317,9 +323,9 @@ draw.view(wrong_order, tokens, title="Updated first: queries receive what is rig
 # staging part): 12 slots, and 2 pairs wait. If 50 more come, there are 52: 13 slots, none waits.
 #
 # Others decide otherwise. The paper rounds down, $\lfloor n_s/c\rfloor$: the 2 are dropped, and 2 of every 50 are never
-# seen again. One public implementation rounds up: the last slot is the mean of 2 where the others are of 4, and a count bias of
-# $\log 4$ is wrong for it. Another puts $n \bmod c$ pairs of zeros in **front** and rounds down: at 50 the oldest slot
-# is half zeros; at 51 the **newest** 2 pairs do not fit any more and vanish.
+# seen again. One may round up: the last slot is the mean of 2 where the others are of 4, and a count bias of $\log 4$
+# is wrong for it. The package `compressive_transformer_pytorch` (0.4) puts $n \bmod c$ pairs of zeros in **front** and
+# rounds down: at 50 the oldest slot is half zeros; at 51 the **newest** 2 pairs do not fit any more and vanish.
 #
 # The knob takes 10 pairs: as at 50, 2 are left over. **Predict** the last row of each way, and which columns stay empty, then
 # choose it in the list. And at 11?
@@ -347,10 +353,11 @@ def counts(popped, rate, how):
 
 
 def update_with(n, rate):
-    """Our own, really run: slots and waiting pairs after a Mem of n was popped whole."""
-    memory, line = Compressive(n, n, rate), KV(torch.zeros(2 * n, 1), torch.zeros(2 * n, 1))
+    """Our own, really run: slots, waiting and lost pairs after a Mem of n was popped whole."""
+    memory, line = Compressive(n, n, rate), KV(torch.zeros(2 * n, 1), torch.eye(2 * n))  # one-hot values: each token's dye
     tiers = memory.tiers(states(memory, line)[-1])
-    return tiers.compressed.n, tiers.staging.n, 0
+    held = join(tiers.compressed, tiers.staging).v[:, :n]
+    return tiers.compressed.n, tiers.staging.n, int((held.sum(0) == 0).sum())
 
 
 def kept_of(how, popped, rate):
@@ -376,11 +383,11 @@ widgets.knob(kept_of, how=ways, popped=(6, 30, 10), rate=(1, 6, 4))
 # thing: the window moves with each token, Mem moves once a segment. So the first token of a segment sees $n_m$ pairs
 # behind itself, the last one $n_m+n_s-1$.
 #
-# **Stopped gradients.** In training the loss is followed back through everything it was computed from. Mem was computed from the
-# last segment, that one from the one before, and so on to the beginning of the book: the graph that has to be kept
-# would grow with each segment. So what is stored is *stopped*: it is read, but no gradient runs through it
-# (`stop=True`). The price is that nothing teaches an old token to leave behind what will be useful later; and $f_c$, if
-# it has something to learn, learns nothing from the model's loss. It needs a loss of its own: chapter 05b.
+# **Stopped gradients.** In training the loss is followed back through every step of computing that led to it; these steps
+# are the *graph*, and all are kept until then. Mem was computed from the last segment, CMem from those before, and so on
+# to the first: the graph would grow with each segment. So what is stored is *stopped*: it is read, but no gradient runs
+# through it (`stop=True`). The price: nothing teaches an old token to leave behind what will be useful later, and if
+# $f_c$ has something to learn, the model's loss does not teach it. It needs a loss of its own: chapter 05b.
 
 # %%
 def graph(memory, segments, size=8, width=4):
@@ -404,27 +411,30 @@ def graph(memory, segments, size=8, width=4):
 many = [2, 4, 8, 16, 32]
 kept = {name: [graph(Compressive(8, 64, 2, stop=stop), n) for n in many] for name, stop in {"stopped": True, "through time": False}.items()}
 assert len(set(kept["stopped"][1:])) == 1 and kept["stopped"][-1][1] == 8  # constant; only its own segment learns
-assert kept["through time"][-1][1] > 100 and kept["through time"][-1][0] > 4 * kept["through time"][0][0]
+assert kept["through time"][-1][1] == 64 * 2 + 8 + 8 and kept["through time"][-1][0] > 4 * kept["through time"][0][0]
 xl, line = Compressive(8, 0, 1), KV(k, torch.eye(len(tokens)))
 assert [int((row > 0).sum()) for row in view(xl, q, k)[8:24]] == 2 * list(range(9, 17))  # itself and 8 to 15 before it
-print("tokens that the last segment's loss teaches:", {name: [n for _, n in got] for name, got in kept.items()})
-draw.curves({name: (many, [steps for steps, _ in got]) for name, got in kept.items()}, x="segments read", log_x=True,
-            y="steps in the graph", title="What backward has to walk for one segment")  # fmt: skip
+lines = {f"steps, {name}": (many, [steps for steps, _ in got]) for name, got in kept.items()}
+draw.curves(lines | {"tokens taught, through time": (many, [n for _, n in kept["through time"]])}, x="segments read",
+            y="how many", title="What backward walks for one segment, and whom it teaches")  # fmt: skip
 
 # %% [markdown]
-# *Misconception: "stopped means forgotten."* It is read like anything else; only learning does not pass. (The paper's Mem holds
-# hidden states, so the matrices that make keys and values of them still learn from old tokens; where pairs are stored,
-# as here, they learn from the current segment alone.)
+# Through time the last loss teaches 144 tokens at most: 8 of its own segment, 8 in Mem, 128 in CMem. The steps go on
+# growing all the same: what has left the queues learns nothing any more, but its steps are kept, and walked.
+# Stopped, it teaches its own 8. *Misconception: "stopped means forgotten."* What is stopped is read like anything else;
+# only learning does not pass.
 #
 # ## How far does it reach?
 #
-# One layer reads $n_m+c\,n_{cm}$ tokens before its segment. The oldest pair of the layer above was made at that place, from what
-# the layer below could read there. So $L$ layers reach
+# One layer reads $n_m+c\,n_{cm}$ tokens before its segment. The oldest pair of the layer above was made at that place, from
+# what the layer below could read there. So $L$ layers reach
 #
 # $$L\,(n_m+c\,n_{cm})\quad\text{tokens before the segment.}$$
 #
-# This is exact where $n_m+c\,n_{cm}$ is a whole number of segments, and otherwise a little too small: a slot made in
-# mid-segment also knows the beginning of its segment, and what that segment could read.
+# This is exact where $c$ divides $n_s$ (no pair waits) and $n_m+c\,n_{cm}$ is a whole number of segments, and otherwise
+# too small. With a Mem of 6, three slots of 3 and segments of 6 one layer reads 15 tokens, two segments and a half. The
+# oldest stands in mid-segment: in the layer below it read the 3 before it in its segment, and 15 before those. Two
+# layers reach $15+(3+15)=33$, not 30.
 #
 # Measure it as in chapter 01: change one old byte and see whether anything changes at the last place. First in models with no
 # convolution (untrained: reach is a matter of the wiring), then in the Python model, whose convolution of width 4
@@ -450,31 +460,37 @@ def before_segment(strength, n=64, segment=4):
 for depth in (1, 2, 3):
     plain = lm.LanguageModel(lm.Config(dim=32, layers=depth, heads=2, conv=1), queues).double()
     reached = before_segment(felt(plain))[-1].item()
-    print(f"{depth} layers, no convolution: {reached} tokens before the segment")
+    print(f"layers: {depth}, no convolution: {reached} tokens before the segment")
     assert reached == depth * (8 + 2 * 4)
 uneven = lm.LanguageModel(lm.Config(dim=32, layers=2, heads=2, conv=1), Compressive(6, 3, rate=3)).double()
-assert before_segment(felt(uneven, 96), 96, 6)[-1] == 33 > 2 * (6 + 3 * 3)  # 15 is two segments and a half
+assert before_segment(felt(uneven, 96), 96, 6)[-1] == 15 + (3 + 15) == 33
 grid = felt(model.double().reading(queues))
 model.float()
 reached = before_segment(grid)
 print("the Python model:", reached[-1].item(), "in place of", 3 * (8 + 2 * 4))
-assert reached[-1] == 3 * (8 + 2 * 4) + (3 - 1) * 4 + 3
+assert reached[-1] == 3 * (8 + 2 * 4) + (3 - 1) * 4 + 3 and (60 - reached).tolist() == [60, 41, 21, 1]
 draw.reach(grid, list(range(64)), ["queries of layer 0", "queries of layer 1", "queries of layer 2", "the answer"],
            title="Changed bytes that the last one feels; its segment begins at byte 60")  # fmt: skip
 
 # %% [markdown]
-# Not 3 and not 9 but **11**. The oldest pair in CMem stands at the first place of a segment. The convolution lets it look three
-# bytes back, over the edge, into the segment **before**; and that segment's bytes read their own memory, which begins a
-# whole segment earlier. So each further layer gains a segment, and only the lowest layer adds the bare 3:
-# $L(n_m+c\,n_{cm})+(L-1)\,n_s+3$. A helper of three bytes moved the reach by whole segments: reach is a matter of
-# wiring, and measuring it found what a formula on paper had left out.
+# Not 3 and not 9 but **11**. Follow the left ends in the picture, from byte 60 where the last segment begins:
+#
+# | | the memory begins at | three bytes before | that is in the segment from |
+# |---|---|---|---|
+# | through one layer | 60 - 16 = 44 | 41 | 40, not 44 |
+# | through two | 40 - 16 = 24 | 21 | 20, not 24 |
+# | through three | 20 - 16 = 4 | 1 | |
+#
+# The oldest pair in CMem stands at the first place of a segment. Three bytes back is over the edge, in the segment
+# **before**, whose bytes read a memory that begins a whole segment earlier. Each further layer gains a segment, and the 3
+# counts once: $L(n_m+c\,n_{cm})+(L-1)\,n_s+3$, here $16+(4+16)+(4+16)+3=59$. Measuring found what the formula had left out.
 #
 # And as in chapter 01: reach says what *can* arrive. What arrives from CMem has been averaged, once a layer.
 #
 # ## What it costs
 #
-# One segment computes $n_s(n_m+n_{cm})$ scores against the two queues and $n_s(n_s+1)/2$ within itself:
-# $O\big(n_s^2+n_s(n_m+n_{cm})\big)$, the same for the first page and the thousandth. Two ways to look at it:
+# One segment computes $n_s(n_m+n_{cm})$ scores against the two queues and $n_s(n_s+1)/2$ within itself, and no more for the
+# thousandth page than for the first: the cost is $O\big(n_s^2+n_s(n_m+n_{cm})\big)$ a segment. Two ways to look at it:
 #
 # - **Equal cost.** A Transformer-XL with $n$ pairs against $n_m=n_{cm}=n/2$ and $c=3$: the same scores, and reach
 #   $n/2+3n/2=2n$ a layer in the place of $n$ (the paper's example).
@@ -492,43 +508,53 @@ assert scores(Compressive(60, 0, 1, segment=30)) == scores(Compressive(30, 30, 3
 assert 60 // 2 + 3 * 60 // 2 == 2 * 60
 
 
-def measure(memory, n, part=128, times=7):
-    """Microseconds a token (a segment read, then the update; medians) and bytes of the state, 8 heads of 64."""
-    past, mem, spent = KV(torch.randn(8, n, 64), torch.randn(8, n, 64)), None, []
-    mem = memory.init(past)
-    for t in range(0, n, part):
-        mem = memory.update(mem, past[t : t + part])
-    for _ in range(times):
+def measure(memory, sizes, part=128):
+    """One stream in segments. At each size: microseconds a token to read a segment and to move (medians); bytes kept."""
+    past = KV(*torch.randn(2, 8, max(sizes), 64))  # 8 heads
+    mem, moves, found = memory.init(past), [], []
+    for t in range(0, max(sizes), part):
         begin = time.perf_counter()
-        memory.read(mem, past.k[:, :part], new=past[:part])
-        memory.update(mem, past[:part])
-        spent.append(time.perf_counter() - begin)
-    return sorted(spent)[times // 2] / part * 1e6, state_bytes(mem)
+        mem = memory.update(mem, past[t : t + part])
+        moves.append(time.perf_counter() - begin)
+        if t + part in sizes:
+            reads = []
+            for _ in range(7):
+                begin = time.perf_counter()
+                memory.read(mem, past.k[:, :part], new=past[:part])
+                reads.append(time.perf_counter() - begin)
+            found.append(((sorted(reads)[3] + sorted(moves[-4:])[2]) / part * 1e6, state_bytes(mem)))
+    return found
 
 
 sizes = [512, 2048, 4096, 8192]
 same = {"full cache": Full(), "Transformer-XL, 2,048 raw": Compressive(2048, 0, 1, segment=128),
         "compressive, 512 + 384 of 4": Compressive(512, 384, 4, segment=128)}  # fmt: skip
-cost = {name: [measure(m, n) for n in sizes] for name, m in same.items()}
+measure(Full(), [1024])  # to warm up
+cost = {name: measure(m, sizes) for name, m in same.items()}
 pair = 2 * 8 * 64 * 4  # bytes of a key and a value in 8 heads of 64
 assert cost["full cache"][-1][0] > 1.5 * cost["compressive, 512 + 384 of 4"][-1][0]
-assert [b for _, b in cost["full cache"]] == [n * pair for n in sizes]
-assert cost["Transformer-XL, 2,048 raw"][-1][1] == 2048 * pair and cost["compressive, 512 + 384 of 4"][-1][1] == (512 + 384) * pair
+assert cost["compressive, 512 + 384 of 4"][-1][0] < 0.8 * cost["Transformer-XL, 2,048 raw"][-1][0]
+kept_pairs = {name: [b // pair for _, b in got] for name, got in cost.items()}
+assert list(kept_pairs.values()) == [sizes, [512, 2048, 2048, 2048], [512, 896, 896, 896]]
+assert round(896 / 2048, 2) == 0.44 and round((896 + 128) / (2048 + 128), 2) == 0.47
+print("microseconds a token:", {name: [round(s) for s, _ in got] for name, got in cost.items()})
 display(draw.curves({name: (sizes, [b / 2**20 for _, b in got]) for name, got in cost.items()}, x="tokens read", log_x=True,
                     y="megabytes of state", title="What has to be kept, one layer"),
         draw.curves({name: (sizes, [s for s, _ in got]) for name, got in cost.items()}, x="tokens read", log_x=True,
                     y="microseconds a token", title="Attention and update, measured here and now"))  # fmt: skip
 
 # %% [markdown]
-# At equal reach the compressed memory keeps 896 pairs where the raw one keeps 2,048, so 44 % of the bytes; and it reads
-# each of them for each token: what is kept is what is read.
+# At equal reach the compressed memory keeps 896 pairs where the raw one keeps 2,048: 44 % of the bytes (47 % with an open
+# segment of 128 beside both). Each kept pair is read for each token, so the time shrinks about alike, pooling included.
+# After 512 tokens the three hold the same 512 pairs, and nothing is saved yet. (The library's read copies the pairs
+# into one piece first; an engine reads them where they lie.)
 #
-# ## One token waits
+# ## One slow token
 #
-# A model that **writes** gets its tokens one by one. Between two updates the segment is *open*: its pairs stand raw beside the
-# queues, and each new token reads [CMem, Mem] and what is there of the segment. The token that fills the segment also
-# pays for the move: popping, pooling, dropping. So the time per token is **uneven**: every $n_s$-th token waits. (Chapter
-# 04's cache moves with every token and pools one group every $c$-th: the same work in small change.) A bound such as
+# A model that **writes** gets its tokens one by one. Between two updates the segment is *open*: its pairs stand raw beside
+# the queues, and each new token reads [CMem, Mem] and what is there of the segment. The token that fills the segment also
+# pays for the move: popping, pooling, dropping. So the time per token is **uneven**: every $n_s$-th token is slow. (Chapter
+# 04's cache moves with every token and pools one group every $c$-th: the same pooling in small change.) A bound such as
 # "never more than 5 ms a token" must be kept by the slowest token, not by the mean.
 
 # %%
@@ -547,52 +573,40 @@ def stream(memory, q, kv):
     return torch.cat(outs, -2), torch.tensor(spent)
 
 
-waits = Compressive(256, 128, 4, segment=32)
+uneven = Compressive(320, 128, 4, segment=32)
 drawn = torch.Generator().manual_seed(0)
 long_q, long = torch.randn(8, 1280, 64, generator=drawn), KV(*torch.randn(2, 8, 1280, 64, generator=drawn))
-out, spent = stream(waits, long_q, long)
-assert torch.allclose(out, outputs(waits, long_q, long), atol=1e-4)  # cut as you like, the reads are the same
+out, spent = stream(uneven, long_q, long)
+assert torch.allclose(out, outputs(uneven, long_q, long), atol=1e-4)  # cut as you like, the reads are the same
 by_place = spent[640:].view(-1, 32).median(0).values * 1e6
-assert by_place[-1] > by_place[:-1].median()  # the last token waits
-ids = data.as_bytes("one byte at a time, or all at once: the same logits")[None].long()
-with torch.no_grad():
-    reader, logits = model.reading(queues), []
-    state = reader.init(1)
-    for t in range(ids.shape[1]):
-        one, state = reader.step(ids[:, t : t + 1], state)
-        logits.append(one)
-    assert torch.allclose(torch.cat(logits, 1), reader(ids), atol=1e-3)
-assert isinstance(state.memories[0], follow.Open) and state.memories[0].kv.n == ids.shape[1] % 4
+assert by_place[-1] > by_place[:-1].median()  # the last token is slow
 draw.curves({"one token": (list(range(1, 33)), by_place)}, x="place in the segment of 32", y="microseconds",
             title="The last token of a segment also moves the queues")  # fmt: skip
 
 # %% [markdown]
-# The course's model does the same: its state holds, beside the queues, the pairs and queries of the open segment
-# (`Open` in `memlib/lm/follow.py`; it is written to be short, and reads the open segment again at each byte).
-#
 # ## How hard to compress?
 #
 # 16 raw pairs, 16 slots in CMem: the bytes are given, only the rate $c$ is free. A larger $c$ reaches further and blurs more.
 # Three streams, each measured without a model:
 #
-# - **a needle**: 256 random pairs, each asked once (`tasks.recall`);
+# - **a needle**: 256 random pairs, each asked once (`tasks.recall`), slots with plain mean keys;
 # - **a gist**: a noisy topic that stays for 512 steps; which one is it? (`tasks.gist_and_drift`, with the count bias);
-# - **a gist after a switch**: the same, 64 steps after the topic changed.
+# - **a gist after a switch**: the same, 48 to 79 steps after the topic changed.
 #
 # **Sketch** the needle's curve before you look: 32 of 256 pairs are found at $c=1$.
 
 # %%
 rates = [1, 2, 4, 8, 16]
-needle = [tasks.recall(Compressive(16, 16, c), 256, trials=8) for c in rates]
+needle = [tasks.recall(Compressive(16, 16, c), 256, trials=32) for c in rates]
 widgets.predict("a needle among 256 pairs, as the rate grows", rates, needle, y="share found", x_name="rate c", log_x=True)
 
 # %%
 topics = [tasks.gist_and_drift(Compressive(16, 16, c, count_bias=True), steady=512, after=96) for c in rates]
 gist, drift = ([one[at].mean().item() for one in topics] for at in (slice(480, 512), slice(560, 592)))
-assert abs(needle[0] - 32 / 256) < 1e-6 and abs(needle[1] - 32 / 256) < 0.02  # a slot answers for one token at most
+assert abs(needle[0] - 32 / 256) < 1e-6 and abs(needle[1] - 32 / 256) < 0.005  # a slot answers for one token
 assert needle[1] > needle[2] > needle[3] >= needle[4] - 0.01 and abs(needle[4] - 16 / 256) < 0.01
 assert all(a < b for a, b in zip(gist, gist[1:], strict=False)) and gist[0] < 0.7 and gist[-1] > 0.97
-assert max(drift) == drift[1] and drift[-1] < 0.1
+assert max(drift) == drift[1] and drift[-1] < 1 / 16  # below chance: it names the old topic
 age = torch.arange(255, -1, -1)
 draw_from = torch.Generator().manual_seed(1)
 keys, vals = (torch.nn.functional.normalize(torch.randn(64, 256, 64, generator=draw_from), dim=-1) for _ in range(2))
@@ -604,17 +618,19 @@ for c in (1, 4, 16):
     found[f"rate {c}"] = (list(range(8, 256, 16)), right.view(16, 16).mean(1))
 assert found["rate 4"][1][0] > 0.99 and (found["rate 4"][1][1:5] - 1 / 4).abs().max() < 0.05 > found["rate 4"][1][5:].max()
 assert found["rate 1"][1][:2].min() > 0.99 and found["rate 1"][1][2:].max() < 0.05
-assert found["rate 16"][1][0] < 0.95 and found["rate 16"][1][1:].max() < 0.1
-display(draw.curves({"needle": (rates, needle), "gist of a steady topic": (rates, gist), "64 steps after a switch": (rates, drift)},
+assert 0.65 < found["rate 16"][1][0] < 0.8 and found["rate 16"][1][1:].max() < 0.1
+display(draw.curves({"needle": (rates, needle), "gist of a steady topic": (rates, gist), "48-79 steps after a switch": (rates, drift)},
                     x="rate c", y="right", log_x=True, title="The same bytes, compressed harder"),
         draw.curves(found, x="age of the needle (tokens)", y="share found", title="A needle, by its age"))  # fmt: skip
 
 # %% [markdown]
-# *Misconception: "rate 8 stores eight times as much."* It **reaches** eight times as far. For needles a slot answers for
-# one of its tokens at most, so the share found never rises with $c$; with plain mean keys it falls, down to Mem alone
-# (16 of 256). By age: rate 4 finds a quarter of what is 16 to 80 tokens old (here with chapter 04's rescaled keys), where rate
-# 1 finds all up to 32 and then nothing; and sixteen keys in one are so loud that rate 16 misses even some raw pairs. For a gist nothing single has to be found, and the longest average wins, as in
-# chapter 02; until the topic changes. So: **a needle whose age you know: the smallest rate that reaches it. A gist: as
+# *Misconception: "rate 8 stores eight times as much."* CMem **reaches** eight times as far (with Mem: 144 tokens in the
+# place of 32). For needles a slot answers, on average, for one of its tokens at most (at $c=2$ both are equally near, and
+# chance decides), so the share found does not rise with $c$; with plain mean keys it falls, down to Mem alone (16 of
+# 256). By age, with chapter 04's rescaled keys: rate 4 finds a quarter of what is 16 to 80 tokens old, rate 1 all up to 32
+# and then nothing; and sixteen keys in one are so loud that rate 16 misses a quarter of the raw pairs. For a gist nothing
+# single has to be found, and the longest average wins, as in chapter 02; until the topic changes: rate 16 then still
+# names the old one. So: **a needle whose age you know: the smallest rate that reaches it. A gist: as
 # hard as the topic is steady.**
 #
 # ## What was published, and what a small model can show
@@ -624,8 +640,9 @@ display(draw.curves({"needle": (rates, needle), "gist of a steady topic": (rates
 # | WikiText-103, test (arXiv 1911.05507) | 18.1 | 17.1 |
 # | PG-19, books, test (the same paper) | 36.3 | 33.6 |
 #
-# Those are models of 18 and 36 layers, trained with their memory, on words, with memories of hundreds to thousands of pairs. And here: the
-# Python model, not trained with it, on 256 bytes. Predict whether 8 pooled slots beat the 8 raw pairs that cost the same.
+# Those are models of 18 and 36 layers, trained with their memory of hundreds to thousands of pairs, measured per word. And
+# here: the Python model, not trained with it, on 256 bytes. Predict whether 8 pooled slots (with the count bias) beat the
+# 8 raw pairs that cost the same.
 
 # %%
 tried = {"Transformer-XL, 32 raw": Compressive(32, 0, 1), "32 raw + 8 slots of 4": Compressive(32, 8, 4, count_bias=True),
@@ -633,14 +650,18 @@ tried = {"Transformer-XL, 32 raw": Compressive(32, 0, 1), "32 raw + 8 slots of 4
 measured = {name: bits(m) for name, m in tried.items()}
 xl_32, compressed, same_bytes, same_reach = measured.values()
 assert same_reach < told["full cache"] + 0.05 and same_reach < compressed < xl_32 and xl_32 - compressed < 0.03 and abs(compressed - same_bytes) < 0.03
+others = [data.batch(data.texts()[1], 256, 16, torch.Generator().manual_seed(seed)) for seed in (2, 3, 4)]
+gains = [bits(Compressive(32, 0, 1), some) - bits(tried["32 raw + 8 slots of 4"], some) for some in others]
+assert all(0 <= gain < 0.03 for gain in gains) and xl_32 - same_reach > 0.03 and 0.01 < same_reach - told["full cache"]
 print("bits per byte:", {name: round(x, 3) for name, x in measured.items()})
+print("gain of 8 slots on other pieces:", [round(gain, 3) for gain in gains])
 draw.bars({name: round(x - told["full cache"], 3) for name, x in measured.items()}, y="bits per byte above the full cache",
           title="Held-out text, not trained with the memory: shorter is better")  # fmt: skip
 
 # %% [markdown]
-# The pooled slots gain about a hundredth of a bit, no more than 8 raw pairs do; raw pairs of the same reach gain several
-# times that. A byte model this small gains little beyond some sixty bytes with *any* memory, so nothing
-# here could confirm or refute the published gain of a word model on books. Models of this size **trained** with either
+# The pooled slots gain .015 bit, about as much as 8 raw pairs do, and on other pieces as little as .004; 32 more raw pairs,
+# the same reach, gain .05, and **all** other pairs together another .03. Where so little is to be had from far back,
+# nothing can confirm or refute the published gain of a large model on books. Models of this size **trained** with either
 # memory, three seeds each, are compared in chapter 05b, with learned ways to pool.
 #
 # ## Four new questions
@@ -657,9 +678,9 @@ display(
         "no further back than c n_cm tokens, part of which Mem holds anyway.",
     ),
     widgets.quiz(
-        "n_m = 100, n_cm = 50, c = 3, segments of 50, 12 layers, no convolution. How many tokens before the segment are reached?",
-        numeric=3000,
-        why="12 x (100 + 3 x 50) = 12 x 250.",
+        "n_m = 100, n_cm = 50, c = 2, segments of 50, 12 layers, no convolution. How many tokens before the segment are reached?",
+        numeric=2400,
+        why="12 x (100 + 2 x 50) = 12 x 200. Exact: 2 divides 50, and 200 is four segments.",
     ),
     widgets.quiz(
         "Each update pops 90 pairs, the rate is 4. How many slots have been made after two updates, and how many pairs "

@@ -268,6 +268,10 @@ VARIANTS = {
             "coarse is not pooled": moves(coarse="coarse = join(coarse, dropped)[-self.coarse :]"),
             "new in front": moves(fine="fine = join(MeanPool()(popped, self.rate), fine)"),
             "the order of the state": moves(give="return fine, coarse, local"),
+            "the rate of the example": moves(
+                fine="fine = join(fine, MeanPool()(popped[: popped.n // 2 * 2], 2))",
+                coarse="coarse = join(coarse, MeanPool()(dropped[: dropped.n // 2 * 2], 2))[-self.coarse :]",
+            ),
         },
     },
     "bug": {
@@ -415,6 +419,8 @@ VARIANTS = {
             "more raw, fewer slots": "memory = Compressive(16, 12, 8, count_bias=True)",
             "more slots, a smaller rate": "memory = Compressive(12, 16, 6, count_bias=True)",
             "odd sizes": "memory = Compressive(13, 13, 7, count_bias=True)",
+            "many slots, rate 4": "memory = Compressive(12, 20, 4, count_bias=True)",
+            "a long reach": "memory = Compressive(12, 20, 6, segment=12, count_bias=True)",
             "one of its own": OWN,
         },
         "wrong": {
@@ -423,6 +429,7 @@ VARIANTS = {
             "as hard as can be": "memory = Compressive(16, 16, 16, count_bias=True)",
             "too soft": "memory = Compressive(16, 16, 4, count_bias=True)",
             "too many wait": "memory = Compressive(12, 16, 7, count_bias=True)",
+            "a little too soft": "memory = Compressive(12, 20, 3, count_bias=True)",
             "too many slots": "memory = Compressive(16, 20, 8, count_bias=True)",
             "too few raw": "memory = Compressive(6, 16, 6, count_bias=True)",
         },
