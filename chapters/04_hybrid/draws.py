@@ -47,7 +47,7 @@ def order(pick):
         "The function makes one pair of the group that waits.",
         "The query reads.",
         "The oldest raw pair leaves the local tier.",
-        "All that is held is multiplied by 1 - rate.",
+        "All that is held is multiplied by 1 - g.",
         "The new pair enters the local tier.",
         "The pooled pair goes to the newest end of the compressed tier.",
     )
@@ -78,7 +78,7 @@ def sinks(pick):
         "mean_of(raw[: self.rate])": kept,
         "class SinkHybrid": f"class {name}",
         "def __init__(self, sinks, local, compressed, rate)": "def __init__(self, rate, local, compressed, sinks)",
-        "SinkHybrid(sinks, n_local, 2, rate)": f"{name}(rate, n_local, 2, sinks)",
+        "SinkHybrid(sinks, n_local, slots, rate)": f"{name}(rate, n_local, slots, sinks)",
     }
 
 
@@ -187,13 +187,14 @@ def pasts(pick):
 
 
 def choose(pick):
-    slots, newest = pick((44, 40), (48, 43), (50, 46))
+    room, newest = pick((47, 40), (51, 43), (53, 46))
     return {
-        "40 slots": f"{slots} slots",
-        "local + compressed <= 40": f"local + compressed <= {slots}",
+        "43 pairs": f"{room} pairs",
+        "local + compressed + rate - 1 <= 43": f"local + compressed + rate - 1 <= {room}",
+        "`local <= 43`": f"`local <= {room}`",
         "newest 36 pairs": f"newest {newest} pairs",
-        "Hybrid(36, 4, 4)": f"Hybrid({newest}, {slots - newest}, 4)",
-        "choice.compressed <= 40": f"choice.compressed <= {slots}",
+        "Hybrid(36, 4, 4)": f"Hybrid({newest}, 4, 4)",
+        "most <= 43": f"most <= {room}",
         "found_share(orders, 36)": f"found_share(orders, {newest})",
     }
 

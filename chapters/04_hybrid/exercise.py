@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercise 04 · Two tiers of your own
 #
-# Three core tasks (about 24 minutes), six stretch tasks and a bonus. Run a cell with Shift+Enter. You write where it
-# says `...` or `raise NotImplementedError`; below each answer a **check** prints plain numbers and the cell under it
+# Three core tasks (about 25 minutes), six stretch tasks (50) and a bonus (25). Run a cell with Shift+Enter. Where a task
+# says *without `Hybrid`*, the library's own is away while your answer is graded. You write where it says `...` or `raise NotImplementedError`; below each answer a **check** prints plain numbers and the cell under it
 # says how far you are. Folded hints get stronger from one to the next. At the end one button grades everything you
 # have run, with other numbers than the ones you see. Under each check stands the output that is wanted, until you run
 # it; a code like `#ba3c89` is a scrambled answer that yours must match.
@@ -22,6 +22,11 @@ def mean_of(group):
     return KV(group.k.mean(-2, keepdim=True), group.v.mean(-2, keepdim=True))
 
 
+def some(each, *steps):
+    """Of a list by steps those that are named: a check prints no more than it needs."""
+    return {f"step {t}": each[t] for t in steps}
+
+
 # %% [markdown]
 # ## Core 1 · Both tiers by hand (2 points, 6 minutes)
 #
@@ -29,7 +34,7 @@ def mean_of(group):
 # compressed tier holds one slot, of tokens 0 and 1: `[[0, 1]]`; nothing waits; the local tier is `[2, 3, 4, 5]`.
 #
 # Write all three parts after token 6 and after token 12, oldest first: the compressed tier as a list of slots, each a
-# list of its tokens. Then: how many slots does the query of token 12 read, what waits included? Of how many tokens is
+# list of its tokens; the other two each a list of tokens, also where it is one token only. Then: how many slots does the query of token 12 read, what waits included? Of how many tokens is
 # nothing left at all?
 #
 # <details><summary>Hint 1</summary>The local tier first: the newest four. All older ones have been evicted; take them two by two, from token 0 on.</details>
@@ -68,13 +73,13 @@ look("by_hand")
 # Six of these seven events make one step of a full hybrid cache at which a group becomes whole. Write their letters
 # in the order in which they happen, as one word such as `"abcdef"`; the letter of the event that belongs to
 # **another** memory; the letter of the event at which the pairs of a group can **no longer be told apart**; and the
-# letter of the one at which something is **wholly** gone.
+# letter of the one at which whole tokens are **gone for good**.
 #
 # - **a** The oldest slot of the compressed tier is dropped.
 # - **b** The function makes one pair of the group that waits.
 # - **c** The query reads.
 # - **d** The oldest raw pair leaves the local tier.
-# - **e** All that is held is multiplied by 1 - rate.
+# - **e** All that is held is multiplied by 1 - g.
 # - **f** The new pair enters the local tier.
 # - **g** The pooled pair goes to the newest end of the compressed tier.
 #
@@ -102,11 +107,11 @@ for name, word in letters.items():
 look("order")
 
 # %% [markdown]
-# ## Core 3 · A hybrid cache with sinks (3 points, 14 minutes)
+# ## Core 3 · A hybrid cache with sinks (3 points, 15 minutes)
 #
 # `SinkHybrid(sinks, local, compressed, rate)` keeps the first `sinks` pairs of the stream raw **for good**. All that
 # come later go through a hybrid cache. The state is three KVs: `(first, compressed, raw)`, where `raw` holds what
-# waits and, behind it, the newest `local` pairs. Write `update`; `new` may hold one pair or several.
+# waits and, behind it, the newest `local` pairs. Write `update`, without `Hybrid`; `new` may hold one pair or several.
 # Given: `mean_of(group)`, `kv.append(more)` (with `keep=n` only the newest n stay), and cuts such as `raw[:2]`.
 #
 # A worked example: `SinkHybrid(1, 2, 1, 2)` after tokens 0 to 4 holds token 0; tokens 1 and 2 in one slot; 3 and 4.
@@ -115,7 +120,7 @@ look("order")
 # <details><summary>Hint 2</summary>Everything else is appended to <code>raw</code>. A group is whole when <code>raw</code> has <code>rate</code> pairs more than <code>local</code>.</details>
 # <details><summary>Hint 3</summary>Then the group is <code>raw[: self.rate]</code>, the rest stays, and <code>mean_of(group)</code> is appended with <code>keep=self.compressed</code>.</details>
 
-# %% task="sinks" points=3 kind="write" minutes=14 hides=["Hybrid", "Compressive", "Window"]
+# %% task="sinks" points=3 kind="write" minutes=15 hides=["Hybrid", "Compressive", "Window"]
 class SinkHybrid:
     def __init__(self, sinks, local, compressed, rate):
         self.sinks, self.local, self.compressed, self.rate = sinks, local, compressed, rate
@@ -148,12 +153,13 @@ class SinkHybrid:
 # %% check="sinks"
 # NEXT: Print the recipe row by row: the sinks stay, what is evicted waits for its group, the oldest slot leaves.
 sinks, n_local, rate = number(1, 3, name="sinks"), number(2, 4, name="local"), number(2, 3, name="rate")
-mine, k = SinkHybrid(sinks, n_local, 2, rate), inputs(15, 2, name="k")
-report("recipe", recipe(mine, k), axes=("step", "slot", "token"))
+slots = number(2, 3, name="slots")
+mine, k = SinkHybrid(sinks, n_local, slots, rate), inputs(15, 2, name="k")
+report("recipe", some(recipe(mine, k), 3, 6, 9, 10, 11, 14), axes=("slot", "token"))
 many = KV(inputs(2, 30, 2, name="many k"), inputs(2, 30, 2, name="many v"))
 at_once = mine.update(mine.update(mine.init(many), many[:11]), many[11:])
 report("two heads, eleven pairs and then nineteen", mine.slots(at_once).k[1], axes=("slot", "number"), digits=4)
-report("state stays bounded", state_bytes(at_once) <= (sinks + 2 + n_local + rate) * 2 * 2 * 2 * 4)
+report("state stays bounded", state_bytes(at_once) <= (sinks + slots + n_local + rate) * 2 * 2 * 2 * 4)
 
 # %% look="sinks"
 look("sinks")
@@ -163,7 +169,7 @@ look("sinks")
 #
 # This hybrid cache takes many pairs at once and pools all whole groups in one go. Three things are wrong with it: one
 # loses pairs between the tiers, one keeps the wrong slots, and one shows only when several groups become whole in
-# **one** update. Mend the lines of `update`.
+# **one** update. Mend the lines of `update`, without `Hybrid`.
 #
 # <details><summary>Hint 1</summary>Walk it one by one: <code>recipe(Bulk(2, 2, 2), torch.zeros(7, 1))</code>. Where is token 0 after step 2?</details>
 # <details><summary>Hint 2</summary>What is evicted but in no whole group must stay in <code>raw</code>. And a tier that drops its oldest keeps the newest.</details>
@@ -204,7 +210,7 @@ class Bulk:
 # %% check="bug"
 # NEXT: First one by one: does an evicted token wait? Then which two slots stay? Then seven pairs in one update.
 n_local, rate = number(2, 3, name="local of bulk"), number(2, 3, name="rate of bulk")
-report("one by one", recipe(Bulk(n_local, 2, rate), inputs(13, 2, name="keys")), axes=("step", "slot", "token"))
+report("one by one", some(recipe(Bulk(n_local, 2, rate), inputs(13, 2, name="keys")), 2, 4, 5, 8, 9, 12), axes=("slot", "token"))
 bulk, dyed = Bulk(n_local, 3, rate), KV(inputs(14, 2, name="bulk k"), torch.eye(14))
 once = bulk.update(bulk.update(bulk.init(dyed), dyed[:2]), dyed[2:])
 report("two pairs, then twelve", bulk.slots(once).v, axes=("slot", "token"))
@@ -219,7 +225,7 @@ look("bug")
 # Keys have width 1, the query is 1. Memory A holds two pairs: keys $\ln 3$ and $\ln 1$, values 8 and 16. Memory B
 # holds two pairs: keys $\ln 8$ and $\ln 4$, values 30 and 60. *Joined* is one softmax over all four; *mixed* is
 # $\tfrac12\mathrm{Att}(q,A)+\tfrac12\mathrm{Att}(q,B)$. A worked example: A alone answers $(3\cdot8+1\cdot16)/4=10$.
-# Write
+# Write (numbers or expressions such as 3 / 5, no text in quotes)
 #
 # - `gate`: the weight g of A's answer in the joined read, and `joined_read`, `mixed_read`;
 # - `first_joined` and `first_mixed`: how much of A's **first** pair the query receives in each;
@@ -276,7 +282,7 @@ def another_past(v):
 
 # %% check="pasts"
 # NEXT: Pool yours and the given values with .mean(0) and .amax(0). Then compare row by row: does one still stand where it stood?
-c = number(2, 4, name="pairs of the group")
+c = number(2, 4, name="values of this group")
 v = inputs(c, 3, name="v") + 8 * torch.arange(c)[:, None] * torch.tensor([1, -1, 0])  # no two rows alike
 before = v.clone()
 other_v = torch.as_tensor(another_past(v))
@@ -293,27 +299,29 @@ report("the given values are untouched", torch.equal(v, before))
 look("pasts")
 
 # %% [markdown]
-# ## Stretch 4 · Place the border (3 points, 10 minutes)
+# ## Stretch 4 · Place the border (3 points, 12 minutes)
 #
-# You have **40 slots**: `local + compressed <= 40`. Rates on offer: 2, 4 and 8. Choose a memory for each of three
-# streams, such as `Hybrid(20, 20, 2)`, `Hybrid(20, 20, 2, count_bias=True)` or
-# `Hybrid(20, 20, 2, MeanPool(rescale=True))`:
+# You have room for **43 pairs** at any step, what waits counted: `local + compressed + rate - 1 <= 43`. (Without
+# compressed slots nothing waits: `local <= 43`.) Rates on offer: 2, 4 and 8. Choose a memory for each of three streams,
+# such as `Hybrid(20, 20, 2)`, `Hybrid(20, 20, 2, count_bias=True)` or `Hybrid(20, 20, 2, MeanPool(rescale=True))`:
 #
-# - **orders**: any of the newest 36 pairs is asked for; 98 % must be found.
-# - **suspects**: any of the newest 100 pairs is asked for; the right value must be **among the best four**, in 87 %.
+# - **orders**: any of the newest 36 pairs is asked for; 99 % must be found.
+# - **suspects**: of the newest 16 pairs 98 % must be found; of the newest 100 the right value must be **among the best
+#   four**, in 92 %.
 # - **room**: any of the newest 16 pairs is asked for, 98 %; and the topic of 400 noisy steps must be named, in 85 %.
 #
-# The check measures it, on random keys and on the gist task of the lesson.
+# The check measures it, on random keys and on the gist task of the lesson. How many pairs wait changes from step to
+# step; what counts is the worst step.
 #
 # <details><summary>Hint 1</summary>What must be found exactly must be raw. What comes next depends on how many tokens the other slots have to cover.</details>
 # <details><summary>Hint 2</summary>To be found at all, a pooled pair among random keys wants keys as sums, and at rate r it is one of r.</details>
 # <details><summary>Hint 3</summary>For a topic every token should count alike: mean keys, count bias, and as many tokens as possible.</details>
 
-# %% task="choose" points=3 kind="choose" minutes=10
+# %% task="choose" points=3 kind="choose" minutes=12
 # BEGIN SOLUTION
 orders = Hybrid(36, 4, 4)
 suspects = Hybrid(20, 20, 4, MeanPool(rescale=True))
-room = Hybrid(20, 20, 8, count_bias=True)
+room = Hybrid(16, 20, 8, count_bias=True)
 # END SOLUTION
 
 # %% check="choose"
@@ -326,30 +334,37 @@ if any(not isinstance(choice, Hybrid) for choice in chosen.values()):
 
 
 def found_share(memory, newest, best=1):
+    """The share that is found of the newest pairs, at the worst of `rate` steps."""
     draws = torch.Generator().manual_seed(number(1, 10**6, name="pairs"))
-    keys, values = (F.normalize(torch.randn(8, 256, 64, generator=draws), dim=-1) for _ in range(2))
-    read = memory.read(memory.update(memory.init(KV(8 * keys, values)), KV(8 * keys, values)), 64 * keys)
-    near = (F.normalize(read, dim=-1) @ values.mT).topk(best, -1).indices
-    return (near == torch.arange(256)[:, None]).any(-1).double().mean(0)[-newest:].mean().item()
+    keys, values = (F.normalize(torch.randn(40, 256, 64, generator=draws), dim=-1) for _ in range(2))
+    shares = []
+    for n in range(256, 256 - min(memory.rate, 8), -1):
+        k, v = 8 * keys[:, :n], values[:, :n]
+        read = memory.read(memory.update(memory.init(KV(k, v)), KV(k, v)), 8 * k[:, -newest:])
+        near = (F.normalize(read, dim=-1) @ v.mT).topk(best, -1).indices
+        shares.append((near == torch.arange(n - newest, n)[:, None]).any(-1).double().mean().item())
+    return min(shares)
 
 
 for name, choice in chosen.items():
-    report(f"{name} within 40 slots", choice.local + choice.compressed <= 40 and choice.rate in (2, 4, 8))
-report("orders are found", found_share(orders, 36) >= 0.98)
-report("suspects are among the best four", found_share(suspects, 100, best=4) >= 0.87)
+    most = choice.local + choice.compressed + (choice.rate - 1 if choice.compressed else 0)
+    report(f"{name} within 43 pairs", most <= 43 and choice.rate in (2, 4, 8))
+report("orders are found", found_share(orders, 36) >= 0.99)
+report("of the suspects the newest are found", found_share(suspects, 16) >= 0.98)
+report("suspects are among the best four", found_share(suspects, 100, best=4) >= 0.92)
 report("of the room what is asked for is found", found_share(room, 16) >= 0.98)
-noisy = tasks.gist_and_drift(room, steady=400, after=0, noise=4.0, trials=200, seed=number(1, 10**6, name="noise"))
+noisy = tasks.gist_and_drift(room, steady=400, after=0, noise=4.0, trials=600, seed=number(1, 10**6, name="noise"))
 report("of the room the topic is named", bool(noisy[-40:].mean() >= 0.85))
 
 # %% look="choose"
 look("choose")
 
 # %% [markdown]
-# ## Stretch 5 · A compressed tier that is compressed again (2 points, 10 minutes)
+# ## Stretch 5 · A compressed tier that is compressed again (2 points, 12 minutes)
 #
 # `Cascade(local, far, rate)` drops nothing in the middle: raw pairs beyond `local` wait until `rate` of them become
 # one slot of the **middle** tier; and as soon as `rate` slots are in the middle tier, these become **one** slot of
-# the far tier (so it stands for `rate * rate` tokens). The far tier keeps its newest `far` slots. Write `update`. The
+# the far tier (so it stands for `rate * rate` tokens). The far tier keeps its newest `far` slots. Write `update`, without `Hybrid`. The
 # state is `(far_tier, middle, raw)`, three KVs, empty at first; `mean_of(group)` is given.
 #
 # A worked example: `Cascade(1, 2, 2)`
@@ -360,7 +375,7 @@ look("choose")
 # <details><summary>Hint 2</summary>Then the same once more: when the middle tier has <code>rate</code> slots, all of them are one group.</details>
 # <details><summary>Hint 3</summary><code>far_tier.append(mean_of(middle), keep=self.far)</code>, and the middle tier is empty again: <code>middle[:0]</code>.</details>
 
-# %% task="cascade" points=2 kind="write" minutes=10 hides=["Hybrid", "Compressive", "Window"]
+# %% task="cascade" points=2 kind="write" minutes=12 hides=["Hybrid", "Compressive", "Window"]
 class Cascade:
     def __init__(self, local, far, rate):
         self.local, self.far, self.rate = local, far, rate
@@ -391,7 +406,7 @@ class Cascade:
 # NEXT: Follow token 0: raw, waiting, a share of 1/rate in the middle tier, 1/rate² in the far one, gone. At which steps?
 n_local, rate = number(1, 3, name="local of the cascade"), number(2, 3, name="rate of the cascade")
 cascade, dyed = Cascade(n_local, 2, rate), KV(inputs(34, 2, name="cascade k"), torch.eye(34))
-report("recipe", [cascade.slots(mem).v[:, :14] for mem in states(cascade, dyed)[:14]], axes=("step", "slot", "token"))
+report("recipe", some([cascade.slots(mem).v[:, :14] for mem in states(cascade, dyed)[:14]], 3, 5, 6, 8, 10, 13), axes=("slot", "token"))
 halves = cascade.update(cascade.update(cascade.init(dyed), dyed[:9]), dyed[9:])
 report("nine pairs, then 25", cascade.slots(halves).v, axes=("slot", "token"))
 report("their keys", cascade.slots(halves).k, axes=("slot", "number"), digits=4)
@@ -402,8 +417,9 @@ look("cascade")
 # %% [markdown]
 # ## Stretch 6 · Explain a curve (1 point, 4 minutes)
 #
-# In the lesson a window of 48 and the best hybrid cache of 32 raw pairs and 16 slots of four found the same share of
-# N random pairs, from N = 96 on: 48/N. Which sentence explains **that** measurement? Write its letter.
+# In the lesson the best hybrid cache, of 32 raw pairs and 16 slots of four, found 48 of N random pairs at N = 128, 192,
+# 256 and 512, where nothing waits: as many as a window of 48 finds. Which sentence explains **that** measurement?
+# Write its letter.
 #
 # - **a** From 96 pairs on the compressed tier is full and is no longer read.
 # - **b** Each slot, raw or pooled, hands over one value, and that is nearest to the value of one pair only.
@@ -427,16 +443,20 @@ report("letter", str(letter).strip(" ().").lower(), sealed=True)
 look("explain")
 
 # %% [markdown]
-# ## Bonus · Needle and gist within 48 pairs (2 points on top, open end)
+# ## Bonus · Needle and gist within 48 pairs (2 points on top, 25 minutes, open end)
 #
 # With 48 slots of rate 4 no border was good at both: the hybrid cache that names the topic best (.91, noise 4) has
 # one raw pair left. Write a memory `Best()` whose state is **at most 48 pairs and eight numbers** (bytes of pairs of
 # float32, after 600 tokens) and that finds at least **95 % of the newest 44** pairs **and** names the topic in at
-# least **95 %**. A slot may carry a `bias`: `KV(k, v, bias)`. How far do you get with fewer pairs?
+# least **95 %**. How far do you get with fewer pairs?
+#
+# It needs the four methods of every memory: `init(self, like)`, `update(self, mem, new, q=None)`, `slots(self, mem)`
+# and `read(self, mem, q, new=None, lse=False)`. Pairs come without a batch, `[n, d]`, and with one, `[rows, n, d]`. A
+# slot may carry a bias: `KV(k, v, bias)`, of the shape `k.shape[:-1]`.
 #
 # <details><summary>Hint</summary>Which memory of chapter 02 was best at the topic, and how many slots did it need? What would its slot lack beside 46 raw ones?</details>
 
-# %% task="design" points=2 kind="design" minutes=15 bonus=true
+# %% task="design" points=2 kind="design" minutes=25 bonus=true
 # BEGIN SOLUTION
 class Best:
     def init(self, like):

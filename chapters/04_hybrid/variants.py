@@ -62,7 +62,7 @@ def past(*lines):
 
 
 def choose(orders="Hybrid(36, 4, 4)", suspects="Hybrid(20, 20, 4, MeanPool(rescale=True))",
-           room="Hybrid(20, 20, 8, count_bias=True)"):  # fmt: skip
+           room="Hybrid(16, 20, 8, count_bias=True)"):  # fmt: skip
     return f"orders = {orders}\nsuspects = {suspects}\nroom = {room}"
 
 
@@ -316,21 +316,25 @@ VARIANTS = {
     },
     "choose": {
         "correct": {
-            "more raw, less covered": choose("Hybrid(40, 0, 2)", "Hybrid(16, 24, 4, MeanPool(rescale=True))", "Hybrid(18, 22, 8, count_bias=True)"),
-            "by name": choose(room="Hybrid(local=17, compressed=23, rate=8, count_bias=True)"),
-            "with a variable": "slots = 40\n" + choose("Hybrid(38, slots - 38, 8)", "Hybrid(18, slots - 18, 4, pool=MeanPool(rescale=True))"),
+            "more raw, less covered": choose("Hybrid(43, 0, 2)", "Hybrid(16, 24, 4, MeanPool(rescale=True))", "Hybrid(17, 19, 8, count_bias=True)"),
+            "by name": choose(room="Hybrid(local=16, compressed=19, rate=8, count_bias=True)"),
+            "with a variable": "slots = 40\n" + choose("Hybrid(38, slots - 38, 4)", "Hybrid(18, slots - 18, 4, pool=MeanPool(rescale=True))"),
             "pool and bias": choose(suspects="Hybrid(20, 20, 4, MeanPool(rescale=True), count_bias=True)"),
         },
         "wrong": {
             "the same for all": choose("Hybrid(20, 20, 4)", "Hybrid(20, 20, 4)", "Hybrid(20, 20, 4)"),
-            "raw for all": choose("Hybrid(40, 0, 2)", "Hybrid(40, 0, 2)", "Hybrid(40, 0, 2)"),
+            "raw for all": choose("Hybrid(43, 0, 2)", "Hybrid(43, 0, 2)", "Hybrid(43, 0, 2)"),
             "over the limit": choose("Hybrid(60, 0, 2)", "Hybrid(60, 60, 4, MeanPool(rescale=True))"),
+            "what waits is not counted": choose(room="Hybrid(20, 20, 8, count_bias=True)"),
+            "raw only while they wait": choose("Hybrid(33, 3, 8)"),
+            "all compressed for the suspects": choose(suspects="Hybrid(1, 39, 4, MeanPool(rescale=True))"),
+            "two slots short for the suspects": choose(suspects="Hybrid(22, 18, 4, MeanPool(rescale=True))"),
             "mean keys for the suspects": choose(suspects="Hybrid(20, 20, 4)"),
-            "one of eight for the suspects": choose(suspects="Hybrid(20, 20, 8, MeanPool(rescale=True))"),
+            "one of eight for the suspects": choose(suspects="Hybrid(20, 16, 8, MeanPool(rescale=True))"),
             "too few tokens for the suspects": choose(suspects="Hybrid(36, 4, 4, MeanPool(rescale=True))"),
-            "no bias for the room": choose(room="Hybrid(20, 20, 8)"),
-            "all compressed for the room": choose(room="Hybrid(1, 39, 8, count_bias=True)"),
-            "rate 2 for the room": choose(room="Hybrid(16, 24, 2, count_bias=True)"),
+            "no bias for the room": choose(room="Hybrid(16, 20, 8)"),
+            "all compressed for the room": choose(room="Hybrid(1, 35, 8, count_bias=True)"),
+            "rate 2 for the room": choose(room="Hybrid(16, 26, 2, count_bias=True)"),
             "sums for the room": choose(room="Hybrid(16, 24, 4, MeanPool(rescale=True))"),
             "orders pooled": choose(orders="Hybrid(20, 20, 2, MeanPool(rescale=True))"),
         },
