@@ -64,8 +64,8 @@ display(
 # of these are kept. So a byte is raw until 128 more have come, pooled for the next 96 or so, and then gone:
 # `Hybrid(local=128, compressed=24, rate=4)`.
 #
-# **Predict:** what does the dye show in each of the three stretches, and in which of them does the model know the
-# code? Move *bytes between* to 20, to 130 and to 300. (The code stands 46 bytes further back: the question is read too.)
+# **Predict:** what does the dye show in each of the three stretches, and in which of them does the model know the code?
+# Move *bytes between* to 20, to 130 and to 300. (The code stands 46 bytes further back: the question is read too.)
 
 # %%
 memory = Hybrid(local=128, compressed=24, rate=4)
@@ -215,9 +215,9 @@ for n_l, n_c, c in ((2, 1, 2), (4, 2, 2), (5, 3, 4), (1, 2, 3), (32, 16, 4)):
         assert [part.n for part in shape.tiers(mem)] == [min(e // c, n_c), e % c, min(t + 1, n_l)]
 
 # %% [markdown]
-# *Misconception: "the staging part is a detail."* Were the remainder thrown away instead of waiting, tokens would vanish
-# between the tiers; were the group filled up with zeros, those in it would be diluted. What waits is read and kept, so
-# it needs room: up to $c-1$ pairs more than $n_l+n_c$.
+# *Misconception: "the staging part is a detail."* Were the remainder thrown away instead of waiting, tokens would
+# vanish between the tiers; were the group filled up with zeros, those in it would be diluted. What waits is read and
+# kept, so it needs room: up to $c-1$ pairs more than $n_l+n_c$.
 #
 # ## The code, and yours
 #
@@ -268,8 +268,8 @@ widgets.knob(moment, step=(0, 19, 12), local=(1, 8, 4), compressed=(1, 6, 2), ra
 # ## Nothing is lost, until something is
 #
 # The dye above added up what slots hold; now count for how many tokens each stands. Give each token a mass of 1. A
-# pooled slot holds $1/c$ of each of its $c$ tokens and counts $c$ times: it carries 1 of every one. **Predict** the mass
-# of all slots of `Hybrid(32, 16, 4)` over 160 tokens, beside a window with the same room: 32 + 16 + 3 = 51 pairs.
+# pooled slot holds $1/c$ of each of its $c$ tokens and counts $c$ times: it carries 1 of every one. **Predict** the
+# mass of all slots of `Hybrid(32, 16, 4)` over 160 tokens, beside a window with the same room: 32 + 16 + 3 = 51 pairs.
 
 # %%
 def mass(memory, n):
@@ -369,12 +369,12 @@ widgets.knob(
 #
 # ## How many pairs can be found?
 #
-# N random pairs go in, keys nearly orthogonal, and each key is asked for once. Right is an answer if, of all N values,
+# N random pairs go in, keys nearly orthogonal, and each key is asked for once. An answer is right if, of all N values,
 # the one asked for is nearest to what was read. The memory: 32 raw pairs and 16 slots of four, keys as sums. A query
 # that matches one of four reads their mean value, and nearest to that is always the same one of the four: **a slot
 # answers one question of its four**. What waits is raw. With $e=N-n_l$ evicted pairs
 #
-# $$\text{right}=\frac{n_l+\min(\lfloor e/c\rfloor,\;n_c)+(e\bmod c)}{N}\qquad n_l=32,\;n_c=16,\;c=4 .$$
+# $$\text{right}=\frac{n_l+\min(\lfloor e/c\rfloor,\;n_c)+(e\bmod c)}{N}\qquad n_l=32,\;n_c=16,\;c=4$$
 #
 # is the best that can be. **Sketch** it for N from 32 to 512. And say beforehand: where is a window with the same room,
 # 51 pairs, better, where worse?
@@ -604,14 +604,15 @@ draw.curves({name: (list(range(20)), y) for name, y in older_part.items()}, x="q
 # there; and as long as the older tiers are **empty**, half of the answer is nothing. In a join an empty memory has
 # $\mathrm{lse}=-\infty$ and takes no part. (One filled with zero slots would: chapter 01.)
 #
-# *Misconception: "joined is always better."* A pair that stands in both memories **counts twice**; the tiers of a hybrid
-# never share one. The scores must be of one kind: keys as sums shout. And a mixture can be *learned*: chapter 07.
+# *Misconception: "joined is always better."* A pair that stands in both memories **counts twice**; the tiers of a
+# hybrid never share one. The scores must be of one kind: keys as sums shout. And a mixture can be *learned*: chapter
+# 07.
 #
 # ## What it costs
 #
 # The most bytes of one head, and the time of an update with its read, up to 2,048 and up to 8,192 tokens. The full
-# cache's grow. The hybrid's stay, at up to twice the window's time: its read copies both tiers into one piece, and every
-# fourth step makes a mean. (Pairs that can be read are counted, as in chapter 01.)
+# cache's grow. The hybrid's stay, at up to twice the window's time: its read copies both tiers into one piece, and
+# every fourth step makes a mean. (Pairs that can be read are counted, as in chapter 01.)
 #
 # And quality: the Python model, bits per byte. How near do 16 slots of pooled past come to 19 more raw pairs, and how
 # near to that past itself, 99 raw pairs?
@@ -642,8 +643,9 @@ def bits(memory):
 
 costs = {name: [step_time(m, n) for n in (2048, 8192)] for name, m in
          {"full cache": Full(), "window of 51": Window(51), "32 + 16 slots of 4": Hybrid(32, 16, 4)}.items()}  # fmt: skip
+print("the most bytes, and milliseconds a token (in the dearest quarter of steps), up to 2,048 and up to 8,192 tokens")
 for name, at in costs.items():
-    print(f"{name:19}", "   ".join(f"{size:9,} bytes, {usual:5.2f} ms, dearest quarter {dear:5.2f} ms" for usual, dear, size in at))
+    print(f"{name:19}", "   ".join(f"{size:9,} bytes, {usual:5.2f} ({dear:5.2f}) ms" for usual, dear, size in at))
 pair = 2 * 64 * 4
 assert [at[2] for at in costs["full cache"]] == [2048 * pair, 8192 * pair] and costs["full cache"][1][0] > 1.5 * costs["full cache"][0][0]
 assert {at[2] for name in list(costs)[1:] for at in costs[name]} == {51 * pair}  # the same room, at any length
@@ -652,7 +654,7 @@ rivals = {"full cache": Full(), "window of 99": Window(99), "window of 51": Wind
           "32 + 16 slots of 4": Hybrid(32, 16, 4), "the same, count bias": Hybrid(32, 16, 4, count_bias=True),
           "the same, keys as sums": Hybrid(32, 16, 4, MeanPool(rescale=True))}  # fmt: skip
 quality = {name: bits(m) for name, m in rivals.items()}
-print({name: round(x, 3) for name, x in quality.items()})
+print(f"full cache: {quality['full cache']:.3f} bits per byte")
 assert quality["window of 99"] + 0.03 < quality["window of 51"] + 0.005 < quality["the same, count bias"]
 assert quality["the same, count bias"] + 0.005 < quality["32 + 16 slots of 4"] < quality["window of 32"] - 0.01
 assert quality["the same, count bias"] - quality["window of 99"] > quality["window of 32"] - quality["the same, count bias"]
@@ -662,15 +664,15 @@ cos, sin = turns(torch.arange(256), turned.shape[-1], turned.dtype, model.config
 left = [k.unflatten(-2, (-1, 4)).mean(-2).square().sum(-1).mean() / k.square().sum(-1).mean() for k in (turned, turn(turned, (cos, -sin)))]
 print(f"what the mean of four keys keeps of their squared length: {left[0]:.2f}, of unturned keys {left[1]:.2f}")
 assert left[1] - 0.15 < left[0] < left[1]
-draw.bars({name: x - quality["full cache"] for name, x in quality.items() if name != "full cache"},
+draw.bars({name: round(x - quality["full cache"], 3) for name, x in quality.items() if name != "full cache"},
           y="bits per byte more than the full cache: lower is better", title="A pooled past in the place of a trained cache")  # fmt: skip
 
 # %% [markdown]
-# Sixteen pooled slots bring part of what nineteen more raw pairs bring, and the count bias helps. **In the same room this
-# model would rather have the raw pairs**, by a little. Pooling loses most of what was there: 99 raw pairs, the same past,
-# are nearly as good as the full cache. (It is hardly because keys are turned by their places before they are pooled:
-# unturned ones have little more in common.) Keys as sums, best on random keys, are worse here than no pooled past at
-# all: real keys are far from orthogonal, so the sum of four is loud whether the query means it or not.
+# Sixteen pooled slots bring part of what nineteen more raw pairs bring, and the count bias helps. **In the same room
+# this model would rather have the raw pairs**, by a little. Pooling loses most of what was there: 99 raw pairs, the
+# same past, are nearly as good as the full cache. (It is hardly because keys are turned by their places before they are
+# pooled: unturned ones have little more in common.) Keys as sums, best on random keys, are worse here than no pooled
+# past at all: real keys are far from orthogonal, so the sum of four is loud whether the query means it or not.
 #
 # **Which layer?** So far every layer had the same memory. `reading` takes a list too, one memory a layer. Keep the
 # full cache in **one** layer, hybrid caches of 32 + 16 in the other two, and ask the answering model again, the fact
