@@ -1,0 +1,734 @@
+# %% [markdown]
+# # 07 · Read near and far together
+#
+# **After this chapter you can** put a local memory and a k-NN memory together in two ways and tell the two diagrams from a
+# third; compute from two log-sum-exps the gate that nobody had to train; say which side `gate_local` and `gate_memory`
+# weigh; foresee what a learned gate can and cannot learn; choose for an assistant that must follow a dialogue and cite a
+# fixed library; and tell from a transcript which of its memories is broken.
+#
+# **Time:** 90 minutes for the lesson and 60 for the exercise: two or three sittings. **You need:** chapters 00, 01, 04 (joined and
+# mixed, log-sum-exp) and 06 (a k-NN memory fetches for each query the k pairs with the nearest keys, from its own past or from a
+# store outside). No GPU.
+#
+# `answers` is the answering model, `model` the Python model. Both were trained with a full cache and nothing else: where
+# that matters, the text says so.
+
+# %%
+import math
+import time
+
+import torch
+import torch.nn.functional as F
+
+from memlib import KNN, KV, Full, Gated, HeadGate, Joint, VectorGate, Window
+from memlib import attend, attend_all, check, join, outputs, recipe, state_bytes, states, stores, tasks, view
+from memlib import draw, lm, widgets
+from memlib.lm import data, evaluate
+
+model, answers = lm.load("stdlib"), lm.load("facts")
+text = "code 4711, ah! code 4711"
+tokens = list(text)
+
+
+def follows(place):
+    """How much the second `471` gives, in a full cache, to what followed the first time."""
+    q, k, _ = tasks.heads(answers, text, *place)
+    return sum(view(Full(), q, k)[t, t - 14] for t in (20, 21, 22)).item()
+
+
+place = max(((layer, head) for layer in range(3) for head in range(4)), key=follows)
+q, k, v = tasks.heads(answers, text, *place)
+kv = KV(k, v)
+print(f"layer {place[0]}, head {place[1]} looks for what followed before; {len(tokens)} bytes, keys of width {k.shape[-1]}")
+
+# %% [markdown]
+# ## Three questions from before
+
+# %%
+display(
+    widgets.quiz(
+        "`KNN(2, local=4)` reads its own past. Token 9 asks. Which pairs can it fetch?",
+        ["two of 0 to 9", "two of 0 to 5", "two of 6 to 9"],
+        1,
+        "`local` newest pairs are skipped, the current token counted: 6, 7, 8 and 9. They are for the memory that stands beside it.",
+    ),
+    widgets.quiz(
+        "Memory A answers 20, its exponentials sum to 6. Memory B answers 60, its exponentials sum to 2. Joined in one softmax they answer...",
+        numeric=30,
+        why="6 of 8 parts are A's: (6 x 20 + 2 x 60) / 8 = 30. Mixed by fixed halves it would be 40.",
+    ),
+    widgets.quiz(
+        "What does an EMPTY memory do to the answer, joined in one softmax with another one?",
+        ["it halves it", "nothing: its log-sum-exp is minus infinity", "it adds a zero with its share of the weight"],
+        1,
+        "No slot, no exponential, no weight. A memory filled with zero slots is another thing: each of them has score 0, and that is not nothing.",
+    ),
+)
+
+# %% [markdown]
+# ## Does it still know?
+#
+# A window forgets; a k-NN memory fetches only what looks like the query. Every layer of the answering model now reads
+# **both**: its newest 32 pairs, and of all older ones the 8 with the nearest keys, in one softmax. `KNN(8, local=32)` skips
+# exactly what `Window(32)` holds, so no pair is read twice. **Predict:** at which distance is the code lost? Then
+# move *bytes between*.
+
+# %%
+both = Joint(Window(32), KNN(8, local=32))
+widgets.one_fact(both, answers, distance=150)
+
+# %% tags=["film"]
+fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
+stream = lm.stream(150, seed=1, own=fact)
+seen = {repr(m): tasks.one_fact(m, model=answers, stream=stream) for m in (both, Window(32))}
+together, alone = seen.values()
+assert together.right and not alone.right
+assert together.recipe_dye[:, -1].min() == 1 and not alone.recipe_dye[:, -1].any()  # all of it is there; nothing of it
+assert together.view_dye[:, -1].max() > 0.1  # and the last byte reads it
+draw.dye(together.recipe_dye, together.view_dye, together.text, together.fact_span, after=together.said,
+         title="A window of 32 and the 8 nearest of all older pairs")  # fmt: skip
+
+# %% [markdown]
+# The orange line stays at 100 %: the datastore drops nothing. The thin lines are what is *read* of the fact: nearly
+# nothing for most bytes, then, when the question comes, much, in one layer. The window alone has forgotten the code long before.
+#
+# ## Predict
+#
+# A window of 4 and the 2 nearest of all that is older read `code 4711, ah! code 4711`. This head looks for what **followed** when
+# the same was said before. The second `4` (byte 20) has just been read: which two older bytes does its query fetch?
+
+# %%
+widgets.quiz(
+    "The query of the second `4`, byte 20: what is its best catch among bytes 0 to 16?",
+    ["the first `4`, byte 5", "the `7` behind the first `4`, byte 6", "the nearest byte outside the window, byte 16"],
+    1,
+    "This head's keys carry what stood one byte before, so that the query of a `4` finds what came after a `4`. Nearness of "
+    "keys, not of places, decides. (The window has bytes 17 to 20 anyway.)",
+)
+
+# %% tags=["film"]
+small = Joint(Window(4), KNN(2, local=4))
+held, received, past = recipe(small, k), view(small, q, k), small.memories[1]
+caught = [past.fetch(mem[1], q[t : t + 1])[1].flatten().tolist() for t, mem in enumerate(states(small, kv))]
+assert caught[20][0] == 6
+for t in range(len(tokens)):
+    assert set(received[t].nonzero().flatten().tolist()) <= {*caught[t], *range(max(t - 3, 0), t + 1)}  # 4 and 2, no more
+    assert abs(received[t].sum() - 1) < 1e-5 and all(i <= t - 4 for i in caught[t])  # and none of them twice
+said = [f"step {t}: '{draw.label(tokens[t])}' " + (f"fetches {' and '.join(repr(draw.label(tokens[i])) for i in caught[t])}"
+        if caught[t] else "has only the window") for t in range(len(tokens))]  # fmt: skip
+draw.film(held, tokens, views=received, events=said, title="A window of 4, and the 2 nearest of what is older",
+          tiers={"datastore": [max(t - 3, 0) for t in range(24)], "window": [min(t + 1, 4) for t in range(24)]})  # fmt: skip
+
+# %% [markdown]
+# Every pair enters the window and the datastore at once; when it has left the window it may be fetched. Look at the bottom row:
+# the view has **two parts** now, a band of 4 that moves along and two places anywhere. How much goes to which part changes
+# from byte to byte. Who decides that?
+#
+# ## Three ways to put them together
+#
+# ```
+#   1  combined cache           2  two reads and a gate              3  two predictions, mixed
+#
+#          query                        query                                query
+#            │                         ┌──┴──┐                              ┌──┴──┐
+#    [ Mem , Mem_knn ]                Mem  Mem_knn                         Mem   Mem_knn
+#            │                      softmax softmax                         │       │
+#       one softmax                    │     │                        rest of the  rest of the
+#            │                       × g    × (1-g)                     network      network
+#          output                      └──+──┘                         softmax over the vocabulary
+#                                         │                               × λ     × (1-λ)
+#                                       output                              └──+──┘
+# ```
+#
+# **1, `Joint(near, far)`**: $\mathrm{Att}(q,[\mathrm{Mem},\mathrm{Mem}_{knn}])$. Nothing to learn.
+# **2, `Gated(near, far, ...)`**: $g\,\mathrm{Att}(q,\mathrm{Mem})+(1-g)\,\mathrm{Att}(q,\mathrm{Mem}_{knn})$, with a gate $g$ that is a number, or learned.
+# **3** merges **probability distributions** at the very end, not outputs of attention in the middle: that is the k-NN language model of
+# chapter 08; near the end of this lesson you see how it differs. The first two are nearer relatives than they look:
+#
+# $$\mathrm{Att}(q,[A,B])=g\,\mathrm{Att}(q,A)+(1-g)\,\mathrm{Att}(q,B),\qquad g=\sigma(\mathrm{lse}_A-\mathrm{lse}_B),$$
+#
+# where $\mathrm{lse}$ is the logarithm of the sum of the exponentials of the scores, and $\sigma(x)=1/(1+e^{-x})$. **The combined cache
+# is a gate too**: one without parameters, that each query sets by what it *finds* on either side.
+#
+# **By hand.** Local scores $\ln 3,\ln 1$, values 10 and 30: sum 4, answer 15. Fetched: score $\ln 12$, value 60: sum 12, answer
+# 60. $\mathrm{lse}_A-\mathrm{lse}_B=\ln 4-\ln 12=\ln\tfrac13$, so $g=\tfrac{1/3}{1+1/3}=\tfrac14$. Combined:
+# $\tfrac14\cdot15+\tfrac34\cdot60=48.75$. Gated with $g=\tfrac12$: $37.5$. Were nothing fetched: $g=1$, and 15.
+
+# %%
+one = torch.ones(1, 1)
+A = KV(torch.tensor([[3.0], [1.0]]).log(), torch.tensor([[10.0], [30.0]]))
+B = KV(torch.tensor([[12.0]]).log(), torch.tensor([[60.0]]))
+(out_a, lse_a), (out_b, lse_b) = attend(one, A, lse=True), attend(one, B, lse=True)
+gate = torch.sigmoid(lse_a - lse_b).item()
+assert abs(gate - 1 / 4) < 1e-6 and abs(gate * out_a + (1 - gate) * out_b - 48.75) < 1e-4
+assert abs(attend(one, join(A, B)) - 48.75) < 1e-4  # one softmax over all three pairs: the same
+halves, wholly = (Gated(Full(), Full(), gate_local=g).read((A, B), one).item() for g in (0.5, 1.0))
+assert abs(halves - 37.5) < 1e-4 and abs(wholly - 15) < 1e-4
+near, far = (part.to(torch.float64) for part in (k, q))
+double, alike = KV(near, v.double()), []
+for t, mem in enumerate(states(small, double)):  # the identity on real tensors, at every byte
+    (a, la), (b, lb) = (one_.read(part, far[t : t + 1], lse=True) for one_, part in zip(small.memories, mem, strict=True))
+    g = torch.sigmoid(la - lb).nan_to_num(1.0)[..., None]
+    alike.append((small.read(mem, far[t : t + 1]) - g * a - (1 - g) * b).abs().max().item())
+assert max(alike) < 1e-12
+print(f"largest difference between one softmax and its own gate, {len(alike)} bytes: {max(alike):.0e}")
+
+# %% [markdown]
+# ## The gate nobody trained
+#
+# Here it is on real tensors: the share of each read that comes from the **fetched** pairs, $1-g$. A gate with a fixed number would be a
+# flat line. **Predict** where the line is high: in the first `code 4711`, or in the second? And what more neighbours do to it? Then move the sliders.
+
+# %%
+def share_of_far(k_nearest, window):
+    """How much of each query's read comes from the fetched pairs."""
+    _, near = attend_all(Window(window), q, kv, lse=True)
+    _, far = attend_all(KNN(k_nearest, window), q, kv, lse=True)
+    return torch.sigmoid(far - near)
+
+
+def two_gates(k_nearest, window):
+    places = list(range(len(tokens)))
+    lines = {"joint": (places, share_of_far(k_nearest, window)), "gate_memory = 0.5": (places, [0.5] * len(places))}
+    fig = draw.curves(lines, x="query of byte", y="share from the fetched pairs", title=f"{k_nearest} nearest, beside a window of {window}")
+    return fig.update_xaxes(tickvals=places, ticktext=[draw.label(c) for c in tokens]).update_yaxes(range=[-0.03, 1.05])
+
+
+share = share_of_far(2, 4)
+assert torch.allclose(share, torch.stack([row[: max(t - 3, 0)].sum() for t, row in enumerate(received)]), atol=1e-5)  # as in the film
+assert share[20:].min() > share[4:20].min() + 0.3  # where the text repeats the far side is sure to have something
+more = [share_of_far(n, 4)[4:] for n in (1, 2, 4, 8)]
+assert all((b >= a - 1e-6).all() for a, b in zip(more, more[1:], strict=False))  # one more pair never lowers it
+right, noise = KV(torch.tensor([[4.0]]), torch.ones(1, 1)), KV(torch.zeros(55, 1), torch.zeros(55, 1))
+assert abs(Joint(Full(), Full()).read((right, noise), one).item() - 0.5) < 0.01  # one good pair, 55 that do not fit
+assert Gated(Full(), Full(), gate_local=0.5).read((right, noise), one) == 0.5  # a fixed gate does not care how many
+again = [t for t in range(4, 24) if any(i > t - 4 for i in KNN(2, 0).fetch(kv[: t + 1], q[t : t + 1])[1][0].tolist())]
+once, twice = view(small, q, k), view(Joint(Window(4), KNN(2, local=0)), q, k)
+print(f"With KNN(2, local=0) pairs of the window are fetched as well, at {len(again)} of 20 bytes: they count twice.")
+assert again and all(twice[t, t - 3 : t + 1].sum() >= once[t, t - 3 : t + 1].sum() - 1e-6 for t in again)
+widgets.knob(two_gates, k_nearest=(1, 12, 2), window=(1, 12, 4))
+
+# %% [markdown]
+# The second time the far side takes nearly everything, as it should: the digits stand there. But look at other bytes: it takes a lot there
+# too, although there is nothing to find. **A softmax cannot say "nothing found".** Among many pairs some score is always high, and each
+# further neighbour adds its exponential.
+#
+# *Misconception: "more neighbours cost only time."* Let the one right pair be local with a score of 4, so $e^4\approx 55$. Every fetched pair of
+# score 0 adds 1. With 55 of them half of the read is noise: $k$ mediocre pairs speak like one of score $+\ln k$.
+#
+# *Misconception: "a pair that both memories hold does no harm."* In one softmax it counts twice (chapter 06). That is why `KNN(k, local)` is told
+# what the window holds.
+#
+# ## The code, and yours
+#
+# Two reads with their log-sum-exps, one line for the gate. `check` walks yours and the library's `Joint` and names the first difference.
+# Break it, one at a time: turn the sign in the sigmoid; write `g = 0.5`; leave out `[..., None]`; in the last line give `KNN(3, 0)` to
+# yours.
+
+# %%
+class Mine:
+    def __init__(self, near, far):
+        self.near, self.far = near, far
+
+    def init(self, like):
+        return self.near.init(like), self.far.init(like)
+
+    def update(self, mem, new, q=None):
+        return self.near.update(mem[0], new), self.far.update(mem[1], new)
+
+    def read(self, mem, q, new=None, lse=False):
+        a, lse_a = self.near.read(mem[0], q, new=new, lse=True)
+        b, lse_b = self.far.read(mem[1], q, lse=True)
+        g = torch.sigmoid(lse_a - lse_b)[..., None]  # change this line and run the cell again
+        out = g * a + (1 - g) * b
+        return (out, torch.logaddexp(lse_a, lse_b)) if lse else out
+
+    def slots(self, mem):
+        return join(self.far.slots(mem[1]), self.near.slots(mem[0]))  # far pairs are older
+
+
+
+print(check(Mine(Window(6), KNN(3, 6)), Joint(Window(6), KNN(3, 6))))
+
+# %% [markdown]
+# ## Which side does a gate weigh?
+#
+# Two reads and a gate, that is `Gated`. But $g$ of **what**? Conventions differ:
+#
+# | | $g$ weighs | $g$ is |
+# |---|---|---|
+# | the book this course follows (arXiv 2501.09223) | the **local** read | a vector, one number for each width of the values |
+# | Memorizing Transformers, final version (arXiv 2203.08913) | the **memory** | one number a head |
+# | Infini-attention (arXiv 2404.07143) | the **memory** | one number a head |
+#
+# Copy a gate from one into the other and it is turned round; nothing crashes. So here the name says it: `gate_local=0.9` or
+# `gate_memory=0.9`, never just `gate`. A number, a tensor of one a head, or a module: `HeadGate(heads)` learns one number a head;
+# `VectorGate(width, values)` makes of each query a number, or one for each width of the values. Where one side is **empty**, the other counts alone, whatever the gate says.
+#
+# **Predict** how much the query of byte 20 receives from the fetched pairs: with `gate_local=0.9`, with `gate_memory=0.9`, joint. And at byte 2?
+
+# %%
+ways = {"gate_local = 0.9": Gated(Window(4), past, gate_local=0.9), "gate_memory = 0.9": Gated(Window(4), past, gate_memory=0.9), "joint": small}
+from_far = {name: view(m, q, k) for name, m in ways.items()}
+shares = {name: [row[: max(t - 3, 0)].sum().item() for t, row in enumerate(x)] for name, x in from_far.items()}
+assert all(abs(x - 0.1) < 1e-5 for x in shares["gate_local = 0.9"][4:]) and all(abs(x - 0.9) < 1e-5 for x in shares["gate_memory = 0.9"][4:])
+assert all(torch.allclose(x[:4], view(Window(4), q, k)[:4], atol=1e-6) for x in from_far.values())  # nothing to fetch: the window alone
+flipped = Gated(Window(4), past, gate_memory=0.1)
+assert torch.allclose(outputs(flipped, q, kv), outputs(ways["gate_local = 0.9"], q, kv), atol=1e-6)
+draw.curves({name: (list(range(24)), x) for name, x in shares.items()}, x="query of byte", y="share from the fetched pairs",
+            title="A number is the same for every query; one softmax is not")  # fmt: skip
+
+# %% [markdown]
+# ## What a gate can learn, and what it cannot
+#
+# Now local and far **compete**. In this small world a query asks for one key among 8 local and 32 far pairs. Values are one-hot, so a read
+# says how much of it is the **right pair**. There are two kinds of questions:
+#
+# - **Where does it stand?** The key is on one side only, on either with equal chance. The other side has 8 or 32 keys that do not fit.
+# - **Which one counts?** Both sides have that very key with different values. A **mark** in the query (one of its 16 numbers, 0 in all keys)
+#   says whose value is right: +4 the local one ("as I just told you"), -4 the far one ("what does the library say").
+#
+# Three ways: `Joint`; `Gated` with a `HeadGate` (one number); `Gated` with a `VectorGate` (a number made of the query). The gates are trained
+# here, 100 steps each. **Sketch** for the joint softmax: the right pair's part of the read, as the share of marked questions grows from none to all.
+
+# %%
+def world(rows, marked, draws, near=8, far=32, width=16):
+    """Queries [rows, 1, width], local pairs, far pairs, and which of all pairs is the right one."""
+    keys, row = torch.randn(rows, near + far, width, generator=draws), torch.arange(rows)
+    keys[..., -1] = 0  # the mark's place
+    keys = F.normalize(keys, dim=-1) * width**0.5
+    local, has_mark = (torch.rand(rows, generator=draws) < share for share in (0.5, marked))
+    a, b = torch.randint(near, (rows,), generator=draws), near + torch.randint(far, (rows,), generator=draws)
+    right, other = torch.where(local, a, b), torch.where(local, b, a)
+    asked = 4 * keys[row, right]
+    keys[row[has_mark], other[has_mark]] = keys[row, right][has_mark]  # the other side has that key as well
+    asked[has_mark, -1] = torch.where(local, 4.0, -4.0)[has_mark]
+    pairs = KV(keys, torch.eye(near + far).expand(rows, -1, -1))
+    return asked[:, None], pairs[:near], pairs[near:], right
+
+
+def right_part(memory, q, near, far, right):
+    """How much of each read is the right pair."""
+    return memory.read((near, far), q)[torch.arange(len(right)), 0, right]
+
+
+def trained(gate, marked, steps=100):
+    """`Gated` with this gate, trained on such questions; the right pair's part before each step."""
+    memory, draws, seen = Gated(Full(), Full(), gate_local=gate), torch.Generator().manual_seed(1), []
+    learn = torch.optim.Adam(gate.parameters(), lr=0.1)
+    for _ in range(steps):
+        got = right_part(memory, *world(128, marked, draws))
+        learn.zero_grad()
+        (-got.clamp_min(1e-6).log().mean()).backward()
+        learn.step()
+        seen.append(got.mean().item())
+    return memory, seen
+
+
+shares_marked = [0.0, 0.25, 0.5, 0.75, 1.0]
+exam = [world(2000, marked, torch.Generator().manual_seed(2)) for marked in shares_marked]
+by_joint = [right_part(Joint(Full(), Full()), *one_exam).mean().item() for one_exam in exam]
+widgets.predict("the joint softmax, as more questions are marked", shares_marked, by_joint, y="part of the right pair", x_name="share of marked questions")
+
+# %%
+learned = {"one number (HeadGate)": [], "from the query (VectorGate)": []}
+for marked, one_exam in zip(shares_marked, exam, strict=True):
+    for name, make in zip(learned, (lambda: HeadGate(1), lambda: VectorGate(16)), strict=True):
+        memory, steps = trained(make(), marked)
+        with torch.no_grad():
+            learned[name].append(right_part(memory, *one_exam).mean().item())
+        if name.startswith("from") and marked == 1:
+            weights = memory.gate_local.linear.weight.detach()[0]
+            said_local = [memory.share_local(torch.eye(16)[-1:] * mark).item() for mark in (4, -4)]
+number, from_query = learned.values()
+assert by_joint[0] > 0.95 and abs(by_joint[-1] - 0.5) < 0.03 and from_query[-1] > 0.95 and abs(from_query[0] - 0.5) < 0.05
+assert max(abs(x - 0.5) for x in number) < 0.03 and abs(by_joint[2] - from_query[2]) < 0.05 and by_joint[2] < 0.8
+assert weights.abs().argmax() == 15 and said_local[0] > 0.9 > 0.1 > said_local[1]  # it has found the mark
+print(f"trained on marked questions, the gate gives the local side {said_local[0]:.3f} at mark +4 and {said_local[1]:.3f} at mark -4")
+draw.curves({"joint": (shares_marked, by_joint)} | {name: (shares_marked, y) for name, y in learned.items()}, x="share of marked questions",
+            y="part of the right pair", title="What is found, and what is asked: two different things to know")  # fmt: skip
+
+# %% [markdown]
+# The curves cross, and no one of the three is good at both ends.
+#
+# - **Joint** sees what is *found* on either side and not what the question *means*: where both sides fit it stands at one half.
+# - The **VectorGate** sees the query and not the memories: it reads the mark, but cannot know on which side an unmarked key stands. *Misconception:
+#   "a learned gate on the query learns where the answer is."* It cannot; this is not in its input.
+# - **One number** learns how often each side is right, and here that is half of the time. (In a deep model that is more than it seems: each head
+#   has a number of its own, so some heads become memory heads, and the layers above can choose between them.)
+#
+# A gate that sees both, $g=\sigma(\mathrm{lse}_A-\mathrm{lse}_B+w\cdot q+b)$, is a task of the exercise.
+#
+# ## An assistant with a library
+#
+# Now the answering model as an assistant. The **library** is a fixed text, the book of a holiday house. It is read once; the pairs of a layer go into stores, one
+# a head, and stay there. The **dialogue** is what guest and host say, and it is read through a window of 600 bytes. Three kinds of questions:
+# about what was **said**; about what stands only in the **book**; and about what stands in the book and has **changed** since, as was said a moment ago.
+#
+# (Both texts are numbered from byte 0. Half of each key is not turned by position; by that half far pairs are found, as in chapter 06. The book was never
+# part of the model's training, and neither was any store.)
+
+# %%
+BOOK = {"garage code": "58213", "wifi password": "saffron", "ferry": "14:35", "ladder": "narrow barn", "printer password": "pebble",
+        "archive code": "9064", "concert": "19:20", "kettle": "round cupboard", "gate code": "70441", "tablet password": "walnut",
+        "picnic": "12:45", "torch": "dusty trunk"}  # fmt: skip
+SAID = {"cellar code": "3390", "camera password": "orchid", "dinner": "20:15", "rope": "green chest", "safe code": "61175",
+        "heater password": "cobalt", "match": "16:05", "drum": "heavy crate", "hall code": "2287", "scanner password": "meadow",
+        "flight": "6:50", "diary": "wooden drawer"}  # fmt: skip
+NEWS = ["4096", "thunder", "17:10", "old shelf", "ribbon", "8853", "21:05", "blue tin", "1209", "anchor", "15:25", "white bucket"]
+TALK = ["It rained for 12 days in Oslo. ", "Anna bought a red drum yesterday. ", "The coffee was cold again. ", "It is quiet here, said Ben. "]
+
+
+def tell(thing, value, now=""):
+    """A sentence that states it. now: as it is since it changed."""
+    return f"The {thing} is {now}" + ("at " if ":" in value else "" if value.isdigit() or "word" in thing else "in the ") + f"{value}. "
+
+
+def ask(thing, value):
+    """The question for it."""
+    return f"Question: {'when' if ':' in value else 'what' if value.isdigit() or 'word' in thing else 'where'} is the {thing}? Answer: "
+
+
+def stream_of(prompt, answer):
+    """A dialogue that ends in the right answer, as `evaluate.right` wants it."""
+    at = len(prompt)
+    return lm.Stream(f"{prompt}{answer}.".encode(), None, (0, 0), (0, 0), (at, at + len(answer)))
+
+
+book, asked = "".join(tell(*page) for page in BOOK.items()), {"said": [], "book": [], "changed": []}
+for i, ((page, old), (thing, told), new) in enumerate(zip(BOOK.items(), SAID.items(), NEWS, strict=True)):
+    begin, end = TALK[i % 4], TALK[(i + 1) % 4]
+    asked["said"].append(stream_of(begin + tell(thing, told) + end + ask(thing, told), told))
+    asked["book"].append(stream_of(begin + tell(thing, told) + end + ask(page, old), old))
+    asked["changed"].append(stream_of(begin + tell(page, new, "now ") + end + ask(page, new), new))
+
+
+def stores_of(some_text):
+    """The pairs of a text, read by the model: for each layer one store a head."""
+    filled = []
+    for _, pairs in answers.qkv(data.as_bytes(some_text)[None].long()):
+        filled.append([stores.open(":memory:", dim=32) for _ in range(4)])
+        for head, store in enumerate(filled[-1]):
+            store.add(pairs.k[0, head], pairs.v[0, head])
+    return filled
+
+
+library, local = stores_of(book), Window(600)
+print(book, "\n", *[f"\n{kind}:  {some[0].text.decode()}" for kind, some in asked.items()])
+
+
+def know(memory, layer=1, kinds=asked):
+    """Shares of right answers by kind of question; one layer reads through `memory`, the others through the window."""
+    reader = answers.reading([memory if i == layer else local for i in range(3)])
+    marks = evaluate.right(reader, [one for kind in kinds for one in asked[kind]])
+    return {kind: sum(marks[12 * i : 12 * i + 12]) / 12 for i, kind in enumerate(kinds)}
+
+
+with_book = {layer: Joint(local, KNN(32, store=library[layer])) for layer in range(3)}
+scores = {f"the book in layer {layer}": know(m, layer) for layer, m in with_book.items()} | {"local only": know(local)}
+looks_up = max(range(3), key=lambda layer: scores[f"the book in layer {layer}"]["book"])
+print(f"\nlayer {looks_up} looks up:", {name: got["book"] for name, got in scores.items()})
+assert scores["local only"]["book"] < 0.2 and min(scores["local only"][kind] for kind in ("said", "changed")) > 0.7
+assert scores[f"the book in layer {looks_up}"]["book"] > 0.6
+assert sorted(got["book"] for got in scores.values())[-2] < 0.3  # in any other layer the book is of no use
+
+# %% [markdown]
+# Local only, the assistant follows the dialogue and knows nothing of the book. With the book in **one** layer it does; in the other layers the same book helps
+# nobody. (Memorizing Transformers also give the memory to one layer only.)
+#
+# Now the gate. `Gated(local, book, gate_memory=g)`: **sketch** the right answers to questions about the **book**, as $g$ grows from 0 to 1. And think of
+# the other two kinds before you go on.
+
+# %%
+gates = [0.0, 0.25, 0.5, 0.75, 1.0]
+book_of = KNN(32, store=library[looks_up])
+gated = [scores["local only"], *(know(Gated(local, book_of, gate_memory=g), looks_up) for g in gates[1:])]
+widgets.predict("questions about the book, as gate_memory grows", gates, [got["book"] for got in gated], y="right answers", x_name="gate_memory")
+
+# %%
+joint = scores[f"the book in layer {looks_up}"]
+print("twelve questions of each kind, the share of right answers:")
+for name, got in {"local only": gated[0], **{f"gate_memory = {g}": got for g, got in list(zip(gates, gated, strict=True))[1:]}, "joint": joint}.items():
+    print(f"  {name:20}", "   ".join(f"{kind} {x:.2f}" for kind, x in got.items()), f"  all {sum(got.values()) / 3:.2f}")
+assert gated[-1]["book"] > 0.6 and max(gated[-1]["said"], gated[-1]["changed"]) < 0.3  # a slave of the book
+assert all(min(got.values()) <= min(joint.values()) for got in gated) and min(joint.values()) > 0.5
+assert all(sum(got.values()) < sum(joint.values()) for got in gated) and joint["said"] <= gated[0]["said"]
+draw.curves({kind: (gates, [got[kind] for got in gated]) for kind in asked}
+            | {f"{kind}, joint": (gates, [x] * 5) for kind, x in joint.items()},
+            x="gate_memory", y="right answers", title="What a fixed gate gives to one side it takes from the other")  # fmt: skip
+
+# %% [markdown]
+# With a fixed number the book is gained exactly as the dialogue is lost. Between them lies a narrow stretch where both do
+# fairly well: half of a value is often enough, if nothing else speaks as loudly. The **joint** softmax is better than every number, at all three kinds together.
+#
+# **And it is not free.** Compare *said* under local only and under joint: a question about the dialogue may be answered from the book now, because something in the
+# book looks alike. The more there is in the library, the more looks alike.
+#
+# Why does one softmax do so well on *changed*, where both sides have an answer? Look at the gate itself, at the byte before the answer, head by head.
+
+# %%
+def meter(kind, memory_far):
+    """For each head the mean share that the store gets when an answer begins."""
+    rows, spans = [one.text for one in asked[kind]], [one.answer_span[0] for one in asked[kind]]
+    ids = torch.stack([data.as_bytes(row.ljust(max(map(len, rows)))).long() for row in rows])
+    qs, pairs = answers.qkv(ids)[looks_up]
+    (_, near), (_, far) = (attend_all(m, qs, pairs, lse=True) for m in (local, memory_far))
+    return torch.stack([torch.sigmoid(far - near)[i, :, at - 1] for i, at in enumerate(spans)]).mean(0)
+
+
+meters = {kind: meter(kind, book_of) for kind in asked}
+swing = meters["book"] - meters["changed"]  # of each head
+busy = int(swing.argmax())
+assert swing[busy] > 0.3 and meters["book"][busy] > 0.6
+assert sum(abs(swing[h]) < 0.2 for h in range(4) if h != busy) >= 2  # most heads do not look anything up here
+one_head = torch.zeros(4, 1, 1)
+one_head[busy] = 0.5
+silenced = know(Gated(local, book_of, gate_memory=one_head), looks_up)
+assert sum(silenced.values()) < sum(joint.values())
+print("share from the book, heads 0 to 3:", {kind: [round(x, 2) for x in m.tolist()] for kind, m in meters.items()})
+print(f"gate_memory 0.5 in head {busy}, 0 in the others:", {kind: round(x, 2) for kind, x in silenced.items()})
+draw.bars({f"{kind}: head {h}": meters[kind][h].item() for h in (busy, (busy + 1) % 4) for kind in asked}, top=1.1,
+          y="share from the book when the answer begins", title=f"Head {busy} decides by what it finds; another head takes some of both always")  # fmt: skip
+
+# %% [markdown]
+# One head looks up, and its gate swings: nearly all from the book where only the book knows, mostly from the dialogue where something newer was said. (That the
+# newer counts is something this model was trained for: it learned to prefer *now* and the nearer place. A softmax by itself knows nothing of newer.) The other heads draw
+# about half of their read from the book whatever is asked: pure noise. One number **a head** can silence them, and that is what the gate of Memorizing
+# Transformers is for, where it is trained with the model. By hand it is not enough: with 0.5 in the busy head and 0 in the others (last line printed) the trade between book and
+# dialogue is the same as before, because the busy head's own number is still the same for every question.
+#
+# ## Whose memory is broken?
+#
+# Three assistants, and in each one thing is broken. **Read the transcripts before the questions below them.** The host says: the cellar code is 3390; later: the printer password was
+# changed to ribbon. In the book: printer password pebble, archive code 9064.
+
+# %%
+def chat(memories, turns):
+    """A dialogue, really had: sentences are read, questions answered by the model, and its answers stay in the dialogue."""
+    reader, so_far, told = answers.reading(memories), "", []
+    for turn in turns:
+        so_far += turn
+        if turn.startswith("Question"):
+            reply = reader.generate(so_far.encode(), 14).decode(errors="replace").split(".")[0]
+            told.append(f"{turn[10:-9]} {reply}")
+            so_far += f"{reply}. "
+        else:
+            told.append(turn)
+    return told
+
+
+TURNS = [tell("cellar code", "3390"), ask("cellar code", "1"), ask("printer password", ""), TALK[0], "The printer password was changed to ribbon. ", TALK[1],
+         ask("printer password", ""), ask("archive code", "1"), ask("cellar code", "1")]  # fmt: skip
+
+
+def built(far, near=local, **gate):
+    """A memory a layer: the library where things are looked up."""
+    mixed = Gated(near, far, **gate) if gate else Joint(near, far)
+    return [mixed if i == looks_up else near for i in range(3)]
+
+
+empty = KNN(32, store=[stores.open(":memory:", dim=32) for _ in range(4)])
+turned = KNN(32, store=library[looks_up][1:] + library[looks_up][:1])  # each head asks the store of its neighbour
+bots = {"A": built(empty), "B": built(book_of, gate_memory=0.8), "C": built(turned)}
+for name, memories in bots.items():
+    print(f"Transcript {name}\n   " + "\n   ".join(chat(memories, TURNS)) + "\n")
+symptoms = {name: know(memories[looks_up], looks_up) for name, memories in bots.items()}
+assert symptoms["A"] == scores["local only"]  # an empty store: exactly the assistant without a book
+assert symptoms["B"]["book"] > 0.6 and max(symptoms["B"]["said"], symptoms["B"]["changed"]) < 0.3
+assert symptoms["C"]["book"] < 0.2 and symptoms["C"]["said"] > 0.3
+display(
+    widgets.quiz(
+        "Transcript A: dialogue right, changes right, everything from the book wrong, taken from the dialogue or made up. What is broken?",
+        ["the window", "nothing is fetched: the store is empty, or not the one that was filled", "the gate is turned round"],
+        1,
+        "Both things that were said come out, the book's never do. An empty side has no weight, so nothing else is disturbed.",
+    ),
+    widgets.quiz(
+        "Transcript B: the book is cited perfectly, even where the host has just said otherwise; what was said is not known. What is broken?",
+        ["the store is empty", "the book is out of date", "the gate: 0.8 was meant for the local side and weighs the memory"],
+        2,
+        "The book is read well; what was said reaches nobody, not even a moment later. A window that is too short would look alike, "
+        "but would still know the sentence just before the question. A book out of date explains no wrong answer about the dialogue.",
+    ),
+    widgets.quiz(
+        "Transcript C: much as A. But over many questions some answers about the DIALOGUE go wrong as well, and the meter says that half of each read comes from the store. What is broken?",
+        ["the store is empty", "pairs are fetched, but useless ones: the store of another head or layer", "the window is too short"],
+        1,
+        "Each head has a language of its own. Keys of another head are fetched as readily as any (some score is always the highest), and what they bring "
+        "is noise. An empty store could not disturb the dialogue.",
+    ),
+)
+
+# %% [markdown]
+# ## Outputs or probabilities?
+#
+# Diagram 3 has waited. **Merging outputs** (joint, gated) blends two values *inside* a layer, and all that comes after sees one blend. **Merging probability
+# distributions** lets two whole predictions be made and adds them: $\lambda\,p_{local}+(1-\lambda)\,p_{far}$. Take *changed* questions, where the two sides disagree, and weigh
+# both by one half. **Predict** for both ways: how much probability goes to the byte that one side would say, how much to the other side's?
+
+# %%
+@torch.no_grad()
+def first_byte(memory):
+    """The distribution over the answer's first byte, of each question [questions, 256]."""
+    rows = [one.text for one in asked["changed"]]
+    ids = torch.stack([data.as_bytes(row.ljust(max(map(len, rows)))).long() for row in rows])
+    logits = answers.reading([memory if i == looks_up else local for i in range(3)])(ids)
+    return torch.stack([torch.softmax(logits[i, one.answer_span[0] - 1], -1) for i, one in enumerate(asked["changed"])])
+
+
+by_local, by_far = first_byte(local), first_byte(Gated(local, book_of, gate_memory=1.0))
+outputs_merged, both_mixed = first_byte(Gated(local, book_of, gate_memory=0.5)), (by_local + by_far) / 2
+now, old = by_local.argmax(-1), by_far.argmax(-1)
+differ = (now != old).nonzero().flatten()  # where the sides disagree
+parts = {}
+for name, p in {"probabilities merged": both_mixed, "outputs merged": outputs_merged}.items():
+    a, b = p[differ, now[differ]], p[differ, old[differ]]
+    parts |= {f"{name}: the dialogue's byte": a.mean().item(), f"{name}: the book's": b.mean().item(), f"{name}: a third": (1 - a - b).mean().item()}
+    print(f"{name:22}", " ".join(f"{x:.2f}" for x in a.tolist()), "  a third byte at most", f"{(1 - a - b).max():.2f}")
+assert len(differ) >= 6 and (both_mixed[differ, now[differ]] > 0.4).all()  # both voices are heard, always
+spread = outputs_merged[differ, now[differ]]
+assert spread.max() - spread.min() > 0.3  # the blend goes one way here, the other there
+draw.bars(parts, y="probability of the answer's first byte", top=1.1, title="Two sides that disagree, each weighed by one half")
+
+# %% [markdown]
+# Merged probabilities are what they were, halved: two peaks, always. What any third byte gets is the mean of what the two sides gave it. Merged outputs are blended **before** the rest of the
+# network decides, and it decides: here for the dialogue, there for the book. Neither way is right by itself: a mixture keeps both opinions, a blend can be made something of. Chapter 08 goes on with
+# the mixture: for it no layer of the model has to be touched.
+#
+# ## Memorizing Transformers, both versions
+#
+# Wu et al. (2022, arXiv 2203.08913) published both strategies, one after the other:
+#
+# | | first version | final version |
+# |---|---|---|
+# | layers | 6 | 12 |
+# | fetched, $k$ | 128 | 32 |
+# | put together | **joint**: one softmax | **gated**: one number a head, it weighs the **memory** |
+# | also | | keys and queries normalised |
+#
+# Normalising brings all keys to one length: then none is fetched, or loud, only because it is long; and a memory written long ago stays comparable while the model trains on.
+#
+# Their table (arXiv papers, perplexity, local context 512, lower is better), by size of the memory; the last one also has a Transformer-XL's local memory:
+#
+# | none | 1,536 | 8,192 | 65K, with XL |
+# |---|---|---|---|
+# | 3.29 | 2.61 | 2.49 | 2.31 |
+#
+# Now ours: a window of 64 in every layer, and beside it the 32 nearest of so many older bytes. Always the **same** bytes are scored. Two models: the **answering** model, of
+# whose keys half is not turned by position, and which has read rows of 2,048; and the **Python** model, whose keys are turned whole and which has read rows of 256. **Predict** for each: does the
+# joint memory lower the bits per byte?
+
+# %%
+older, scored = [0, 256, 1024], 192
+held_out = data.batch(data.texts()[1], 64 + older[-1] + scored, 3, torch.Generator().manual_seed(3))
+
+
+@torch.no_grad()
+def bits(reader, memory, past):
+    """Bits per byte of the last bytes, where the text begins so many bytes before the window."""
+    rows = held_out[:, -(scored + 64 + past + 1) :]
+    logits = reader.reading(memory)(rows[:, :-1])[:, -scored:]
+    return F.cross_entropy(logits.mT, rows[:, -scored:]).item() / math.log(2)
+
+
+near, recall = Window(64), KNN(32, local=64)
+tried = {"answering, joint": (answers, Joint(near, recall)),
+         "answering, joint in one layer": (answers, [Joint(near, recall) if i == looks_up else near for i in range(3)]),
+         "Python, joint": (model, Joint(near, recall)),
+         "Python, gate_memory = 0.1": (model, Gated(near, recall, gate_memory=0.1))}  # fmt: skip
+measured = {name: [bits(reader, near, older[-1])] + [bits(reader, m, past) for past in older[1:]] for name, (reader, m) in tried.items()}
+saved = {name: 1 - got[-1] / got[0] for name, got in measured.items()}
+print("saved of the bits:", {name: f"{x:.0%}" for name, x in saved.items()}, f"published: {1 - math.log(2.31) / math.log(3.29):.0%}")
+assert saved["answering, joint"] > 0.05 and saved["answering, joint in one layer"] > 0.05  # trained without it, and yet
+assert saved["Python, joint"] < -0.1 < saved["Python, gate_memory = 0.1"]
+draw.curves({name: (older, got) for name, got in measured.items()}, x="older bytes that may be fetched", y="bits per byte",
+            title="The same 576 bytes of held-out text, beside a window of 64")  # fmt: skip
+
+# %% [markdown]
+# The **answering model** gains as they did, with a memory it was never trained with, and one layer is enough. The **Python
+# model** is spoiled, and the more it may fetch, the worse. Its keys are turned whole, so a far key is compared at a distance it never saw, and its score is
+# meaningless but not low. One softmax has no way to turn a stream **off**: the far side shouts. The gate at 0.1 has: it does no harm. That is the second reason for gates: they can be closed.
+#
+# And the honest limits: three layers, a few hundred bytes scored, models not trained with it (and bits of a token and of a byte are different things: compare the direction, not the size). Theirs were trained with the memory, on whole papers.
+#
+# ## What it costs
+
+# %%
+def step_time(memory, n, times=30):
+    """Median milliseconds of one update and read after n tokens, 8 heads of 64; bytes of the state."""
+    past, new = (KV(torch.randn(8, m, 64), torch.randn(8, m, 64)) for m in (n, 1))
+    mem, spent = memory.update(memory.init(past), past), []
+    for _ in range(times):
+        begin = time.perf_counter()
+        mem = memory.update(mem, new)
+        memory.read(mem, new.k)
+        spent.append(time.perf_counter() - begin)
+    return sorted(spent)[times // 2] * 1e3, state_bytes(mem)
+
+
+lengths = [1024, 4096, 16384]
+rivals = {"full cache": Full(), "window of 64": Window(64), "joint: 64 and 32 nearest": Joint(Window(64), KNN(32, 64)),
+          "gated: 64 and 32 nearest": Gated(Window(64), KNN(32, 64), gate_memory=0.5)}  # fmt: skip
+cost = {name: [step_time(m, n) for n in lengths] for name, m in rivals.items()}
+pair = 2 * 8 * 64 * 4
+assert cost["window of 64"][-1][1] == 64 * pair and cost["full cache"][-1][1] >= 16384 * pair
+assert cost["joint: 64 and 32 nearest"][-1][1] == cost["gated: 64 and 32 nearest"][-1][1] > cost["full cache"][-1][1]
+for name, got in cost.items():
+    print(f"{name:26}", "   ".join(f"{n:,}: {spent:.2f} ms, {size / 2**20:.1f} MB" for n, (spent, size) in zip(lengths, got, strict=True)))
+draw.curves({name: (lengths, [spent for spent, _ in got]) for name, got in cost.items()}, x="tokens read", log_x=True,
+            y="milliseconds a token", title="One update and one read, here and now")  # fmt: skip
+
+# %% [markdown]
+# | for each token | full cache | window of $n$ | window and k-NN |
+# |---|---|---|---|
+# | pairs kept | all $t$ | $n$ | all $t$, and $n$ |
+# | keys compared | $t$ | $n$ | $t$ (exactly), or fewer with an index: chapter 08 |
+# | values read | $t$ | $n$ | $n+k$ |
+#
+# Searched exactly, k-NN saves no comparison; it saves **reading** $t-n-k$ values, and noise. The price of the second read and the gate is small and the same for
+# joint and gated. What pays is elsewhere: the datastore need not lie where the model computes, and a **library** is written once and serves every dialogue.
+#
+# ## Four new questions
+
+# %%
+display(
+    widgets.quiz(
+        "Local: lse = ln 2, answer 10. Fetched: lse = ln 6, answer 50. What does the joint softmax give, and what `Gated(..., gate_memory=0.25)`? (two numbers)",
+        numeric=[40, 20],
+        why="Joint: g = 2 / 8 for the local side, 0.25 x 10 + 0.75 x 50 = 40. The gate weighs the memory: 0.75 x 10 + 0.25 x 50 = 20.",
+    ),
+    widgets.quiz(
+        "A trained gate of one number a head came out at gate_memory = 0.02 in most heads, 0.9 in one. What does that say?",
+        ["training has failed", "one head has become the memory head; the others do without", "the memory holds too few pairs"],
+        1,
+        "A number a head is set once for all queries. Heads divide the work, and the layers above choose between them.",
+    ),
+    widgets.quiz(
+        "An assistant must obey the newest instruction even if it contradicts the handbook word for word. Both contain the very same key. What decides in a joint softmax?",
+        ["the newest always wins", "the scores: equal ones are shared half and half", "the handbook, since it was stored first"],
+        1,
+        "One softmax knows scores, not dates. Newer can win only by what the keys carry (position, a word such as now), or by a gate that favours the local side.",
+    ),
+    widgets.quiz(
+        "You add 10,000 pages to the library. Answers about the DIALOGUE get worse, though nothing of it was touched. Why?",
+        ["the window has become shorter", "more stored pairs look like any query, and their exponentials take weight in the one softmax", "the store is searched more slowly"],
+        1,
+        "The k nearest of more pairs are nearer, useful or not. A smaller k, a gate, or a search within the right part of the library helps.",
+    ),
+)
+
+# %% [markdown]
+# ## Words of this chapter
+#
+# - **combined cache**, **joint**: one softmax over local and fetched pairs.
+# - **gate**: how much of a read comes from which side; `gate_local` weighs the near memory, `gate_memory` the far one.
+# - **lse**, log-sum-exp: how loud a memory answers a query; the difference of two is the gate of a joint softmax.
+# - **merging outputs**: two reads blended inside a layer. **merging probability distributions**: two predictions added at the end (chapter 08).
+# - **HeadGate**: one learned number a head. **VectorGate**: numbers made of the query.
+# - **library**: a store that is written once, outside of any dialogue.
+# - **memory head**: a head that uses the far memory, while others do without.
+#
+# ## Now you
+#
+# The exercise is waiting: in a terminal of this JupyterLab type `memlib start 07` and open `my/07_together.ipynb`. The button at its end grades your answers as often as you like.
+# Chapter 08 merges probabilities, and searches in a million pairs without comparing them all.
