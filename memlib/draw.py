@@ -17,8 +17,8 @@ from memlib.ink import alt, label, token_colors
 from memlib.sheets import matrices
 from memlib.space import space
 
-__all__ = ["alt", "bars", "compare", "curves", "dye", "film", "influence", "keys", "label", "matrices", "moment",
-           "predict_then", "reach", "recipe", "space", "token_colors", "view"]  # fmt: skip
+__all__ = ["alt", "bars", "board", "compare", "curves", "dye", "film", "influence", "keys", "label", "matrices",
+           "moment", "predict_then", "reach", "recipe", "space", "token_colors", "view"]  # fmt: skip
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
@@ -182,6 +182,37 @@ def bars(values: dict, y: str = "", title: str = "", log: bool = False, top: flo
     says = f"{y or 'Cost'}: " + "; ".join(f"{name} {t}" for name, t in zip(names, text, strict=True)) + "."
     left = min(400, 24 + int(8.4 * max(map(len, names), default=0)))
     return ink.dress(fig, title, says[:1].upper() + says[1:], 46 * len(names) + 10, left=left, right=90)
+
+
+def board(rows: dict, beside: dict | None = None, notes: dict | None = None, title: str = "") -> go.Figure:
+    """A table of scores from 0 to 1, {name: {column: score}}, in colours and with its numbers, in the order given.
+
+    beside: rows of the same columns below a gap, which are not ranked; notes: {name: {head: text}} at the right.
+    """
+    beside, notes = beside or {}, notes or {}
+    names = [*rows, *([""] if beside else []), *beside]
+    every, heads = rows | beside, list(next(iter((rows | beside).values())))
+    more, plot = list(next(iter(notes.values()), {})), 20 * len(names) + 4
+    z = [[round(float(every[name][head]), 2) for head in heads] if name else [None] * len(heads) for name in names]
+    fig = go.Figure(go.Heatmap(
+        z=z, zmin=0, zmax=1, colorscale=ink.HEAT, xgap=2, ygap=2, showscale=False, hoverongaps=False,
+        text=[["" if v is None else f"{v:.2f}" for v in row] for row in z], texttemplate="%{text}",
+        textfont={"size": 14}, customdata=[[f"{ink.safe(name)}, {ink.safe(head)}" for head in heads] for name in names],
+        hovertemplate="%{customdata}: %{z:.2f}<extra></extra>",
+    ))  # fmt: skip
+    for y, name in enumerate(names):
+        for x, head in enumerate(more, len(heads)):
+            text = ink.safe(notes.get(name, {}).get(head, ""))
+            fig.add_annotation(x=x, y=y, text=text, showarrow=False, font={"size": 13})
+    fig.update_xaxes(side="top", tickvals=list(range(len(heads + more))), ticktext=list(map(ink.safe, heads + more)),
+                     tickangle=-32, ticks="", showgrid=False, range=[-0.5, len(heads + more) - 0.5])  # fmt: skip
+    fig.update_yaxes(ticks="", **ink.rows(names, plot) | {"showline": False})
+    best = [max(rows, key=lambda name, head=head: rows[name][head]) for head in heads]
+    said = (f"{head}: {name} {rows[name][head]:.2f}" for head, name in zip(heads, best, strict=True))
+    says = f"{len(rows)} rows. The best of each column: {'; '.join(said)}."
+    says += f" Beside them, not ranked: {', '.join(beside)}." if beside else ""
+    left = min(300, 24 + int(7.6 * max(map(len, names), default=0)))
+    return ink.dress(fig, title, says, plot, 6, left=left, right=10, top=ink.TOP + 58)
 
 
 def keys(q, k, v=None, tokens=None, title: str = "Real tensors of one head") -> go.Figure:

@@ -32,6 +32,7 @@ FIGURES = {
     "spread": lambda: draw.curves({"a": ([1, 2], [3, 2])}, spread={"a": ([2, 1], [4, 3])}),
     "predict_then": lambda: draw.predict_then([1, 2], [3, 2], [3, 1], "window", "bits"),
     "bars": lambda: draw.bars({"full": 12_000_000.0, "window": 192.0}, y="bytes"),
+    "board": lambda: draw.board({"a": {"x": 0.5, "y": 0.25}}, {"<b>": {"x": 1.0, "y": 0.0}}, {"a": {"KB": "64"}}),
     "keys": lambda: draw.keys(Q, K, K, TEXT),
     "influence": lambda: draw.influence(torch.rand(3, N), TEXT, ["untrained", "trained", "average"]),
     "influence on reads": lambda: draw.influence(torch.rand(N, N).tril(), TEXT),
@@ -227,6 +228,13 @@ def test_influence_is_never_called_a_recipe_or_a_view():
     fig = draw.film(shares, "abc", names=("the text", "what it feels (influence)"), alt="Film of influence.")
     said = [note.text for note in fig.layout.annotations]
     assert "what it feels (influence)" in said and not any("holds" in text for text in said)
+
+
+def test_a_board_prints_its_numbers_and_keeps_a_gap_before_what_is_not_ranked():
+    fig = FIGURES["board"]()
+    assert [list(row) for row in fig.data[0].text] == [["0.50", "0.25"], ["", ""], ["1.00", "0.00"]]
+    assert fig.layout.yaxis.ticktext == ("a", "", "&lt;b&gt;") and fig.layout.xaxis.ticktext == ("x", "y", "KB")
+    assert "x: a 0.50; y: a 0.25" in draw.alt(fig) and draw.alt(fig).endswith("not ranked: <b>.")
 
 
 def test_curves_differ_in_more_than_colour_and_carry_their_names():

@@ -1,0 +1,315 @@
+"""Answers that must earn their points, and plausible ones that must not: {task: {"correct", "wrong"}}."""
+
+FITS = {
+    "map_a": '"efficient"', "map_b": '"internal"', "map_c": '"external"', "pairs_32": "32", "pairs_16": "64", "slots_left": "13",
+    "too_long": "33", "matrix_part": "0.25",
+}  # fmt: skip
+CHOOSE = {
+    "device": "Half(42)", "endless": "Window(24)", "document": "CumulativeAverage()",
+    "counsel": "Joint(Window(64), KNN(4, store=library))", "chat": "Window(16, sinks=8)",
+}  # fmt: skip
+INSIDE = {"inside": '"cfbe"', "box_one": '("hybrid", 6)', "box_two": '("exponential average", 4)'}
+EXPLAIN = {"which": '"cedab"', "at_2000": "0.009", "doubled": "1", "reason": '"w"'}
+
+
+def lines(given, **others):
+    return "\n".join(f"{name} = {value}" for name, value in (given | others).items())
+
+
+def fits(**others):
+    return lines(FITS, **others)
+
+
+def choose(**others):
+    return lines(CHOOSE, **others)
+
+
+def inside(**others):
+    return lines(INSIDE, **others)
+
+
+def explain(**others):
+    return lines(EXPLAIN, **others)
+
+
+MINE = """
+import torch
+
+from memlib import KV, attend, join
+
+
+class Mine:
+    def init(self, like):
+        {init}
+
+    def update(self, mem, new, q=None):
+        {update}
+
+    def slots(self, mem):
+        {slots}
+
+    def read(self, mem, q, new=None, lse=False):
+        return attend(q, self.slots(mem), lse, new)
+"""
+SHORT = "return KV(like.k.bfloat16(), like.v.bfloat16()).empty()"
+NEWEST = "return mem.append(KV(new.k.bfloat16(), new.v.bfloat16()), keep={size})"
+FADE = (
+    "age = torch.arange(mem.n - 1, -1, -1.0).expand(mem.k.shape[:-1])\n"
+    "        return KV(mem.k.float(), mem.v.float(), {bias})"
+)
+
+
+def mine(init=SHORT, update=None, slots=None, size=42, bias="-0.05 * age"):
+    return MINE.format(init=init, update=update or NEWEST.format(size=size), slots=slots or FADE.format(bias=bias))
+
+
+def body(*some):
+    return "\n        ".join(some)
+
+
+MEANS = mine(
+    init=body("none = KV(like.k.bfloat16(), like.v.bfloat16()).empty()", "return none, none"),
+    update=body(
+        "old, raw = mem",
+        "for t in range(new.n):",
+        "    one = new[t : t + 1]",
+        "    raw = raw.append(KV(one.k.bfloat16(), one.v.bfloat16()))",
+        "    if raw.n == 12:",
+        "        two = raw[:2]",
+        "        mean = KV(two.k.float().mean(-2, keepdim=True).bfloat16(), two.v.float().mean(-2, keepdim=True).bfloat16())",
+        "        old, raw = old.append(mean, keep=30), raw[2:]",
+        "return old, raw",
+    ),
+    slots=body("both = join(*mem)", "return KV(both.k.float(), both.v.float())"),
+)
+AGES = mine(
+    init=body("return KV(like.k.half(), like.v.half(), None).empty()"),
+    update=body(
+        "for t in range(new.n):",
+        "    one = new[t : t + 1]",
+        "    k, v = torch.cat([mem.k, one.k.half()], -2), torch.cat([mem.v, one.v.half()], -2)",
+        "    mem = KV(k[..., -41:, :], v[..., -41:, :])",
+        "return mem",
+    ),
+    slots=body(
+        "score = torch.linspace(0, 1, mem.n).mul(0.05 * mem.n) if mem.n else torch.zeros(0)",
+        "return KV(mem.k.float(), mem.v.float(), score + mem.k.new_zeros(mem.k.shape[:-1]).float())",
+    ),
+)
+OVER = mine(
+    init=body("return like.empty()"),
+    update="return mem.append(new)",
+    slots=FADE.format(bias="-0.05 * age"),
+)
+MIXED = mine(
+    update=body(
+        "k, v = (x.bfloat16() for x in (new.k, new.v))",
+        "k = k.mean(0, keepdim=True).expand_as(k) if k.dim() > 2 else k",
+        "return mem.append(KV(k, v), keep=42)",
+    )
+)
+IN_PLACE = mine(
+    init=body("return KV(like.k.new_zeros(*like.k.shape[:-2], 42, like.k.shape[-1]).bfloat16(),",
+              "          like.v.new_zeros(*like.v.shape[:-2], 42, like.v.shape[-1]).bfloat16())"),
+    update=body(
+        "for t in range(new.n):",
+        "    for old, x in ((mem.k, new.k), (mem.v, new.v)):",
+        "        old[..., :-1, :] = old[..., 1:, :].clone()",
+        "        old[..., -1, :] = x[..., t, :].bfloat16()",
+        "return mem",
+    ),
+)  # fmt: skip
+MERGED = mine(
+    init=body(
+        "places = (*like.k.shape[:-2], 42)",
+        "k, v = (like.k.new_zeros(*places, x.shape[-1]).bfloat16() for x in (like.k, like.v))",
+        "return KV(k, v, k.new_full(places, -torch.inf))",
+    ),
+    update=body(
+        "for t in range(new.n):",
+        "    k, v = new.k[..., t : t + 1, :].bfloat16(), new.v[..., t : t + 1, :].bfloat16()",
+        "    near, place = torch.cosine_similarity(k.float(), mem.k.float(), dim=-1).max(-1, keepdim=True)",
+        "    again = near > 0.99",
+        "    leaves = torch.where(again, place, 0)",
+        "    old = mem.v.take_along_dim(leaves[..., None], -2)",
+        "    v = torch.where(again[..., None], old + 0.5 * (v - old), v)",
+        "    stays = torch.arange(41)",
+        "    stays = (stays + (stays >= leaves))[..., None]",
+        "    k, v, bias = (torch.cat([x.take_along_dim(stays, -2), last], -2)",
+        "                  for x, last in ((mem.k, k), (mem.v, v), (mem.bias[..., None], torch.zeros_like(k[..., :1]))))",
+        "    mem = KV(k, v, bias[..., 0])",
+        "return mem",
+    ),
+    slots="return KV(mem.k.float(), mem.v.float(), mem.bias.float())",
+)
+
+
+def named(*some):
+    return "def name_it(seen):\n    " + "\n    ".join(some)
+
+
+def told(alike="bool(got.max() - got.min() < 1e-4)", n="len(got)", all_of="n == len(seen)", sinks="n - 4", seen="last[0] > 0"):
+    return named(
+        "last = seen[-1]",
+        "got = last[last > 0]",
+        f"alike, n = {alike}, {n}",
+        "if alike:",
+        f'    return ("cumulative average", 0) if {all_of} else ("moving average", n)',
+        f"if {all_of}:",
+        '    return "full cache", 0',
+        f'return ("sinks", {sinks}) if {seen} else ("window", n)',
+    )
+
+
+def telling(seed, n=20, v="torch.rand(n, 1, generator=g).round()", q="2 * torch.randn(1, 3, generator=g)"):
+    return "\n".join((
+        f"g, n = torch.Generator().manual_seed({seed}), {n}",
+        "stream_k = 2 * torch.randn(n, 3, generator=g)",
+        f"stream_v = {v}",
+        f"stream_q = {q}",
+    ))  # fmt: skip
+
+
+VARIANTS = {
+    "fits": {
+        "correct": {
+            "capitals": fits(map_a='"Efficient attention"', map_b='"INTERNAL"', map_c='"external memory"'),
+            "computed": fits(pairs_32="32768 // 8 // (2 * 16 * 4)", pairs_16="32768 // 8 // (2 * 16 * 2)", matrix_part="16 * 16 * 4 / 4096"),
+            "tensors": fits(slots_left="torch.tensor(32 - 16 - 3)", too_long="torch.tensor(33)"),
+        },
+        "wrong": {
+            "a block table is external": fits(map_a='"external"', map_c='"efficient"'),
+            "a matrix is efficient": fits(map_a='"internal"', map_b='"efficient"'),
+            "keys alone": fits(pairs_32="64", pairs_16="128"),
+            "the whole model's bytes": fits(pairs_32="256", pairs_16="512"),
+            "nothing waits": fits(slots_left="16"),
+            "one more waits": fits(slots_left="12"),
+            "the last that fits": fits(too_long="32"),
+            "a matrix has two parts": fits(matrix_part="0.5"),
+        },
+    },
+    "choose": {
+        "correct": {
+            "other sizes": choose(device="Half(41)", endless="Window(30)", counsel="Joint(Window(60), KNN(8, store=library))"),
+            "the store first": choose(counsel="Joint(KNN(2, store=library), Window(62))", endless="Window(20)"),
+            "a hybrid for ever": choose(endless="Hybrid(20, 4, 2)", document="ExponentialAverage(0.0001) if False else CumulativeAverage()"),
+        },
+        "wrong": {
+            "long numbers": choose(device="Window(40)"),
+            "a window that fits": choose(device="Window(21)"),
+            "a matrix for the settings": choose(device="DeltaRule()"),
+            "segments for ever": choose(endless="Compressive(10, 4, 2, segment=10)"),
+            "everything for ever": choose(endless="Full()"),
+            "the end of the document": choose(document="Window(3)"),
+            "the document's end, faded": choose(document="ExponentialAverage(0.05)"),
+            "no library": choose(counsel="Window(64)"),
+            "only the library": choose(counsel="KNN(4, store=library)"),
+            "its own datastore": choose(counsel="Joint(Window(64), KNN(4, 64))"),
+            "sinks and window changed": choose(chat="Window(8, sinks=16)"),
+            "only the newest": choose(chat="Window(24)"),
+            "on top": choose(chat="Window(24, sinks=8)"),
+        },
+    },
+    "mine": {
+        "correct": {
+            "few raw pairs and many means": MEANS,
+            "half precision, a ramp": AGES,
+            "another fade, fewer pairs": mine(size=40, bias="-0.04 * age"),
+        },
+        "wrong": {
+            "a window": mine(init="return like.empty()", update="return mem.append(new, keep=21)", slots="return mem"),
+            "a window of short numbers": mine(bias="0 * age"),
+            "the older the louder": mine(bias="0.05 * age"),
+            "fades too fast": mine(bias="-0.4 * age"),
+            "one pair too many": mine(size=43),
+            "the full cache": OVER,
+            "rows mixed": MIXED,
+            "the old state is written over": IN_PLACE,
+            "zeros in the place of nothing": mine(
+                slots=body("age = torch.arange(mem.n - 1, -1, -1.0).expand(mem.k.shape[:-1])",
+                           "return KV(mem.k.float(), mem.v.float() * 0, -0.05 * age)")),
+            "the lesson's": MERGED,
+        },
+    },
+    "detective": {
+        "correct": {
+            "otherwise arranged": told(alike="bool(torch.allclose(got, got[:1], atol=1e-4))", n="int((last > 0).sum())"),
+            "by sets": named(
+                "row = [round(x, 4) for x in seen[-1].tolist()]",
+                "places = [i for i, x in enumerate(seen[-1].tolist()) if x > 0]",
+                "equal = len({row[i] for i in places}) == 1",
+                "if len(places) == len(row):",
+                '    return ("cumulative average" if equal else "full cache", 0)',
+                "if equal:",
+                '    return ("moving average", len(places))',
+                'return ("sinks", len(places) - 4) if places[0] == 0 else ("window", len(places))',
+            ),
+            "by the gap": told(sinks="int((last[4:] > 0).sum())", seen="last[:4].min() > 0"),
+        },
+        "wrong": {
+            "sinks counted": told(sinks="n"),
+            "no sinks": told(seen="False"),
+            "never an average": told(alike="False"),
+            "one short": told(n="len(got) - 1"),
+            "all of them by one": told(all_of="n >= len(seen) - 1 or n > 15"),
+            "the first row": named("last = seen[0]", "got = last[last > 0]", 'return "window", len(got)'),
+        },
+    },
+    "inside": {
+        "correct": {
+            "capitals": inside(inside='"CFBE"'),
+            "a list": inside(inside='["c", "f", "b", "e"]', box_one='["hybrid", 6]'),
+            "spaces": inside(inside='"c f b e"', box_two='("Exponential", 4.0)'),
+        },
+        "wrong": {
+            "a cache for a matrix": inside(inside='"cabe"'),
+            "a short window for sinks": inside(inside='"bfce"'),
+            "a full cache for the nearest": inside(inside='"cfba"'),
+            "groups counted": inside(box_one='("hybrid", 8)'),
+            "the reach": inside(box_one='("window", 14)'),
+            "the rate itself": inside(box_two='("exponential average", 0.25)'),
+            "a moving average": inside(box_two='("moving average", 4)'),
+        },
+    },
+    "explain": {
+        "correct": {
+            "capitals": explain(which='"CEDAB"', reason='"W"'),
+            "computed": explain(at_2000="18 / 2000", doubled="1.0"),
+            "a list": explain(which='list("cedab")', reason='" (w) "'),
+        },
+        "wrong": {
+            "the windows changed": explain(which='"ecdab"'),
+            "the matrix and the hybrid changed": explain(which='"cebad"' if False else '"ceadb"'),
+            "in percent": explain(at_2000="0.9"),
+            "another capacity": explain(at_2000="0.018"),
+            "twice the bytes, twice the share": explain(doubled="2"),
+            "oldest dropped": explain(reason='"v"'),
+            "flat softmax": explain(reason='"x"'),
+            "fewer bits": explain(reason='"y"'),
+        },
+    },
+    "telling": {
+        "correct": {
+            "another seed": telling(1109),
+            "a third": telling(941),
+            "a search": "\n".join((
+                "best = -1.0",
+                "for seed in (3, 525, 1391, 270):",
+                "    g = torch.Generator().manual_seed(seed)",
+                "    k = 2 * torch.randn(20, 3, generator=g)",
+                "    v = torch.rand(20, 1, generator=g).round() if seed % 2 else torch.rand(20, 1, generator=g)",
+                "    q = 2 * torch.randn(1, 3, generator=g)",
+                "    if answers_of(k, v, q).diff().min() > best:",
+                "        best, stream_k, stream_v, stream_q = answers_of(k, v, q).diff().min(), k, v, q",
+            )),
+        },
+        "wrong": {
+            "any stream": telling(1),
+            "too long": telling(1109, n=24),
+            "constant values": telling(1109, v="torch.ones(n, 1)"),
+            "values beyond one": telling(1109, v="100 * torch.rand(n, 1, generator=g).round()"),
+            "a query that sees nothing": telling(1109, q="torch.zeros(1, 3)"),
+            "nothing": "stream_k, stream_v, stream_q = torch.zeros(20, 3), torch.zeros(20, 1), torch.zeros(1, 3)",
+        },
+    },
+}  # fmt: skip
