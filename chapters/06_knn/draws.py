@@ -241,13 +241,13 @@ def choose(pick):
 def explain(pick):
     said = (
         "The full cache had dropped most of the facts by then.",
-        "The right pair has the same score in both, but in the full cache thousands of small weights take most of the attention.",
         "By inner product the search finds better keys than attention does.",
+        "The right pair has the same score in both, but in the full cache thousands of small weights take a large part of the attention.",
         "The window of 32 held the facts, so nothing had to be fetched.",
     )
     places = pick((1, 0, 3, 2), (2, 3, 1, 0), (3, 2, 0, 1))
     now = {was: "abcd"[place] for place, was in enumerate(places)}
-    return {said[i]: said[was] for i, was in enumerate(places)} | {'letter = "b"': f'letter = "{now[1]}"'}
+    return {said[i]: said[was] for i, was in enumerate(places)} | {'letter = "c"': f'letter = "{now[2]}"'}
 
 
 def design(pick):
@@ -266,13 +266,15 @@ def design(pick):
         "mem.n > 64": f"mem.n > {room}",
         "how many of your 64 are facts": f"how many of your {room} are facts",
         "After 600 pairs:": f"After {talk + facts} pairs:",
-        "(bytes are counted after 600 tokens)": f"(bytes are counted after {talk + facts} tokens)",
+        "(bytes are counted after 600 tokens;": f"(bytes are counted after {talk + facts} tokens;",
         'normal(12, 32, name="phrases"), 0.2 * normal(570, 32': f'normal({phrases}, 32, name="phrases"), 0.2 * normal({talk}, 32',
         "torch.arange(570) % 12": f"torch.arange({talk}) % {phrases}",
         'normal(600, name="order")': f'normal({talk + facts}, name="order")',
         "normal(600, 16": f"normal({talk + facts}, 16",
         "(order >= 570)": f"(order >= {talk})",
         "keeper, mem = Keeper(), None": f"keeper, mem = {name}(), None",
+        "read = Keeper().read(mem": f"read = {name}().read(mem",
+        "a fresh `Keeper()` reads": f"a fresh `{name}()` reads",
         "range(0, 600, 8)": f"range(0, {talk + facts}, 8)",
         'report("at most 64 pairs", state_bytes(mem) <= 64 *': f'report("at most {room} pairs", state_bytes(mem) <= {room} *',
     }

@@ -165,6 +165,25 @@ def dropping(which, room="64"):
     )
 
 
+BESIDE = """
+class Keeper:
+    kept = None
+
+    def init(self, like):
+        return like.empty()
+
+    def update(self, mem, new, q=None):
+        self.kept = new if self.kept is None else join(self.kept, new)
+        return mem.append(new, keep=1)
+
+    def slots(self, mem):
+        return mem
+
+    def read(self, mem, q, new=None, lse=False):
+        return attend(q, mem if self.kept is None else self.kept, lse, new)
+"""
+
+
 VARIANTS = {
     "by_hand": {
         "correct": {
@@ -348,9 +367,9 @@ VARIANTS = {
         },
     },
     "explain": {
-        "correct": {"capital": 'letter = "B"', "bracket": 'letter = "b)"', "padded": 'letter = " b. "'},
+        "correct": {"capital": 'letter = "C"', "bracket": 'letter = "c)"', "padded": 'letter = " c. "'},
         "wrong": {
-            "dropped": 'letter = "a"', "better keys": 'letter = "c"', "the window": 'letter = "d"', "two": 'letter = "bc"',
+            "dropped": 'letter = "a"', "better keys": 'letter = "b"', "the window": 'letter = "d"', "two": 'letter = "bc"',
             "another": 'letter = "e"',
         },
     },
@@ -388,6 +407,7 @@ VARIANTS = {
             "every tenth": keeper("mem = join(mem, new[t : t + 1]) if torch.rand(()) < 0.1 else mem", "mem = mem[-64:]"),
             "drops the longest": dropping("mem.k.norm(dim=-1).argmax()"),
             "room for 100": dropping("alike.argmax()", room="100"),
+            "the pairs are on the memory, not in its state": BESIDE,
         },
     },
 }
