@@ -196,14 +196,18 @@ def board(rows: dict, beside: dict | None = None, notes: dict | None = None, tit
     z = [[round(float(every[name][head]), 2) for head in heads] if name else [None] * len(heads) for name in names]
     fig = go.Figure(go.Heatmap(
         z=z, zmin=0, zmax=1, colorscale=ink.HEAT, xgap=2, ygap=2, showscale=False, hoverongaps=False,
-        text=[["" if v is None else f"{v:.2f}" for v in row] for row in z], texttemplate="%{text}",
-        textfont={"size": 14}, customdata=[[f"{ink.safe(name)}, {ink.safe(head)}" for head in heads] for name in names],
+        customdata=[[f"{ink.safe(name)}, {ink.safe(head)}" for head in heads] for name in names],
         hovertemplate="%{customdata}: %{z:.2f}<extra></extra>",
     ))  # fmt: skip
+    cells = [(x, y, v) for y, row in enumerate(z) for x, v in enumerate(row) if v is not None]
+    fig.add_scatter(
+        x=[x for x, _, _ in cells], y=[y for _, y, _ in cells], text=[f"{v:.2f}" for _, _, v in cells], mode="text",
+        textfont={"size": 14, "color": ["#000000" if v > 0.4 else "#FFFFFF" for _, _, v in cells]}, hoverinfo="skip",
+    )  # fmt: skip
     for y, name in enumerate(names):
         for x, head in enumerate(more, len(heads)):
             text = ink.safe(notes.get(name, {}).get(head, ""))
-            fig.add_annotation(x=x, y=y, text=text, showarrow=False, font={"size": 13})
+            fig.add_annotation(x=x + 0.15, y=y, text=text, showarrow=False, font={"size": 13})
     fig.update_xaxes(side="top", tickvals=list(range(len(heads + more))), ticktext=list(map(ink.safe, heads + more)),
                      tickangle=-32, ticks="", showgrid=False, range=[-0.5, len(heads + more) - 0.5])  # fmt: skip
     fig.update_yaxes(ticks="", **ink.rows(names, plot) | {"showline": False})

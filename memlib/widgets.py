@@ -155,6 +155,7 @@ def detective(seed: int = 0) -> ipw.VBox:
             lines = {"the box": (list(times), list(times.values()))}
             fig = draw.curves(lines, x="tokens read", y="microseconds a token", log_x=True,
                               title="A token's time after longer and longer streams")  # fmt: skip
+            fig.update_yaxes(range=[0, 1.25 * max(times.values())])  # so that what is flat looks flat
         return fig, _spoken(draw.alt(fig))
 
     def ask() -> None:

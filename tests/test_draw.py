@@ -232,7 +232,8 @@ def test_influence_is_never_called_a_recipe_or_a_view():
 
 def test_a_board_prints_its_numbers_and_keeps_a_gap_before_what_is_not_ranked():
     fig = FIGURES["board"]()
-    assert [list(row) for row in fig.data[0].text] == [["0.50", "0.25"], ["", ""], ["1.00", "0.00"]]
+    assert list(fig.data[1].text) == ["0.50", "0.25", "1.00", "0.00"] and list(fig.data[1].y) == [0, 0, 2, 2]
+    assert [list(row) for row in fig.data[0].z] == [[0.5, 0.25], [None, None], [1, 0]]
     assert fig.layout.yaxis.ticktext == ("a", "", "&lt;b&gt;") and fig.layout.xaxis.ticktext == ("x", "y", "KB")
     assert "x: a 0.50; y: a 0.25" in draw.alt(fig) and draw.alt(fig).endswith("not ranked: <b>.")
 

@@ -180,7 +180,8 @@ look("choose")
 # <details><summary>Hint 2</summary>Then re-binding: a window holds several values of a key and mixes them alike. How could the newest speak louder than the older ones, and the old topic still be averaged?</details>
 # <details><summary>Hint 3</summary>Two ways that work: a bias that falls with the age of a slot, a little from one to the next; or few raw pairs, and behind them many means of two, all in 16 bits.</details>
 #
-# **Then the tournament:** `memlib tournament my/10_choosing.ipynb` (save first) scores `Mine` on all eight tasks on numbers nobody has seen, and writes a card with a picture into `my/tournament/`.
+# **Then the tournament:** `memlib tournament my/10_choosing.ipynb` (save first) scores `Mine` on all eight tasks on numbers nobody has seen, and writes a card with a picture into `my/tournament/`. (The
+# course's own best within 64 KB has a total of 0.48; that of the solution to this task was 0.52 and 0.50 on two draws.)
 #
 # **And a memo of one page**, to a colleague who must decide whether to build it. It is not graded by a machine; give it to somebody else, and read theirs, with this rubric (two points each):
 #
