@@ -454,7 +454,8 @@ look("explain")
 # A datastore that never drops anything has no end. Yours has room for **64 pairs**. The stream has 600: 570 are small talk,
 # twelve phrases said again and again with small changes, and 30 are facts, each said once, anywhere. At the end the key of
 # every fact is asked for, 50 times as long. A window of 64 finds about three of thirty. Write a memory `Keeper()` with
-# at most 64 pairs in its state (bytes are counted after 600 tokens; a fresh `Keeper()` reads that state) that finds **at least 27 of 30**. Nothing tells you which pairs are facts.
+# at most 64 pairs in its state (bytes are counted after 600 tokens; a fresh `Keeper()` reads that state) that finds
+# **at least 27 of 30**. Nothing tells you which pairs are facts.
 # Given: `join(a, b)`, `mem[places]` with a tensor of places. Pairs come without batch and heads.
 #
 # <details><summary>Hint</summary>What is said again and again has a near neighbour in your store. What has none?</details>
