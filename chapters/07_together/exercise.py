@@ -399,7 +399,7 @@ look("transcripts")
 # %% [markdown]
 # ## Stretch 5 · Explain a curve (1 point, 4 minutes)
 #
-# In the lesson the Python model's bits per byte more than doubled when a joint memory could fetch from 1,024 older bytes. With `gate_memory=0.1` they stayed as they were. Which sentence
+# In the lesson the Python model's bits per byte rose by more than half when a joint memory could fetch from 1,024 older bytes. With `gate_memory=0.1` they stayed as they were. Which sentence
 # explains **that** measurement? Write its letter.
 #
 # - **a** What stood a thousand bytes before is of no use for the next byte, to any model.

@@ -39,7 +39,7 @@ def follows(place):
 place = max(((layer, head) for layer in range(3) for head in range(4)), key=follows)
 q, k, v = tasks.heads(answers, text, *place)
 kv = KV(k, v)
-print(f"layer {place[0]}, head {place[1]} looks for what followed before; {len(tokens)} bytes, keys of width {k.shape[-1]}")
+print(f"{len(tokens)} bytes; layer {place[0]}, head {place[1]} looks for what followed before")
 
 # %% [markdown]
 # ## Three questions from before
@@ -68,29 +68,43 @@ display(
 # %% [markdown]
 # ## Does it still know?
 #
-# A window forgets; a k-NN memory fetches only what looks like the query. Every layer of the answering model now reads
-# **both**: its newest 32 pairs, and of all older ones the 8 with the nearest keys, in one softmax. `KNN(8, local=32)` skips
-# exactly what `Window(32)` holds, so no pair is read twice. **Predict:** at which distance is the code lost? Then
-# move *bytes between*.
+# A window of 32 forgets the code. In chapter 06 a k-NN memory stood beside it, **one softmax** over the 32 newest pairs and the 8 nearest of all others,
+# and the code was found again. Today the same two are read **separately**, in every layer, and their answers are added: half of the one, half of the other.
+# The pairs are the very same, and no pair is read twice (`KNN(8, local=32)` skips what `Window(32)` holds). **Predict:** does the model still know? And with one
+# tenth from the far side, or nine tenths?
 
 # %%
-both = Joint(Window(32), KNN(8, local=32))
-widgets.one_fact(both, answers, distance=150)
+near, recall = Window(32), KNN(8, local=32)
+half = Gated(near, recall, gate_memory=0.5)
+widgets.one_fact(half, answers, distance=150)
 
 # %% tags=["film"]
 fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
 stream = lm.stream(150, seed=1, own=fact)
-seen = {repr(m): tasks.one_fact(m, model=answers, stream=stream) for m in (both, Window(32))}
-together, alone = seen.values()
-assert together.right and not alone.right
-assert together.recipe_dye[:, -1].min() == 1 and not alone.recipe_dye[:, -1].any()  # all of it is there; nothing of it
-assert together.view_dye[:, -1].max() > 0.1  # and the last byte reads it
-draw.dye(together.recipe_dye, together.view_dye, together.text, together.fact_span, after=together.said,
-         title="A window of 32 and the 8 nearest of all older pairs")  # fmt: skip
+ways = {"one softmax": Joint(near, recall), "window alone": near}
+ways |= {f"{far} from the far side": Gated(near, recall, gate_memory=far) for far in (0.1, 0.3, 0.5, 0.7, 0.9)}
+
+
+@torch.no_grad()
+def believes(memory):
+    """The probability that the model gives to the whole right answer."""
+    ids, (start, end) = data.as_bytes(stream.text)[None].long(), stream.answer_span
+    p = torch.softmax(answers.reading(memory)(ids)[0, start - 1 : end - 1], -1)
+    return p[torch.arange(end - start), ids[0, start:end]].prod().item()
+
+
+sure, asked = {name: believes(m) for name, m in ways.items()}, tasks.one_fact(half, model=answers, stream=stream)
+assert sure["one softmax"] > 0.6 and max(sure["0.1 from the far side"], sure["0.9 from the far side"]) < 0.2
+assert all(sure["one softmax"] > p for name, p in sure.items() if name != "one softmax")
+assert asked.recipe_dye[:, -1].min() == 1  # and yet all of the fact is there
+display(draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=asked.said,
+                 title="A window of 32 and the 8 nearest of all others, half and half"),
+        draw.bars(sure, y="probability of the right answer", top=1.15, title="The same pairs, put together in seven ways"))  # fmt: skip
 
 # %% [markdown]
-# The orange line stays at 100 %: the datastore drops nothing. The thin lines are what is *read* of the fact: nearly
-# nothing for most bytes, then, when the question comes, much, in one layer. The window alone has forgotten the code long before.
+# The orange line stays at 100 %: the datastore drops nothing. So the fact is *held* in six of the seven ways, and *read* in all of these; and what the
+# model says hangs on how two reads are put together. With a tenth from the far side the code is not heard. With nine tenths the layers that need their own
+# neighbourhood get too little of it. Half and half is somewhere between. **One softmax, with no number to set at all, is best.** How does it do that? And is it always?
 #
 # ## Predict
 #
@@ -109,15 +123,17 @@ widgets.quiz(
 # %% tags=["film"]
 small = Joint(Window(4), KNN(2, local=4))
 held, received, past = recipe(small, k), view(small, q, k), small.memories[1]
-caught = [past.fetch(mem[1], q[t : t + 1])[1].flatten().tolist() for t, mem in enumerate(states(small, kv))]
+caught, said, steps = [], [], range(len(tokens))
+for t, mem in enumerate(states(small, kv)):
+    caught.append(past.fetch(mem[1], q[t : t + 1])[1].flatten().tolist())
+    named = " and ".join(f"'{draw.label(tokens[i])}'" for i in caught[t])
+    said.append(f"step {t}: '{draw.label(tokens[t])}' " + (f"fetches {named}" if named else "has only the window"))
+    window = range(max(t - 3, 0), t + 1)
+    assert set(received[t].nonzero().flatten().tolist()) <= {*caught[t], *window}  # 4 and 2, no more
+    assert abs(received[t].sum() - 1) < 1e-5 and not {*caught[t]} & {*window}  # and none of them twice
 assert caught[20][0] == 6
-for t in range(len(tokens)):
-    assert set(received[t].nonzero().flatten().tolist()) <= {*caught[t], *range(max(t - 3, 0), t + 1)}  # 4 and 2, no more
-    assert abs(received[t].sum() - 1) < 1e-5 and all(i <= t - 4 for i in caught[t])  # and none of them twice
-said = [f"step {t}: '{draw.label(tokens[t])}' " + (f"fetches {' and '.join(repr(draw.label(tokens[i])) for i in caught[t])}"
-        if caught[t] else "has only the window") for t in range(len(tokens))]  # fmt: skip
-draw.film(held, tokens, views=received, events=said, title="A window of 4, and the 2 nearest of what is older",
-          tiers={"datastore": [max(t - 3, 0) for t in range(24)], "window": [min(t + 1, 4) for t in range(24)]})  # fmt: skip
+counts = {"datastore": [max(t - 3, 0) for t in steps], "window": [min(t + 1, 4) for t in steps]}
+draw.film(held, tokens, views=received, events=said, tiers=counts, title="A window of 4, and the 2 nearest of what is older")
 
 # %% [markdown]
 # Every pair enters the window and the datastore at once; when it has left the window it may be fetched. Look at the bottom row:
@@ -127,23 +143,27 @@ draw.film(held, tokens, views=received, events=said, title="A window of 4, and t
 # ## Three ways to put them together
 #
 # ```
-#   1  combined cache           2  two reads and a gate              3  two predictions, mixed
+#   1  combined cache             2  two reads and a gate            3  two predictions, mixed
 #
-#          query                        query                                query
-#            │                         ┌──┴──┐                              ┌──┴──┐
-#    [ Mem , Mem_knn ]                Mem  Mem_knn                         Mem   Mem_knn
-#            │                      softmax softmax                         │       │
-#       one softmax                    │     │                        rest of the  rest of the
-#            │                       × g    × (1-g)                     network      network
-#          output                      └──+──┘                         softmax over the vocabulary
-#                                         │                               × λ     × (1-λ)
-#                                       output                              └──+──┘
+#          query                           query                              query
+#            │                           ┌───┴────┐                       ┌─────┴─────┐
+#     [ Mem , Mem_knn ]                 Mem    Mem_knn                   Mem       Mem_knn
+#            │                           │        │                       │           │
+#       one softmax                   softmax  softmax               rest of the network, twice
+#            │                           │        │                       │           │
+#            │                          × g    × (1-g)               prediction  prediction
+#            │                           │        │                       │           │
+#            │                           └── + ───┘                      × λ       × (1-λ)
+#            │                               │                            │           │
+#     rest of the network            rest of the network                  └──── + ────┘
+#            │                               │                                  │
+#        prediction                      prediction                         prediction
 # ```
 #
 # **1, `Joint(near, far)`**: $\mathrm{Att}(q,[\mathrm{Mem},\mathrm{Mem}_{knn}])$. Nothing to learn.
 # **2, `Gated(near, far, ...)`**: $g\,\mathrm{Att}(q,\mathrm{Mem})+(1-g)\,\mathrm{Att}(q,\mathrm{Mem}_{knn})$, with a gate $g$ that is a number, or learned.
-# **3** merges **probability distributions** at the very end, not outputs of attention in the middle: that is the k-NN language model of
-# chapter 08; near the end of this lesson you see how it differs. The first two are nearer relatives than they look:
+# **3** merges **probability distributions** at the very end, not outputs of attention in the middle. (The k-NN language model of chapter 08 is of this kind; there the second
+# prediction is made straight from what was fetched, without a second network.) Near the end of this lesson you see how it differs. The first two are nearer relatives than they look:
 #
 # $$\mathrm{Att}(q,[A,B])=g\,\mathrm{Att}(q,A)+(1-g)\,\mathrm{Att}(q,B),\qquad g=\sigma(\mathrm{lse}_A-\mathrm{lse}_B),$$
 #
@@ -164,12 +184,12 @@ assert abs(gate - 1 / 4) < 1e-6 and abs(gate * out_a + (1 - gate) * out_b - 48.7
 assert abs(attend(one, join(A, B)) - 48.75) < 1e-4  # one softmax over all three pairs: the same
 halves, wholly = (Gated(Full(), Full(), gate_local=g).read((A, B), one).item() for g in (0.5, 1.0))
 assert abs(halves - 37.5) < 1e-4 and abs(wholly - 15) < 1e-4
-near, far = (part.to(torch.float64) for part in (k, q))
-double, alike = KV(near, v.double()), []
-for t, mem in enumerate(states(small, double)):  # the identity on real tensors, at every byte
-    (a, la), (b, lb) = (one_.read(part, far[t : t + 1], lse=True) for one_, part in zip(small.memories, mem, strict=True))
-    g = torch.sigmoid(la - lb).nan_to_num(1.0)[..., None]
-    alike.append((small.read(mem, far[t : t + 1]) - g * a - (1 - g) * b).abs().max().item())
+exact_q, exact, alike = q.double(), KV(k.double(), v.double()), []
+for t, mem in enumerate(states(small, exact)):  # the identity on real tensors, at every byte
+    ask_now = exact_q[t : t + 1]
+    (a, la), (b, lb) = (part.read(its, ask_now, lse=True) for part, its in zip(small.memories, mem, strict=True))
+    g = torch.sigmoid(la - lb)[..., None]
+    alike.append((small.read(mem, ask_now) - (g * a + (1 - g) * b)).abs().max().item())
 assert max(alike) < 1e-12
 print(f"largest difference between one softmax and its own gate, {len(alike)} bytes: {max(alike):.0e}")
 
@@ -188,24 +208,28 @@ def share_of_far(k_nearest, window):
 
 
 def two_gates(k_nearest, window):
-    places = list(range(len(tokens)))
+    places, name = list(range(len(tokens))), f"{k_nearest} nearest, beside a window of {window}"
     lines = {"joint": (places, share_of_far(k_nearest, window)), "gate_memory = 0.5": (places, [0.5] * len(places))}
-    fig = draw.curves(lines, x="query of byte", y="share from the fetched pairs", title=f"{k_nearest} nearest, beside a window of {window}")
-    return fig.update_xaxes(tickvals=places, ticktext=[draw.label(c) for c in tokens]).update_yaxes(range=[-0.03, 1.05])
+    fig = draw.curves(lines, x="query of byte", y="share from the fetched pairs", title=name)
+    fig.update_xaxes(tickvals=places, ticktext=[draw.label(c) for c in tokens])
+    return fig.update_yaxes(range=[-0.03, 1.05])
 
 
-share = share_of_far(2, 4)
-assert torch.allclose(share, torch.stack([row[: max(t - 3, 0)].sum() for t, row in enumerate(received)]), atol=1e-5)  # as in the film
-assert share[20:].min() > share[4:20].min() + 0.3  # where the text repeats the far side is sure to have something
+share, seen_far = share_of_far(2, 4), [row[: max(t - 3, 0)].sum() for t, row in enumerate(received)]
+assert torch.allclose(share, torch.stack(seen_far), atol=1e-5)  # as in the film
+assert share[4:14].max() > 0.4  # it takes much also where nothing is repeated
+assert share[20:].min() > share[4:20].min() + 0.3  # where the text repeats, the far side has something
 more = [share_of_far(n, 4)[4:] for n in (1, 2, 4, 8)]
 assert all((b >= a - 1e-6).all() for a, b in zip(more, more[1:], strict=False))  # one more pair never lowers it
 right, noise = KV(torch.tensor([[4.0]]), torch.ones(1, 1)), KV(torch.zeros(55, 1), torch.zeros(55, 1))
-assert abs(Joint(Full(), Full()).read((right, noise), one).item() - 0.5) < 0.01  # one good pair, 55 that do not fit
-assert Gated(Full(), Full(), gate_local=0.5).read((right, noise), one) == 0.5  # a fixed gate does not care how many
-again = [t for t in range(4, 24) if any(i > t - 4 for i in KNN(2, 0).fetch(kv[: t + 1], q[t : t + 1])[1][0].tolist())]
-once, twice = view(small, q, k), view(Joint(Window(4), KNN(2, local=0)), q, k)
-print(f"With KNN(2, local=0) pairs of the window are fetched as well, at {len(again)} of 20 bytes: they count twice.")
+assert abs(Joint(Full(), Full()).read((right, noise), one).item() - 0.5) < 0.01  # one good pair, 55 others
+assert Gated(Full(), Full(), gate_local=0.5).read((right, noise), one) == 0.5  # a number does not care how many
+once, twice, again = received, view(Joint(Window(4), KNN(2, local=0)), q, k), []
+for t in range(4, 24):
+    ids = KNN(2, local=0).fetch(kv[: t + 1], q[t : t + 1])[1].flatten().tolist()
+    again += [t] if max(ids) > t - 4 else []  # something the window holds is fetched as well
 assert again and all(twice[t, t - 3 : t + 1].sum() >= once[t, t - 3 : t + 1].sum() - 1e-6 for t in again)
+print(f"KNN(2, local=0) fetches pairs of the window as well, at {len(again)} of 20 bytes: they count twice.")
 widgets.knob(two_gates, k_nearest=(1, 12, 2), window=(1, 12, 4))
 
 # %% [markdown]
@@ -268,15 +292,19 @@ print(check(Mine(Window(6), KNN(3, 6)), Joint(Window(6), KNN(3, 6))))
 # **Predict** how much the query of byte 20 receives from the fetched pairs: with `gate_local=0.9`, with `gate_memory=0.9`, joint. And at byte 2?
 
 # %%
-ways = {"gate_local = 0.9": Gated(Window(4), past, gate_local=0.9), "gate_memory = 0.9": Gated(Window(4), past, gate_memory=0.9), "joint": small}
+near = Window(4)
+ways = {"gate_local = 0.9": Gated(near, past, gate_local=0.9),
+        "gate_memory = 0.9": Gated(near, past, gate_memory=0.9), "joint": small}  # fmt: skip
 from_far = {name: view(m, q, k) for name, m in ways.items()}
 shares = {name: [row[: max(t - 3, 0)].sum().item() for t, row in enumerate(x)] for name, x in from_far.items()}
-assert all(abs(x - 0.1) < 1e-5 for x in shares["gate_local = 0.9"][4:]) and all(abs(x - 0.9) < 1e-5 for x in shares["gate_memory = 0.9"][4:])
-assert all(torch.allclose(x[:4], view(Window(4), q, k)[:4], atol=1e-6) for x in from_far.values())  # nothing to fetch: the window alone
-flipped = Gated(Window(4), past, gate_memory=0.1)
+assert all(abs(x - 0.1) < 1e-5 for x in shares["gate_local = 0.9"][4:])
+assert all(abs(x - 0.9) < 1e-5 for x in shares["gate_memory = 0.9"][4:])
+for x in from_far.values():  # nothing to fetch: the window alone, whatever the gate
+    assert torch.allclose(x[:4], view(near, q, k)[:4], atol=1e-6)
+flipped = Gated(near, past, gate_memory=0.1)  # the same thing by its other name
 assert torch.allclose(outputs(flipped, q, kv), outputs(ways["gate_local = 0.9"], q, kv), atol=1e-6)
-draw.curves({name: (list(range(24)), x) for name, x in shares.items()}, x="query of byte", y="share from the fetched pairs",
-            title="A number is the same for every query; one softmax is not")  # fmt: skip
+draw.curves({name: (list(steps), x) for name, x in shares.items()}, x="query of byte",
+            y="share from the fetched pairs", title="A number is the same for every query; one softmax is not")  # fmt: skip
 
 # %% [markdown]
 # ## What a gate can learn, and what it cannot
@@ -289,7 +317,7 @@ draw.curves({name: (list(range(24)), x) for name, x in shares.items()}, x="query
 #   says whose value is right: +4 the local one ("as I just told you"), -4 the far one ("what does the library say").
 #
 # Three ways: `Joint`; `Gated` with a `HeadGate` (one number); `Gated` with a `VectorGate` (a number made of the query). The gates are trained
-# here, 100 steps each. **Sketch** for the joint softmax: the right pair's part of the read, as the share of marked questions grows from none to all.
+# here, 60 steps each. **Sketch** for the joint softmax: the right pair's part of the read, as the share of marked questions grows from none to all.
 
 # %%
 def world(rows, marked, draws, near=8, far=32, width=16):
@@ -312,10 +340,10 @@ def right_part(memory, q, near, far, right):
     return memory.read((near, far), q)[torch.arange(len(right)), 0, right]
 
 
-def trained(gate, marked, steps=100):
+def trained(gate, marked, steps=60):
     """`Gated` with this gate, trained on such questions; the right pair's part before each step."""
     memory, draws, seen = Gated(Full(), Full(), gate_local=gate), torch.Generator().manual_seed(1), []
-    learn = torch.optim.Adam(gate.parameters(), lr=0.1)
+    learn = torch.optim.Adam(gate.parameters(), lr=0.2)
     for _ in range(steps):
         got = right_part(memory, *world(128, marked, draws))
         learn.zero_grad()
@@ -328,7 +356,8 @@ def trained(gate, marked, steps=100):
 shares_marked = [0.0, 0.25, 0.5, 0.75, 1.0]
 exam = [world(2000, marked, torch.Generator().manual_seed(2)) for marked in shares_marked]
 by_joint = [right_part(Joint(Full(), Full()), *one_exam).mean().item() for one_exam in exam]
-widgets.predict("the joint softmax, as more questions are marked", shares_marked, by_joint, y="part of the right pair", x_name="share of marked questions")
+widgets.predict("the joint softmax, as more questions are marked", shares_marked, by_joint,
+                y="part of the right pair", x_name="share of marked questions")  # fmt: skip
 
 # %%
 learned = {"one number (HeadGate)": [], "from the query (VectorGate)": []}
@@ -341,12 +370,15 @@ for marked, one_exam in zip(shares_marked, exam, strict=True):
             weights = memory.gate_local.linear.weight.detach()[0]
             said_local = [memory.share_local(torch.eye(16)[-1:] * mark).item() for mark in (4, -4)]
 number, from_query = learned.values()
-assert by_joint[0] > 0.95 and abs(by_joint[-1] - 0.5) < 0.03 and from_query[-1] > 0.95 and abs(from_query[0] - 0.5) < 0.05
-assert max(abs(x - 0.5) for x in number) < 0.03 and abs(by_joint[2] - from_query[2]) < 0.05 and by_joint[2] < 0.8
+assert by_joint[0] > 0.95 and abs(by_joint[-1] - 0.5) < 0.03
+assert abs(from_query[0] - 0.5) < 0.05 and from_query[-1] > 0.95
+assert max(abs(x - 0.5) for x in number) < 0.03
+assert abs(by_joint[2] - from_query[2]) < 0.05 and by_joint[2] < 0.8
 assert weights.abs().argmax() == 15 and said_local[0] > 0.9 > 0.1 > said_local[1]  # it has found the mark
-print(f"trained on marked questions, the gate gives the local side {said_local[0]:.3f} at mark +4 and {said_local[1]:.3f} at mark -4")
-draw.curves({"joint": (shares_marked, by_joint)} | {name: (shares_marked, y) for name, y in learned.items()}, x="share of marked questions",
-            y="part of the right pair", title="What is found, and what is asked: two different things to know")  # fmt: skip
+print(f"the gate trained on marked questions: local {said_local[0]:.3f} at mark +4, {said_local[1]:.3f} at mark -4")
+curves = {"joint": by_joint} | learned
+draw.curves({name: (shares_marked, y) for name, y in curves.items()}, x="share of marked questions",
+            y="part of the right pair", title="What is found, and what is asked: two different things")  # fmt: skip
 
 # %% [markdown]
 # The curves cross, and no one of the three is good at both ends.
@@ -369,24 +401,32 @@ draw.curves({"joint": (shares_marked, by_joint)} | {name: (shares_marked, y) for
 # part of the model's training, and neither was any store.)
 
 # %%
-BOOK = {"garage code": "58213", "wifi password": "saffron", "ferry": "14:35", "ladder": "narrow barn", "printer password": "pebble",
-        "archive code": "9064", "concert": "19:20", "kettle": "round cupboard", "gate code": "70441", "tablet password": "walnut",
-        "picnic": "12:45", "torch": "dusty trunk"}  # fmt: skip
-SAID = {"cellar code": "3390", "camera password": "orchid", "dinner": "20:15", "rope": "green chest", "safe code": "61175",
-        "heater password": "cobalt", "match": "16:05", "drum": "heavy crate", "hall code": "2287", "scanner password": "meadow",
-        "flight": "6:50", "diary": "wooden drawer"}  # fmt: skip
-NEWS = ["4096", "thunder", "17:10", "old shelf", "ribbon", "8853", "21:05", "blue tin", "1209", "anchor", "15:25", "white bucket"]
-TALK = ["It rained for 12 days in Oslo. ", "Anna bought a red drum yesterday. ", "The coffee was cold again. ", "It is quiet here, said Ben. "]
+BOOK = {"garage code": "58213", "wifi password": "saffron", "ferry": "14:35", "ladder": "narrow barn",
+        "printer password": "pebble", "archive code": "9064", "concert": "19:20", "kettle": "round cupboard",
+        "gate code": "70441", "tablet password": "walnut", "picnic": "12:45", "torch": "dusty trunk"}  # fmt: skip
+NEWS = ["4096", "thunder", "17:10", "old shelf", "ribbon", "8853",
+        "21:05", "blue tin", "1209", "anchor", "15:25", "white bucket"]  # fmt: skip
+SAID = {"cellar code": "3390", "camera password": "orchid", "dinner": "20:15", "rope": "green chest",
+        "safe code": "61175", "heater password": "cobalt", "match": "16:05", "drum": "heavy crate",
+        "hall code": "2287", "scanner password": "meadow", "flight": "6:50", "diary": "wooden drawer"}  # fmt: skip
+TALK = ["It rained for 12 days in Oslo. ", "Anna bought a red drum yesterday. ",
+        "The coffee was cold again. ", "It is quiet here, said Ben. "]  # fmt: skip
+WHAT, WHEN, WHERE = ("what", ""), ("when", "at "), ("where", "in the ")
+
+
+def sort(thing, value):
+    """How one asks for it, and the words before its value."""
+    return WHEN if ":" in value else WHAT if "code" in thing or "password" in thing else WHERE
 
 
 def tell(thing, value, now=""):
     """A sentence that states it. now: as it is since it changed."""
-    return f"The {thing} is {now}" + ("at " if ":" in value else "" if value.isdigit() or "word" in thing else "in the ") + f"{value}. "
+    return f"The {thing} is {now}{sort(thing, value)[1]}{value}. "
 
 
-def ask(thing, value):
+def ask(thing, value=""):
     """The question for it."""
-    return f"Question: {'when' if ':' in value else 'what' if value.isdigit() or 'word' in thing else 'where'} is the {thing}? Answer: "
+    return f"Question: {sort(thing, value)[0]} is the {thing}? Answer: "
 
 
 def stream_of(prompt, answer):
@@ -418,23 +458,29 @@ print(book, "\n", *[f"\n{kind}:  {some[0].text.decode()}" for kind, some in aske
 
 
 def know(memory, layer=1, kinds=asked):
-    """Shares of right answers by kind of question; one layer reads through `memory`, the others through the window."""
+    """Shares of right answers by kind; one layer reads through `memory`, the others through the window."""
     reader = answers.reading([memory if i == layer else local for i in range(3)])
     marks = evaluate.right(reader, [one for kind in kinds for one in asked[kind]])
     return {kind: sum(marks[12 * i : 12 * i + 12]) / 12 for i, kind in enumerate(kinds)}
 
 
 with_book = {layer: Joint(local, KNN(32, store=library[layer])) for layer in range(3)}
-scores = {f"the book in layer {layer}": know(m, layer) for layer, m in with_book.items()} | {"local only": know(local)}
+scores = {f"the book in layer {layer}": know(m, layer) for layer, m in with_book.items()}
+scores["local only"] = know(local)
+everywhere = answers.reading([with_book[layer] for layer in range(3)])
+in_all = sum(evaluate.right(everywhere, sum(asked.values(), []))) / 36
 looks_up = max(range(3), key=lambda layer: scores[f"the book in layer {layer}"]["book"])
 print(f"\nlayer {looks_up} looks up:", {name: got["book"] for name, got in scores.items()})
-assert scores["local only"]["book"] < 0.2 and min(scores["local only"][kind] for kind in ("said", "changed")) > 0.7
+assert scores["local only"]["book"] < 0.2 < 0.7 < min(scores["local only"][kind] for kind in ("said", "changed"))
 assert scores[f"the book in layer {looks_up}"]["book"] > 0.6
 assert sorted(got["book"] for got in scores.values())[-2] < 0.3  # in any other layer the book is of no use
+in_one = sum(scores[f"the book in layer {looks_up}"].values()) / 3
+assert in_all < in_one  # and in all layers at once it is worse than in this one
+print(f"all 36 questions: the book in layer {looks_up} {in_one:.2f}, in all three layers {in_all:.2f}")
 
 # %% [markdown]
-# Local only, the assistant follows the dialogue and knows nothing of the book. With the book in **one** layer it does; in the other layers the same book helps
-# nobody. (Memorizing Transformers also give the memory to one layer only.)
+# Local only, the assistant follows the dialogue and knows nothing of the book. With the book in **one** layer it knows both; in the other layers the same book helps
+# nobody, and in **all three** at once it does harm: layers that do not look anything up are served book bytes as well. (Memorizing Transformers also give the memory to one layer only.)
 #
 # Now the gate. `Gated(local, book, gate_memory=g)`: **sketch** the right answers to questions about the **book**, as $g$ grows from 0 to 1. And think of
 # the other two kinds before you go on.
@@ -443,26 +489,33 @@ assert sorted(got["book"] for got in scores.values())[-2] < 0.3  # in any other 
 gates = [0.0, 0.25, 0.5, 0.75, 1.0]
 book_of = KNN(32, store=library[looks_up])
 gated = [scores["local only"], *(know(Gated(local, book_of, gate_memory=g), looks_up) for g in gates[1:])]
-widgets.predict("questions about the book, as gate_memory grows", gates, [got["book"] for got in gated], y="right answers", x_name="gate_memory")
+widgets.predict("questions about the book, as gate_memory grows", gates, [got["book"] for got in gated],
+                y="right answers", x_name="gate_memory")  # fmt: skip
 
 # %%
 joint = scores[f"the book in layer {looks_up}"]
-print("twelve questions of each kind, the share of right answers:")
-for name, got in {"local only": gated[0], **{f"gate_memory = {g}": got for g, got in list(zip(gates, gated, strict=True))[1:]}, "joint": joint}.items():
-    print(f"  {name:20}", "   ".join(f"{kind} {x:.2f}" for kind, x in got.items()), f"  all {sum(got.values()) / 3:.2f}")
-assert gated[-1]["book"] > 0.6 and max(gated[-1]["said"], gated[-1]["changed"]) < 0.3  # a slave of the book
+table = {f"gate_memory = {g}": got for g, got in zip(gates, gated, strict=True)} | {"joint": joint}
+print("twelve questions of each kind, the share of right answers (gate_memory = 0 is local only):")
+for name, got in table.items():
+    shown = "   ".join(f"{kind} {x:.2f}" for kind, x in got.items())
+    print(f"  {name:20} {shown}   all {sum(got.values()) / 3:.2f}")
+assert gated[-1]["book"] > 0.6 and max(gated[-1]["said"], gated[-1]["changed"]) < 0.3  # it only cites
 assert all(min(got.values()) <= min(joint.values()) for got in gated) and min(joint.values()) > 0.5
 assert all(sum(got.values()) < sum(joint.values()) for got in gated) and joint["said"] <= gated[0]["said"]
-draw.curves({kind: (gates, [got[kind] for got in gated]) for kind in asked}
-            | {f"{kind}, joint": (gates, [x] * 5) for kind, x in joint.items()},
-            x="gate_memory", y="right answers", title="What a fixed gate gives to one side it takes from the other")  # fmt: skip
+reader = answers.reading([with_book[i] if i == looks_up else local for i in range(3)])
+for one, good in zip(asked["said"], evaluate.right(reader, asked["said"]), strict=True):
+    if not good:
+        print("  joint:", one.prompt.decode(), reader.generate(one.prompt, 12).decode(errors="replace").split(".")[0])
+lines = {kind: (gates, [got[kind] for got in gated]) for kind in asked}
+lines |= {"joint, mean of all three": (gates, [sum(joint.values()) / 3] * 5)}
+draw.curves(lines, x="gate_memory", y="right answers", title="What a fixed gate gives to one side it takes from the other")
 
 # %% [markdown]
-# With a fixed number the book is gained exactly as the dialogue is lost. Between them lies a narrow stretch where both do
-# fairly well: half of a value is often enough, if nothing else speaks as loudly. The **joint** softmax is better than every number, at all three kinds together.
+# With a fixed number the book is gained as the dialogue is lost. Between them lies a narrow stretch where both do fairly well: half of a value is often enough, if
+# nothing else speaks as loudly. The **joint** softmax is better than every number, at all three kinds together.
 #
-# **And it is not free.** Compare *said* under local only and under joint: a question about the dialogue may be answered from the book now, because something in the
-# book looks alike. The more there is in the library, the more looks alike.
+# **And it is not free.** Local only knew all that was *said*. Joint may answer such a question from the book, because something in the book looks alike; the cell prints where it
+# did, under the table: look for that value in the book. The more there is in a library, the more looks alike.
 #
 # Why does one softmax do so well on *changed*, where both sides have an answer? Look at the gate itself, at the byte before the answer, head by head.
 
@@ -485,77 +538,83 @@ one_head = torch.zeros(4, 1, 1)
 one_head[busy] = 0.5
 silenced = know(Gated(local, book_of, gate_memory=one_head), looks_up)
 assert sum(silenced.values()) < sum(joint.values())
-print("share from the book, heads 0 to 3:", {kind: [round(x, 2) for x in m.tolist()] for kind, m in meters.items()})
-print(f"gate_memory 0.5 in head {busy}, 0 in the others:", {kind: round(x, 2) for kind, x in silenced.items()})
-draw.bars({f"{kind}: head {h}": meters[kind][h].item() for h in (busy, (busy + 1) % 4) for kind in asked}, top=1.1,
-          y="share from the book when the answer begins", title=f"Head {busy} decides by what it finds; another head takes some of both always")  # fmt: skip
+for kind, m in meters.items():
+    print(f"{kind:8} share from the book, heads 0 to 3:", "  ".join(f"{x:.2f}" for x in m.tolist()))
+print(f"gate_memory = 0.5 in head {busy}, 0 in the others:", {kind: round(x, 2) for kind, x in silenced.items()})
+shown = {f"{kind}: head {h}": meters[kind][h].item() for h in (busy, (busy + 1) % 4) for kind in asked}
+draw.bars(shown, top=1.1, y="share from the book when the answer begins",
+          title=f"Head {busy} decides by what it finds; head {(busy + 1) % 4} takes some of both always")  # fmt: skip
 
 # %% [markdown]
 # One head looks up, and its gate swings: nearly all from the book where only the book knows, mostly from the dialogue where something newer was said. (That the
 # newer counts is something this model was trained for: it learned to prefer *now* and the nearer place. A softmax by itself knows nothing of newer.) The other heads draw
-# about half of their read from the book whatever is asked: pure noise. One number **a head** can silence them, and that is what the gate of Memorizing
+# about half of their read from the book whatever is asked. One number **a head** can silence them, and that is what the gate of Memorizing
 # Transformers is for, where it is trained with the model. By hand it is not enough: with 0.5 in the busy head and 0 in the others (last line printed) the trade between book and
 # dialogue is the same as before, because the busy head's own number is still the same for every question.
 #
 # ## Whose memory is broken?
 #
-# Three assistants, and in each one thing is broken. **Read the transcripts before the questions below them.** The host says: the cellar code is 3390; later: the printer password was
-# changed to ribbon. In the book: printer password pebble, archive code 9064.
+# Three assistants, and in each one thing is broken. (The code is folded: it says what.) In the book: printer password pebble, archive code 9064. Read a transcript and ask: does
+# it know what was said a moment ago? What stands in the book? What has changed?
 
 # %%
 def chat(memories, turns):
-    """A dialogue, really had: sentences are read, questions answered by the model, and its answers stay in the dialogue."""
+    """A dialogue, really had: what is said is read, questions are answered by the model; its answers stay in it."""
     reader, so_far, told = answers.reading(memories), "", []
     for turn in turns:
         so_far += turn
         if turn.startswith("Question"):
             reply = reader.generate(so_far.encode(), 14).decode(errors="replace").split(".")[0]
-            told.append(f"{turn[10:-9]} {reply}")
+            told.append(f"guest:  {turn[10:-9]:34} assistant:  {reply}")
             so_far += f"{reply}. "
         else:
-            told.append(turn)
+            told.append(f"host:   {turn}")
     return told
 
 
-TURNS = [tell("cellar code", "3390"), ask("cellar code", "1"), ask("printer password", ""), TALK[0], "The printer password was changed to ribbon. ", TALK[1],
-         ask("printer password", ""), ask("archive code", "1"), ask("cellar code", "1")]  # fmt: skip
+CELLAR, PRINTER, ARCHIVE = ask("cellar code"), ask("printer password"), ask("archive code")
+TURNS = [tell("cellar code", "3390"), CELLAR, PRINTER, "The printer password was changed to ribbon. ", TALK[1],
+         PRINTER, ARCHIVE, CELLAR]  # fmt: skip
 
 
-def built(far, near=local, **gate):
+def built(far, **gate):
     """A memory a layer: the library where things are looked up."""
-    mixed = Gated(near, far, **gate) if gate else Joint(near, far)
-    return [mixed if i == looks_up else near for i in range(3)]
+    mixed = Gated(local, far, **gate) if gate else Joint(local, far)
+    return [mixed if i == looks_up else local for i in range(3)]
 
 
 empty = KNN(32, store=[stores.open(":memory:", dim=32) for _ in range(4)])
-turned = KNN(32, store=library[looks_up][1:] + library[looks_up][:1])  # each head asks the store of its neighbour
-bots = {"A": built(empty), "B": built(book_of, gate_memory=0.8), "C": built(turned)}
+turned = KNN(32, store=library[looks_up][1:] + library[looks_up][:1])  # each head asks its neighbour's store
+bots, symptoms = {"A": built(empty), "B": built(book_of, gate_memory=0.8), "C": built(turned)}, {}
 for name, memories in bots.items():
-    print(f"Transcript {name}\n   " + "\n   ".join(chat(memories, TURNS)) + "\n")
-symptoms = {name: know(memories[looks_up], looks_up) for name, memories in bots.items()}
+    symptoms[name] = know(memories[looks_up], looks_up)
+    print(f"Transcript {name}", *chat(memories, TURNS), sep="\n    ")
+    print("    over 36 questions:", "   ".join(f"{kind} {x:.2f}" for kind, x in symptoms[name].items()), "\n")
 assert symptoms["A"] == scores["local only"]  # an empty store: exactly the assistant without a book
 assert symptoms["B"]["book"] > 0.6 and max(symptoms["B"]["said"], symptoms["B"]["changed"]) < 0.3
-assert symptoms["C"]["book"] < 0.2 and symptoms["C"]["said"] > 0.3
+assert symptoms["C"]["book"] < 0.2 and 0.3 < symptoms["C"]["said"] < symptoms["A"]["said"]
 display(
     widgets.quiz(
-        "Transcript A: dialogue right, changes right, everything from the book wrong, taken from the dialogue or made up. What is broken?",
-        ["the window", "nothing is fetched: the store is empty, or not the one that was filled", "the gate is turned round"],
+        "Transcript A. What is broken?",
+        ["the window is too short", "the store is empty", "the gate is turned round"],
         1,
-        "Both things that were said come out, the book's never do. An empty side has no weight, so nothing else is disturbed.",
+        "Both things that were said come out, the book's never do: they are taken from the dialogue, or made up. An empty side "
+        "has no weight, so nothing else is disturbed: all that was said is known, 1.00.",
     ),
     widgets.quiz(
-        "Transcript B: the book is cited perfectly, even where the host has just said otherwise; what was said is not known. What is broken?",
-        ["the store is empty", "the book is out of date", "the gate: 0.8 was meant for the local side and weighs the memory"],
+        "Transcript B. What is broken?",
+        ["the store is empty", "the book is out of date", "the gate: a weight meant for the local side weighs the memory"],
         2,
-        "The book is read well; what was said reaches nobody, not even a moment later. A window that is too short would look alike, "
-        "but would still know the sentence just before the question. A book out of date explains no wrong answer about the dialogue.",
+        "The book is cited, even where the host has just said otherwise; and what was said reaches nobody, not even a moment later. "
+        "A window that is too short would look much alike, but would still know the sentence just before the question. A book out of "
+        "date explains no wrong answer about the dialogue.",
     ),
     widgets.quiz(
-        "Transcript C: much as A. But over many questions some answers about the DIALOGUE go wrong as well, and the meter says that half of each read comes from the store. What is broken?",
-        ["the store is empty", "pairs are fetched, but useless ones: the store of another head or layer", "the window is too short"],
+        "Transcript C looks like A, but mind the line under it. What is broken?",
+        ["the store is empty", "pairs are fetched, but useless ones: the store of another head", "the window is too short"],
         1,
-        "Each head has a language of its own. Keys of another head are fetched as readily as any (some score is always the highest), and what they bring "
-        "is noise. An empty store could not disturb the dialogue.",
+        "An empty store could not disturb the dialogue, and here some of its answers are lost too. Each head has a language of its own: keys of "
+        "another head are fetched as readily as any (some score is always the highest), and what they bring is noise.",
     ),
 )
 
@@ -573,22 +632,24 @@ def first_byte(memory):
     rows = [one.text for one in asked["changed"]]
     ids = torch.stack([data.as_bytes(row.ljust(max(map(len, rows)))).long() for row in rows])
     logits = answers.reading([memory if i == looks_up else local for i in range(3)])(ids)
-    return torch.stack([torch.softmax(logits[i, one.answer_span[0] - 1], -1) for i, one in enumerate(asked["changed"])])
+    before = [one.answer_span[0] - 1 for one in asked["changed"]]
+    return torch.softmax(logits[torch.arange(len(before)), before], -1)
 
 
 by_local, by_far = first_byte(local), first_byte(Gated(local, book_of, gate_memory=1.0))
-outputs_merged, both_mixed = first_byte(Gated(local, book_of, gate_memory=0.5)), (by_local + by_far) / 2
+merged = {"probabilities merged": (by_local + by_far) / 2,
+          "outputs merged": first_byte(Gated(local, book_of, gate_memory=0.5))}  # fmt: skip
 now, old = by_local.argmax(-1), by_far.argmax(-1)
 differ = (now != old).nonzero().flatten()  # where the sides disagree
-parts = {}
-for name, p in {"probabilities merged": both_mixed, "outputs merged": outputs_merged}.items():
+parts, of_dialogue = {}, {}
+for name, p in merged.items():
     a, b = p[differ, now[differ]], p[differ, old[differ]]
-    parts |= {f"{name}: the dialogue's byte": a.mean().item(), f"{name}: the book's": b.mean().item(), f"{name}: a third": (1 - a - b).mean().item()}
-    print(f"{name:22}", " ".join(f"{x:.2f}" for x in a.tolist()), "  a third byte at most", f"{(1 - a - b).max():.2f}")
-assert len(differ) >= 6 and (both_mixed[differ, now[differ]] > 0.4).all()  # both voices are heard, always
-spread = outputs_merged[differ, now[differ]]
-assert spread.max() - spread.min() > 0.3  # the blend goes one way here, the other there
-draw.bars(parts, y="probability of the answer's first byte", top=1.1, title="Two sides that disagree, each weighed by one half")
+    parts |= {f"{name}: the dialogue's": a.mean().item(), f"{name}: the book's": b.mean().item()}
+    of_dialogue[name] = a
+    print(f"{name:22} the dialogue's byte, question by question:", " ".join(f"{x:.2f}" for x in a.tolist()))
+assert len(differ) >= 6 and (of_dialogue["probabilities merged"] > 0.4).all()  # both voices are heard, always
+assert of_dialogue["outputs merged"].max() - of_dialogue["outputs merged"].min() > 0.3  # now this way, now that
+draw.bars(parts, y="probability of that first byte", top=1.1, title="Two sides that disagree, each weighed by one half")
 
 # %% [markdown]
 # Merged probabilities are what they were, halved: two peaks, always. What any third byte gets is the mean of what the two sides gave it. Merged outputs are blended **before** the rest of the
@@ -620,7 +681,7 @@ draw.bars(parts, y="probability of the answer's first byte", top=1.1, title="Two
 
 # %%
 older, scored = [0, 256, 1024], 192
-held_out = data.batch(data.texts()[1], 64 + older[-1] + scored, 3, torch.Generator().manual_seed(3))
+held_out = data.batch(data.texts()[1], 64 + older[-1] + scored, 2, torch.Generator().manual_seed(3))
 
 
 @torch.no_grad()
@@ -632,17 +693,20 @@ def bits(reader, memory, past):
 
 
 near, recall = Window(64), KNN(32, local=64)
-tried = {"answering, joint": (answers, Joint(near, recall)),
-         "answering, joint in one layer": (answers, [Joint(near, recall) if i == looks_up else near for i in range(3)]),
+one_layer = [Joint(near, recall) if i == looks_up else near for i in range(3)]
+tried = {"answering, joint": (answers, Joint(near, recall)), "answering, joint in one layer": (answers, one_layer),
          "Python, joint": (model, Joint(near, recall)),
          "Python, gate_memory = 0.1": (model, Gated(near, recall, gate_memory=0.1))}  # fmt: skip
-measured = {name: [bits(reader, near, older[-1])] + [bits(reader, m, past) for past in older[1:]] for name, (reader, m) in tried.items()}
-saved = {name: 1 - got[-1] / got[0] for name, got in measured.items()}
-print("saved of the bits:", {name: f"{x:.0%}" for name, x in saved.items()}, f"published: {1 - math.log(2.31) / math.log(3.29):.0%}")
-assert saved["answering, joint"] > 0.05 and saved["answering, joint in one layer"] > 0.05  # trained without it, and yet
+measured, saved = {}, {"published, none to 65K": 1 - math.log(2.31) / math.log(3.29)}
+for name, (reader, memory) in tried.items():
+    measured[name] = [bits(reader, near, older[-1])] + [bits(reader, memory, past) for past in older[1:]]
+    saved[name] = 1 - measured[name][-1] / measured[name][0]
+for name, x in saved.items():
+    print(f"{name:32} saves {x:5.0%} of the bits")
+assert min(saved["answering, joint"], saved["answering, joint in one layer"]) > 0.05  # trained without it, and yet
 assert saved["Python, joint"] < -0.1 < saved["Python, gate_memory = 0.1"]
-draw.curves({name: (older, got) for name, got in measured.items()}, x="older bytes that may be fetched", y="bits per byte",
-            title="The same 576 bytes of held-out text, beside a window of 64")  # fmt: skip
+draw.curves({name: (older, got) for name, got in measured.items()}, x="older bytes that may be fetched",
+            y="bits per byte", title="The same 384 bytes of held-out text, beside a window of 64")  # fmt: skip
 
 # %% [markdown]
 # The **answering model** gains as they did, with a memory it was never trained with, and one layer is enough. The **Python
@@ -654,28 +718,31 @@ draw.curves({name: (older, got) for name, got in measured.items()}, x="older byt
 # ## What it costs
 
 # %%
-def step_time(memory, n, times=30):
-    """Median milliseconds of one update and read after n tokens, 8 heads of 64; bytes of the state."""
+def step_times(memories, n, times=20):
+    """Milliseconds of an update and a read after n tokens, 8 heads of 64 (the quickest of 20); bytes of the state."""
     past, new = (KV(torch.randn(8, m, 64), torch.randn(8, m, 64)) for m in (n, 1))
-    mem, spent = memory.update(memory.init(past), past), []
-    for _ in range(times):
-        begin = time.perf_counter()
-        mem = memory.update(mem, new)
-        memory.read(mem, new.k)
-        spent.append(time.perf_counter() - begin)
-    return sorted(spent)[times // 2] * 1e3, state_bytes(mem)
+    held = {name: memory.update(memory.init(past), past) for name, memory in memories.items()}
+    best = dict.fromkeys(memories, math.inf)
+    for _ in range(times):  # in turn, so that whatever else this machine does disturbs all alike
+        for name, memory in memories.items():
+            begin = time.perf_counter()
+            held[name] = memory.update(held[name], new)
+            memory.read(held[name], new.k)
+            best[name] = min(best[name], 1e3 * (time.perf_counter() - begin))
+    return {name: (best[name], state_bytes(mem)) for name, mem in held.items()}
 
 
-lengths = [1024, 4096, 16384]
-rivals = {"full cache": Full(), "window of 64": Window(64), "joint: 64 and 32 nearest": Joint(Window(64), KNN(32, 64)),
-          "gated: 64 and 32 nearest": Gated(Window(64), KNN(32, 64), gate_memory=0.5)}  # fmt: skip
-cost = {name: [step_time(m, n) for n in lengths] for name, m in rivals.items()}
-pair = 2 * 8 * 64 * 4
-assert cost["window of 64"][-1][1] == 64 * pair and cost["full cache"][-1][1] >= 16384 * pair
-assert cost["joint: 64 and 32 nearest"][-1][1] == cost["gated: 64 and 32 nearest"][-1][1] > cost["full cache"][-1][1]
-for name, got in cost.items():
-    print(f"{name:26}", "   ".join(f"{n:,}: {spent:.2f} ms, {size / 2**20:.1f} MB" for n, (spent, size) in zip(lengths, got, strict=True)))
-draw.curves({name: (lengths, [spent for spent, _ in got]) for name, got in cost.items()}, x="tokens read", log_x=True,
+lengths, beside = [1024, 4096, 16384], KNN(32, local=64)
+rivals = {"full cache": Full(), "window of 64": Window(64), "joint: 64 and 32 nearest": Joint(Window(64), beside),
+          "gated: 64 and 32 nearest": Gated(Window(64), beside, gate_memory=0.5)}  # fmt: skip
+cost = [step_times(rivals, n) for n in lengths]
+pair, last = 2 * 8 * 64 * 4, {name: size for name, (_, size) in cost[-1].items()}
+assert last["window of 64"] == 64 * pair and last["full cache"] == (16384 + 20) * pair
+assert last["joint: 64 and 32 nearest"] == last["gated: 64 and 32 nearest"] == (16384 + 20 + 64) * pair
+for name in rivals:
+    print(f"{name:26}", "   ".join(f"{n:,}: {one_n[name][0]:.2f} ms, {one_n[name][1] / 2**20:.1f} MB"
+                                   for n, one_n in zip(lengths, cost, strict=True)))  # fmt: skip
+draw.curves({name: (lengths, [one_n[name][0] for one_n in cost]) for name in rivals}, x="tokens read", log_x=True,
             y="milliseconds a token", title="One update and one read, here and now")  # fmt: skip
 
 # %% [markdown]
@@ -685,7 +752,7 @@ draw.curves({name: (lengths, [spent for spent, _ in got]) for name, got in cost.
 # | keys compared | $t$ | $n$ | $t$ (exactly), or fewer with an index: chapter 08 |
 # | values read | $t$ | $n$ | $n+k$ |
 #
-# Searched exactly, k-NN saves no comparison; it saves **reading** $t-n-k$ values, and noise. The price of the second read and the gate is small and the same for
+# Searched exactly, k-NN saves no comparison; it saves **reading** $t-n-k$ values, and noise. The second read and the gate are a small price, about the same for
 # joint and gated. What pays is elsewhere: the datastore need not lie where the model computes, and a **library** is written once and serves every dialogue.
 #
 # ## Four new questions
