@@ -516,7 +516,8 @@ assert last["window of 512"] == last["compressive, 256 + 64 of 4"] == 0
 assert last["window of 32 and the 8 nearest"] > last["full cache"] + 0.15
 took = {name: sum(run["seconds"] for run in runs) for name, runs in stories.items()}
 assert took["window of 32 and the 8 nearest"] > 2 * took["full cache"]  # as a mask over all scores, it is only slower
-print({name: f"{21 * y:.0f} of 21 at 5,000 bytes, {took[name]:.0f} s" for name, y in last.items()})
+for name, y in last.items():
+    print(f"{name:31} {21 * y:2.0f} of 21 at 5,000 bytes; all four distances in {took[name]:.0f} s")
 
 
 def shared_out(far):
@@ -536,8 +537,8 @@ def shared_out(far):
 
 
 scored, rivals, right_byte, false_hits, crowd, of_forty = zip(*map(shared_out, far), strict=True)
-print("score of the right byte:", [f"{x:.1f}" for x in scored], "of its best rival:", [f"{x:.1f}" for x in rivals],
-      "its weight among the 40 that are read:", [f"{x:.2f}" for x in of_forty])  # fmt: skip
+for n, own, rival, weight in zip(far, scored, rivals, of_forty, strict=True):
+    print(f"{n:5} bytes: the right byte's score {own:.1f}, its best rival's {rival:.1f}; its weight among 40 pairs {weight:.2f}")
 assert right_byte[0] > 0.5 > right_byte[-1] and crowd[-1] > crowd[0] + 0.05 and false_hits[-1] > false_hits[0] + 0.05
 assert min(scored) > 0.6 * max(scored) and rivals[-1] > rivals[0]
 display(draw.curves(lines, x="bytes between fact and question", y="right answers", log_x=True, title="21 stories, one model, five memories"),
