@@ -186,9 +186,10 @@ def design(pick):
             "over the four of a group": f"over the {word(rate)} of a group",
             "(32, 32, 4)": f"(32, 32, {rate})",
             "KV(old.k[some], old.v[some]), 4)": f"KV(old.k[some], old.v[some]), {rate})",
-            "x[..., 4:, :]": f"x[..., {rate}:, :]",
-            "pool(changed, 4)": f"pool(changed, {rate})",
-            "pool(unseen[1], 4)": f"pool(unseen[1], {rate})",
+            "reads_lost(pool, 4, q, old, own, q)": f"reads_lost(pool, {rate}, q, old, own, q)",
+            "made = pool(old, 4)": f"made = pool(old, {rate})",
+            "// 4 == group": f"// {rate} == group",
+            "for x in (old.k, old.v))), 4)\n": f"for x in (old.k, old.v))), {rate})\n",
             "reads_lost(pool, 4, *unseen)": f"reads_lost(pool, {rate}, *unseen)",
             "reads_lost(MeanPool(), 4, *unseen)": f"reads_lost(MeanPool(), {rate}, *unseen)",
         }

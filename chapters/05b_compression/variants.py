@@ -76,8 +76,11 @@ def learn(q, old):
 """
 
 
-def judge(width=64, bias="", axis=-2, rate=0.02, steps=60, returned="pool"):
-    return JUDGE.format(width=width, bias=bias, axis=axis, rate=rate, steps=steps, returned=returned)
+def judge(width=64, bias="", axis=-2, rate=0.02, steps=60, returned="pool", mixed=False):
+    code = JUDGE.format(width=width, bias=bias, axis=axis, rate=rate, steps=steps, returned=returned)
+    if mixed:
+        code = code.replace("return KV(*(", "k, v = ((").replace("for x in (old.k, old.v)))", "for x in (old.k, old.v))\n        return KV(k, v + 0.01 * v.flip(-2))", 1)
+    return code
 
 
 PLACES = """
@@ -294,6 +297,7 @@ def learn(q, old):
     return pool
 """,
             "softmax over the groups": judge(axis=-3),
+            "a little of all groups' values": judge(mixed=True),
         },
     },
 }
