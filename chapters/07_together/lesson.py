@@ -99,11 +99,12 @@ assert all(sure["one softmax"] > p for name, p in sure.items() if name != "one s
 assert asked.recipe_dye[:, -1].min() == 1  # and yet all of the fact is there
 display(draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=asked.said,
                  title="A window of 32 and the 8 nearest of all others, half and half"),
-        draw.bars(sure, y="probability of the right answer", top=1.15, title="The same pairs, put together in seven ways"))  # fmt: skip
+        draw.bars({name: round(p, 3) for name, p in sure.items()}, y="probability of the right answer", top=1.15,
+                  title="The window alone, and the same two memories put together in six ways"))  # fmt: skip
 
 # %% [markdown]
-# The orange line stays at 100 %: the datastore drops nothing. So the fact is *held* in six of the seven ways, and *read* in all of these; and what the
-# model says hangs on how two reads are put together. With a tenth from the far side the code is not heard. With nine tenths the layers that need their own
+# The orange line stays at 100 %: the datastore drops nothing. So in six of the seven ways the fact is *held*; what the model says hangs on how
+# two reads are put together. With a tenth from the far side the code is not heard. With nine tenths the layers that need their own
 # neighbourhood get too little of it. Half and half is somewhere between. **One softmax, with no number to set at all, is best.** How does it do that? And is it always?
 #
 # ## Predict
@@ -114,7 +115,7 @@ display(draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, 
 # %%
 widgets.quiz(
     "The query of the second `4`, byte 20: what is its best catch among bytes 0 to 16?",
-    ["the first `4`, byte 5", "the `7` behind the first `4`, byte 6", "the nearest byte outside the window, byte 16"],
+    ["the first 4, byte 5", "the 7 behind the first 4, byte 6", "the nearest byte outside the window, byte 16"],
     1,
     "This head's keys carry what stood one byte before, so that the query of a `4` finds what came after a `4`. Nearness of "
     "keys, not of places, decides. (The window has bytes 17 to 20 anyway.)",
