@@ -488,7 +488,7 @@ display(draw.bars({name: x for name, x in reads.items() if name != "max"}, y="sh
 #   they are, and nobody unpacks them. The other way round hardly anything happens: who learned to give the reads back brings pairs back like the mean.
 # - **The gain is small, and of the present.** Trained by attention reconstruction, a convolution loses a few hundredths less than the mean of the reads that it learned
 #   from (their kind, on text it never saw); of the next segment's less still is gained.
-# - **Most-used suffers most.** Of the present reads, whose queries chose its pairs, it loses most already (one pair in four is left); the next segment asks for others, and
+# - **Most-used suffers most.** Of the present reads, whose queries chose its pairs, it loses far more than the mean already (one pair in four is left); the next segment asks for others, and
 #   now it loses more than there was to read: read alone, a wrong pair misleads more than silence. **A compression is a bet on future questions.**
 # - Max loses several times what there was to read. This model never learned to read such slots.
 #
@@ -685,9 +685,10 @@ mean, used, conv = lost["mean"], lost["most used"], lost["conv, attention"]
 assert mean[0] < 1e-6 and sorted(mean) == mean and mean[1] > 0.4 * mean[-1]  # half of the whole price at rate 2
 assert all(u > m + 0.1 for u, m in zip(used[1:], mean[1:], strict=True)) and used[1] < 1 < used[2]  # single pairs mislead
 assert all(m - 0.02 < c < m + 0.08 for c, m in zip(conv, mean, strict=True))  # learning gains nothing here
+assert conv[-1] > mean[-1]  # nor for the next segment, where little is left
 assert all(0.8 < each[0] < 1 for each in found.values())  # even raw, some keys are drowned by longer ones
 assert all(x < 1 / c + 0.1 for each in found.values() for x, c in zip(each, rates, strict=True))
-assert found["most used"][2] > found["mean"][2]
+assert all(found["most used"][i] > max(found["mean"][i], found["conv, attention"][i]) for i in (1, 2, 3))
 assert max(blurred["mean"]) < 1e-6 < 0.5 < blurred["most used"][2] and blurred["conv, attention"][2] < 0.2
 pictures = {"What the next segment would read": (lost, "share of the reads lost"),
             "Needles: each pair asked for by its key": (found, "pairs found"),
