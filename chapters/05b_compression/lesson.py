@@ -105,7 +105,7 @@ draw.dye(seen.recipe_dye, seen.view_dye, seen.text, seen.fact_span, after=seen.s
 # their positions: they are turned by them, and a slot's key is made of turned keys.)
 #
 # What a pair has **received** is counted while it lies raw in the memory: each query that reads it shares out a weight of 1 over *all* that it reads (slots, raw
-# pairs, its own segment), and the pair's part of it is added up. So the voters are the queries before the moment of compression; those that read the slots come later.
+# pairs, its own segment), and the pair's part of it is added up. The voters are those before the moment of compression.
 # `Compressive` keeps the most used $n/c$ of all pairs that a segment pops; `Hybrid` takes one group of $c$ after the other and keeps the best of each.
 #
 # **Predict:** `Hybrid(8, 6, 4, MostUsed())`, each head for itself. Will two heads keep the same bytes?
@@ -362,8 +362,8 @@ draw.curves({"detach()": (list(range(1, 11)), right), "detach_()": (list(range(1
 # than nothing. For auto-encoding each function gets the best linear way back (least squares on the training pieces, no constant). All is measured on held-out text,
 # attention reconstruction twice: by the queries of the **present**, which chose and taught, and by those of the **next** segment, which are the ones that will read.
 #
-# **Predict:** a convolution begins as the mean and learns auto-encoding. What becomes of its loss in attention reconstruction? And which function suffers most from
-# the step from the present to the next segment?
+# **Predict:** a convolution begins as the mean and learns auto-encoding. What becomes of its loss in attention reconstruction? And which
+# function suffers most from the step to the next segment?
 
 # %%
 N, RATE = 16, 4
@@ -489,7 +489,7 @@ display(draw.bars({name: x for name, x in reads.items() if name != "max"}, y="sh
 # - **The gain is small, and of the present.** Trained by attention reconstruction, a convolution loses a few hundredths less than the mean of the reads that it learned
 #   from (their kind, on text it never saw); of the next segment's less still is gained.
 # - **Most-used suffers most.** Of the present reads, whose queries chose its pairs, it loses far more than the mean already (one pair in four is left); the next segment asks for others, and
-#   now it loses more than there was to read: read alone, a wrong pair misleads more than silence. **A compression is a bet on future questions.**
+#   it loses more than there was to read. **A compression is a bet on future questions.**
 # - Max loses several times what there was to read. This model never learned to read such slots.
 #
 # **What did the convolution learn?** By attention reconstruction the **newest** byte of a group comes to count most (the line under the table): what stood nearer was read
@@ -570,8 +570,8 @@ display(draw.bars({name: x - 0.973 for name, x in published.items()}, y="bits pe
 #
 # Most-used keeps whole pairs, and those are what this model knows. The control shows how much that is: about half of the lead over the mean comes with whole pairs that
 # nobody chose, the rest with the choice. A model that trains with mixtures can learn to live with them (there even max does little
-# harm). BPTT must come through the whole model and all its segments, at every step; the pools' own losses only need the model's keys and queries. What it has learned here,
-# the next section may tell.
+# harm). What BPTT has learned here,
+# the next section may tell; it must come back through the whole model at every step, where the pools' own losses only need its keys and queries.
 #
 # ## What the loss does not see
 #
@@ -643,8 +643,8 @@ draw.bars(whole_read, y="share of the old pairs' part of the read that is lost",
 # and more than BPTT. (BPTT with the count bias comes out *worse* than without: a good part of what it had learned must be the same weight.) A convolution whose loss sees the slots beside the segment gains more again.
 #
 # The other half stays open: the mean with the count bias is level with most-used here, the convolution *beside* is before it, and both have more bits; the control, pairs
-# that nobody chose, loses as much as the plain mean, and has clearly fewer. This measure looks at one layer, one segment later, and counts all errors alike. It is a better loss, not the last.
-# **When a better loss brings no better result, look at what the loss does not see**, and then again.
+# that nobody chose, loses as much as the plain mean, and has clearly fewer. It is a better measure, not the last.
+# **When a better loss brings no better result, look at what the loss does not see**.
 #
 # ## How aggressively to compress?
 #
@@ -798,8 +798,8 @@ draw.bars({name: sure for name, (_, sure) in known.items()}, y="probability of a
 #
 # **Most-used is the worst pool here**, worse than a half that nobody chose, and the half it throws away is the best: through the *least* used pairs the model tells many a code (last bars but one; here about every second). The
 # votes were worse than chance. They were cast by the small talk, and nobody had asked for the code yet. (Why the unread pairs serve so well, no cell here shows: they are whole, and what all the small talk reads is perhaps
-# what tells no fact from another. It is no rule for other tasks: try `LeastUsed` on the Python text.) Every loss of this chapter, too, asks the queries of the **present**, and a
-# needle is the question nobody foresaw. (A model *trained* to answer through such slots could write its keys and values so that they survive pooling; and chapter 06 keeps every pair and looks for the right one.)
+# what tells no fact from another. It is no rule for other tasks.) Every loss of this chapter, too, asks the queries of the **present**, and a
+# needle is the question nobody foresaw. (Chapter 06 keeps every pair and looks for the right one.)
 #
 # ## What it costs
 #
