@@ -69,7 +69,7 @@ look("diagrams")
 # ## Core 2 · The gate from two log-sum-exps (2 points, 6 minutes)
 #
 # The local side answers 16, and its lse is $\ln 6$. Four pairs were fetched; they answer 40, with an lse of $\ln 12$. A worked example: with
-# lse $\ln 5$ and $\ln 15$ the gate of the local side would be $5/20=0.25$. Write
+# lse $\ln 5$ and $\ln 15$ the gate of the local side would be $5/20=0.25$. Write (gates as a fraction such as `5 / 20`, or with three decimals)
 #
 # - `gate_near`: the weight of the local side in one softmax over all pairs; `joint_read`: what that softmax answers;
 # - `memory_read`: what `Gated(near, far, gate_memory=0.25)` answers, and `local_read`: with `gate_local=0.25`;
@@ -108,7 +108,7 @@ look("by_lse")
 # A joint softmax sees what is found, a gate on the query sees what is asked. Write `read` of a memory that sees **both**:
 # $g=\sigma(\mathrm{lse}_{near}-\mathrm{lse}_{far}+\mathrm{tilt}(q))$ is the weight of the near read, $1-g$ that of the far one.
 # `self.tilt(q)` gives for queries `[*b, i, d]` one number each, `[*b, i, 1]`. `memory.read(mem, q, lse=True)` gives a read
-# `[*b, i, e]` and its lse `[*b, i]`; the state `mem` is `(of near, of far)`.
+# `[*b, i, e]` and its lse `[*b, i]`; the state `mem` is `(of near, of far)`. (`new` and `lse` of your `read` may be left aside.)
 #
 # A worked example: near answers 10 with lse $\ln 2$, far 50 with lse $\ln 6$, the tilt is $\ln 3$: $g=\sigma(\ln\tfrac{2\cdot3}{6})=\tfrac12$, so 30.
 #
@@ -429,7 +429,7 @@ look("explain")
 # One query, 8 local and 32 far pairs, one-hot values: the read says how much of each pair it holds. Three kinds of questions: the key stands on **one** side only; it stands on **both**
 # sides and a mark in the query's last number says which counts (+4 local, -4 far; 0 in the other questions); or it stands **nowhere**. Write `careful(q, near, far)` that reads the pairs `near`
 # and `far` (KVs) with `q [rows, 1, 16]` and gives the read `[rows, 1, 40]`: at least **0.9** of the right pair, in the mean, in each of the first two kinds, and at most **0.1** in all (the sum
-# of the read) in the third: it says nothing rather than something. `attend(q, near, lse=True)` gives a read and its lse. A matching key has the score 24, the others lie around 0.
+# of the read) in the third: it says nothing rather than something. `attend(q, near, lse=True)` gives a read and its lse. A matching key has the score 24, the others lie around 0, up to about 6 above or below it, and now and then more.
 #
 # <details><summary>Hint</summary>Two log-sum-exps and a tilt for the first two kinds. For the third: what would a third memory do that holds one pair of value zero, and which lse should it have?</details>
 

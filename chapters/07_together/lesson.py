@@ -39,7 +39,7 @@ def follows(place):
 place = max(((layer, head) for layer in range(3) for head in range(4)), key=follows)
 q, k, v = tasks.heads(answers, text, *place)
 kv = KV(k, v)
-print(f"{len(tokens)} bytes; layer {place[0]}, head {place[1]} looks for what followed before")
+print(f"{len(tokens)} bytes, read in layer {place[0]}, head {place[1]}")
 
 # %% [markdown]
 # ## Three questions from before
@@ -109,8 +109,8 @@ display(draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, 
 #
 # ## Predict
 #
-# A window of 4 and the 2 nearest of all that is older read `code 4711, ah! code 4711`. This head looks for what **followed** when
-# the same was said before. The second `4` (byte 20) has just been read: which two older bytes does its query fetch?
+# A window of 4 and the 2 nearest of all that is older read `code 4711, ah! code 4711`, in the head that the first cell has picked. The second
+# `4` (byte 20) has just been read: which two older bytes does its query fetch? Say both; the question below asks for the better one.
 
 # %%
 widgets.quiz(
@@ -118,7 +118,8 @@ widgets.quiz(
     ["the first 4, byte 5", "the 7 behind the first 4, byte 6", "the nearest byte outside the window, byte 16"],
     1,
     "This head's keys carry what stood one byte before, so that the query of a `4` finds what came after a `4`. Nearness of "
-    "keys, not of places, decides. (The window has bytes 17 to 20 anyway.)",
+    "keys, not of places, decides. (The window has bytes 17 to 20 anyway.) And the second catch? Two are fetched, whether or not "
+        "two are any good: the film shows it at step 20, with hardly any weight.",
 )
 
 # %% tags=["film"]
@@ -132,7 +133,7 @@ for t, mem in enumerate(states(small, kv)):
     window = range(max(t - 3, 0), t + 1)
     assert set(received[t].nonzero().flatten().tolist()) <= {*caught[t], *window}  # 4 and 2, no more
     assert abs(received[t].sum() - 1) < 1e-5 and not {*caught[t]} & {*window}  # and none of them twice
-assert caught[20][0] == 6
+assert caught[20][0] == 6 and received[20][caught[20][0]] > 0.9 > 0.1 > received[20][caught[20][1]]  # one good, one not
 counts = {"datastore": [max(t - 3, 0) for t in steps], "window": [min(t + 1, 4) for t in steps]}
 draw.film(held, tokens, views=received, events=said, tiers=counts, title="A window of 4, and the 2 nearest of what is older")
 
@@ -197,8 +198,8 @@ print(f"largest difference between one softmax and its own gate, {len(alike)} by
 # %% [markdown]
 # ## The gate nobody trained
 #
-# Here it is on real tensors: the share of each read that comes from the **fetched** pairs, $1-g$. A gate with a fixed number would be a
-# flat line. **Predict** where the line is high: in the first `code 4711`, or in the second? And what more neighbours do to it? Then move the sliders.
+# Here it is on real tensors: the share of each read that comes from the **fetched** pairs, $1-g$. A gate with a fixed number is a
+# flat line, from the first byte on for which there is anything to fetch. **Predict** where the line is high: in the first `code 4711`, or in the second? And what more neighbours do to it? Then move the sliders.
 
 # %%
 def share_of_far(k_nearest, window):
@@ -210,7 +211,9 @@ def share_of_far(k_nearest, window):
 
 def two_gates(k_nearest, window):
     places, name = list(range(len(tokens))), f"{k_nearest} nearest, beside a window of {window}"
-    lines = {"joint": (places, share_of_far(k_nearest, window)), "gate_memory = 0.5": (places, [0.5] * len(places))}
+    fixed = view(Gated(Window(window), KNN(k_nearest, window), gate_memory=0.5), q, k)
+    lines = {"joint": (places, share_of_far(k_nearest, window)),
+             "gate_memory = 0.5": (places, [fixed[t, : max(t + 1 - window, 0)].sum().item() for t in places])}  # fmt: skip
     fig = draw.curves(lines, x="query of byte", y="share from the fetched pairs", title=name)
     fig.update_xaxes(tickvals=places, ticktext=[draw.label(c) for c in tokens])
     return fig.update_yaxes(range=[-0.03, 1.05])
@@ -218,8 +221,8 @@ def two_gates(k_nearest, window):
 
 share, seen_far = share_of_far(2, 4), [row[: max(t - 3, 0)].sum() for t, row in enumerate(received)]
 assert torch.allclose(share, torch.stack(seen_far), atol=1e-5)  # as in the film
-assert share[4:14].max() > 0.4  # it takes much also where nothing is repeated
-assert share[20:].min() > share[4:20].min() + 0.3  # where the text repeats, the far side has something
+assert share[20:].min() > 0.95  # where the text repeats, the far side has the digits
+assert share[9:12].min() > 0.8  # and it takes much also where nothing is repeated
 more = [share_of_far(n, 4)[4:] for n in (1, 2, 4, 8)]
 assert all((b >= a - 1e-6).all() for a, b in zip(more, more[1:], strict=False))  # one more pair never lowers it
 right, noise = KV(torch.tensor([[4.0]]), torch.ones(1, 1)), KV(torch.zeros(55, 1), torch.zeros(55, 1))
@@ -234,8 +237,8 @@ print(f"KNN(2, local=0) fetches pairs of the window as well, at {len(again)} of 
 widgets.knob(two_gates, k_nearest=(1, 12, 2), window=(1, 12, 4))
 
 # %% [markdown]
-# The second time the far side takes nearly everything, as it should: the digits stand there. But look at other bytes: it takes a lot there
-# too, although there is nothing to find. **A softmax cannot say "nothing found".** Among many pairs some score is always high, and each
+# At the second `4711` the far side takes nearly everything, as it should: the digits stand there. But look at the comma, the space and the `a` behind the first `4711`:
+# it takes most of the read there too, although nothing was said before that could help. **A softmax cannot say "nothing found".** Among many pairs some score is always high, and each
 # further neighbour adds its exponential.
 #
 # *Misconception: "more neighbours cost only time."* Let the one right pair be local with a score of 4, so $e^4\approx 55$. Every fetched pair of
@@ -248,7 +251,7 @@ widgets.knob(two_gates, k_nearest=(1, 12, 2), window=(1, 12, 4))
 #
 # Two reads with their log-sum-exps, one line for the gate. `check` walks yours and the library's `Joint` and names the first difference.
 # Break it, one at a time: turn the sign in the sigmoid; write `g = 0.5`; leave out `[..., None]`; in the last line give `KNN(3, 0)` to
-# yours.
+# yours (`check` counts slots first and finds two for one token; what to do about it is the last paragraph above).
 
 # %%
 class Mine:
@@ -299,7 +302,7 @@ ways = {"gate_local = 0.9": Gated(near, past, gate_local=0.9),
 from_far = {name: view(m, q, k) for name, m in ways.items()}
 shares = {name: [row[: max(t - 3, 0)].sum().item() for t, row in enumerate(x)] for name, x in from_far.items()}
 assert all(abs(x - 0.1) < 1e-5 for x in shares["gate_local = 0.9"][4:])
-assert all(abs(x - 0.9) < 1e-5 for x in shares["gate_memory = 0.9"][4:])
+assert all(abs(x - 0.9) < 1e-5 for x in shares["gate_memory = 0.9"][4:]) and shares["joint"][20] > 0.9
 for x in from_far.values():  # nothing to fetch: the window alone, whatever the gate
     assert torch.allclose(x[:4], view(near, q, k)[:4], atol=1e-6)
 flipped = Gated(near, past, gate_memory=0.1)  # the same thing by its other name
@@ -309,6 +312,8 @@ draw.curves({name: (list(steps), x) for name, x in shares.items()}, x="query of 
 
 # %% [markdown]
 # ## What a gate can learn, and what it cannot
+#
+# (Byte 20 received 0.1, then 0.9; and nearly all, joint. Byte 2 received nothing all three times: nothing was outside the window yet.)
 #
 # Now local and far **compete**. In this small world a query asks for one key among 8 local and 32 far pairs. Values are one-hot, so a read
 # says how much of it is the **right pair**. There are two kinds of questions:
@@ -395,7 +400,8 @@ draw.curves({name: (shares_marked, y) for name, y in curves.items()}, x="share o
 # ## An assistant with a library
 #
 # Now the answering model as an assistant. The **library** is a fixed text, the book of a holiday house. It is read once; the pairs of a layer go into stores, one
-# a head, and stay there. The **dialogue** is what guest and host say, and it is read through a window of 600 bytes. Three kinds of questions:
+# a head, and stay there. The **dialogue** is what guest and owner say, and it is read through a window of 600 bytes, longer than any dialogue here:
+# nothing said is ever forgotten, so what goes wrong does so where two sides are put together. Three kinds of questions:
 # about what was **said**; about what stands only in the **book**; and about what stands in the book and has **changed** since, as was said a moment ago.
 #
 # (Both texts are numbered from byte 0. Half of each key is not turned by position; by that half far pairs are found, as in chapter 06. The book was never
@@ -500,23 +506,42 @@ print("twelve questions of each kind, the share of right answers (gate_memory = 
 for name, got in table.items():
     shown = "   ".join(f"{kind} {x:.2f}" for kind, x in got.items())
     print(f"  {name:20} {shown}   all {sum(got.values()) / 3:.2f}")
-assert gated[-1]["book"] > 0.6 and max(gated[-1]["said"], gated[-1]["changed"]) < 0.3  # it only cites
-assert all(min(got.values()) <= min(joint.values()) for got in gated) and min(joint.values()) > 0.5
-assert all(sum(got.values()) < sum(joint.values()) for got in gated) and joint["said"] <= gated[0]["said"]
-reader = answers.reading([with_book[i] if i == looks_up else local for i in range(3)])
-for one, good in zip(asked["said"], evaluate.right(reader, asked["said"]), strict=True):
-    if not good:
-        print("  joint:", one.prompt.decode(), reader.generate(one.prompt, 12).decode(errors="replace").split(".")[0])
+assert gated[1]["book"] > gated[0]["book"] + 0.1 and min(gated[1][kind] for kind in ("said", "changed")) > 0.8
+assert gated[3]["book"] > 0.6 and max(gated[3]["said"], gated[3]["changed"]) < 0.3  # it only cites
+assert gated[4]["book"] < gated[3]["book"]  # and with nothing but the book even that suffers
+assert all(sum(got.values()) < sum(joint.values()) for got in gated) and min(joint.values()) > 0.5
+assert joint["said"] + joint["changed"] < gated[0]["said"] + gated[0]["changed"]  # not free
+
+
+def wrong(name, memory, *kinds):
+    """Prints where it is not right: the question, and the first bytes of what is said."""
+    reader = answers.reading([memory if i == looks_up else local for i in range(3)])
+    some = [one for kind in kinds for one in asked[kind]]
+    for one, good in zip(some, evaluate.right(reader, some), strict=True):
+        if not good:
+            reply = reader.generate(one.prompt, 16).decode(errors="replace")
+            print(f"  {name}: {one.prompt.decode().split('. ')[1]}. {one.prompt.decode().split('. ')[-1]} [{reply}]")
+
+
+wrong("joint", with_book[looks_up], "said", "changed")
+wrong("gate_memory = 1.0", Gated(local, book_of, gate_memory=1.0), "book")
+places = "tower shed office lift studio clinic harbour museum chapel school bakery market".split()
+more = "".join(tell(f"{x} code", f"{2135 + 611 * i}") + tell(f"{x} tour", f"{8 + i}:{10 + 4 * i}") for i, x in enumerate(places))
+longer = know(Joint(local, KNN(32, store=stores_of(book + more)[looks_up])), looks_up)
+print("a library three times as long, joint:", {kind: round(x, 2) for kind, x in longer.items()})
+assert longer["said"] + longer["changed"] < joint["said"] + joint["changed"] - 0.2
 lines = {kind: (gates, [got[kind] for got in gated]) for kind in asked}
 lines |= {"joint, mean of all three": (gates, [sum(joint.values()) / 3] * 5)}
-draw.curves(lines, x="gate_memory", y="right answers", title="What a fixed gate gives to one side it takes from the other")
+draw.curves(lines, x="gate_memory", y="right answers", title="A fixed gate: a little of the book is free, more of it is not")
 
 # %% [markdown]
-# With a fixed number the book is gained as the dialogue is lost. Between them lies a narrow stretch where both do fairly well: half of a value is often enough, if
-# nothing else speaks as loudly. The **joint** softmax is better than every number, at all three kinds together.
+# With a fixed number a **little** of the book is free: 0.25 finds a few pages, and nothing of the dialogue is lost. Then one is swapped for the other: between 0.5 and 0.75 the
+# dialogue goes and the book comes. At 1.0 even citing suffers: this layer then reads nothing of the reply so far, and the replies printed begin well and end badly. The
+# **joint** softmax is better than every number, all three kinds together.
 #
-# **And it is not free.** Local only knew all that was *said*. Joint may answer such a question from the book, because something in the book looks alike; the cell prints where it
-# did, under the table: look for that value in the book. The more there is in a library, the more looks alike.
+# **And it is not free.** Local only knew all that was *said* and *changed*. Joint answers some of it from the book, because something there looks alike; the replies are
+# printed under the table: look for their values in the book. And the more there is in a library, the more looks alike: with one three times as long (last line printed) more of the
+# **dialogue** is answered wrongly, though no word of it has changed.
 #
 # Why does one softmax do so well on *changed*, where both sides have an answer? Look at the gate itself, at the byte before the answer, head by head.
 
@@ -534,24 +559,32 @@ meters = {kind: meter(kind, book_of) for kind in asked}
 swing = meters["book"] - meters["changed"]  # of each head
 busy = int(swing.argmax())
 assert swing[busy] > 0.3 and meters["book"][busy] > 0.6
-assert sum(abs(swing[h]) < 0.2 for h in range(4) if h != busy) >= 2  # most heads do not look anything up here
+assert max(abs(swing[h]) for h in range(4) if h != busy) < 0.2  # the other heads do not look anything up here
 one_head = torch.zeros(4, 1, 1)
 one_head[busy] = 0.5
 silenced = know(Gated(local, book_of, gate_memory=one_head), looks_up)
-assert sum(silenced.values()) < sum(joint.values())
+one_softmax = know(Gated(local, Joint(local, book_of), gate_memory=2 * one_head), looks_up)  # 1 in that head, 0 in the others
+assert sum(silenced.values()) < sum(joint.values()) - 0.2 and silenced["book"] < joint["book"] - 0.2
+assert one_softmax["said"] + one_softmax["changed"] > joint["said"] + joint["changed"] and one_softmax["book"] > 0.6
+assert all(meters[kind][h] > 0.3 for kind in asked for h in range(4) if h != busy) and meters["said"][busy] > 0.2
 for kind, m in meters.items():
     print(f"{kind:8} share from the book, heads 0 to 3:", "  ".join(f"{x:.2f}" for x in m.tolist()))
-print(f"gate_memory = 0.5 in head {busy}, 0 in the others:", {kind: round(x, 2) for kind, x in silenced.items()})
+for name, got in {"joint in all heads": joint, f"gate_memory = 0.5 in head {busy}, 0 in the others": silenced,
+                  f"joint in head {busy}, the others local": one_softmax}.items():  # fmt: skip
+    print(f"{name:44}", {kind: round(x, 2) for kind, x in got.items()})
 shown = {f"{kind}: head {h}": meters[kind][h].item() for h in (busy, (busy + 1) % 4) for kind in asked}
 draw.bars(shown, top=1.1, y="share from the book when the answer begins",
           title=f"Head {busy} decides by what it finds; head {(busy + 1) % 4} takes some of both always")  # fmt: skip
 
 # %% [markdown]
 # One head looks up, and its gate swings: nearly all from the book where only the book knows, mostly from the dialogue where something newer was said. (That the
-# newer counts is something this model was trained for: it learned to prefer *now* and the nearer place. A softmax by itself knows nothing of newer.) The other heads draw
-# about half of their read from the book whatever is asked. One number **a head** can silence them, and that is what the gate of Memorizing
-# Transformers is for, where it is trained with the model. By hand it is not enough: with 0.5 in the busy head and 0 in the others (last line printed) the trade between book and
-# dialogue is the same as before, because the busy head's own number is still the same for every question.
+# newer counts is something this model was trained for: it learned to prefer *now* and the nearer place. A softmax by itself knows nothing of newer.) Where something was just
+# *said* and the book has nothing on it, this head still takes a part from there: a softmax cannot say "nothing found". The other heads draw about half of their read from the book, or more,
+# **whatever is asked**: mostly noise.
+#
+# One number **a head** can silence them; that is what the gate of Memorizing Transformers is for, where it is trained with the model. By hand, 0.5 in the busy head and 0 in the
+# others: the noise is gone, but the book is answered far less often, because the busy head's own number is the same for every question. **One softmax in the busy head only**, the others local (last line
+# printed): what the dialogue had lost comes back, and nearly all of the book is known. *Where* to fetch is chosen once; *how much*, what is found decides for each query.
 #
 # ## Whose memory is broken?
 #
@@ -569,7 +602,7 @@ def chat(memories, turns):
             told.append(f"guest:  {turn[10:-9]:34} assistant:  {reply}")
             so_far += f"{reply}. "
         else:
-            told.append(f"host:   {turn}")
+            told.append(f"owner:  {turn}")
     return told
 
 
@@ -593,7 +626,10 @@ for name, memories in bots.items():
     print("    over 36 questions:", "   ".join(f"{kind} {x:.2f}" for kind, x in symptoms[name].items()), "\n")
 assert symptoms["A"] == scores["local only"]  # an empty store: exactly the assistant without a book
 assert symptoms["B"]["book"] > 0.6 and max(symptoms["B"]["said"], symptoms["B"]["changed"]) < 0.3
-assert symptoms["C"]["book"] < 0.2 and 0.3 < symptoms["C"]["said"] < symptoms["A"]["said"]
+assert symptoms["C"]["book"] < 0.2 and symptoms["C"]["said"] < symptoms["A"]["said"] - 0.2
+drawn = meter("said", turned)  # what the heads of C draw from the store
+noisy = [h for h in range(4) if drawn[h] > 0.5]
+assert len(noisy) >= 2 and drawn[busy] < 0.1
 display(
     widgets.quiz(
         "Transcript A. What is broken?",
@@ -606,7 +642,7 @@ display(
         "Transcript B. What is broken?",
         ["the store is empty", "the book is out of date", "the gate: a weight meant for the local side weighs the memory"],
         2,
-        "The book is cited, even where the host has just said otherwise; and what was said reaches nobody, not even a moment later. "
+        "The book is cited, even where the owner has just said otherwise; and what was said reaches nobody, not even a moment later. "
         "A window that is too short would look much alike, but would still know the sentence just before the question. A book out of "
         "date explains no wrong answer about the dialogue.",
     ),
@@ -614,8 +650,10 @@ display(
         "Transcript C looks like A, but mind the line under it. What is broken?",
         ["the store is empty", "pairs are fetched, but useless ones: the store of another head", "the window is too short"],
         1,
-        "An empty store could not disturb the dialogue, and here some of its answers are lost too. Each head has a language of its own: keys of "
-        "another head are fetched as readily as any (some score is always the highest), and what they bring is noise.",
+        f"An empty store could not disturb the dialogue, and here it knows {symptoms['C']['said']:.2f} of what was said in place of "
+        f"{symptoms['A']['said']:.2f}. Each head has a language of its own. The heads draw these shares from the wrong store: "
+        f"{', '.join(f'{x:.2f}' for x in drawn.tolist())}. Head {busy}, which looks things up, finds nothing there that is "
+        "like its query, so the book is lost; the others take what they do not understand, and that is noise.",
     ),
 )
 
@@ -670,7 +708,7 @@ draw.bars(parts, y="probability of that first byte", top=1.1, title="Two sides t
 #
 # Normalising brings all keys to one length: then none is fetched, or loud, only because it is long; and a memory written long ago stays comparable while the model trains on.
 #
-# Their table (arXiv papers, perplexity, local context 512, lower is better), by size of the memory; the last one also has a Transformer-XL's local memory:
+# Their table (arXiv papers, perplexity, local context 512, lower is better), by size of the memory; the last one also has a Transformer-XL's local memory (the pairs of the segment before are kept and read too: chapter 05a):
 #
 # | none | 1,536 | 8,192 | 65K, with XL |
 # |---|---|---|---|
@@ -698,21 +736,30 @@ one_layer = [Joint(near, recall) if i == looks_up else near for i in range(3)]
 tried = {"answering, joint": (answers, Joint(near, recall)), "answering, joint in one layer": (answers, one_layer),
          "Python, joint": (model, Joint(near, recall)),
          "Python, gate_memory = 0.1": (model, Gated(near, recall, gate_memory=0.1))}  # fmt: skip
-measured, saved = {}, {"published, none to 65K": 1 - math.log(2.31) / math.log(3.29)}
+measured, saved = {}, {"published, none to 8,192": 1 - math.log(2.49) / math.log(3.29)}
 for name, (reader, memory) in tried.items():
     measured[name] = [bits(reader, near, older[-1])] + [bits(reader, memory, past) for past in older[1:]]
     saved[name] = 1 - measured[name][-1] / measured[name][0]
 for name, x in saved.items():
     print(f"{name:32} saves {x:5.0%} of the bits")
 assert min(saved["answering, joint"], saved["answering, joint in one layer"]) > 0.05  # trained without it, and yet
+assert all(measured[name][2] > measured[name][1] - 0.1 for name in list(tried)[:2])  # all that is gained, 256 bytes give
+loud = {}
+for name, reader in {"answering": answers, "Python": model}.items():  # one row, the middle layer
+    qs, pairs = reader.qkv(held_out[:1, :-1])[1]
+    (_, by_near), (_, by_far) = (attend_all(m, qs, pairs, lse=True) for m in (near, recall))
+    loud[name] = torch.sigmoid(by_far - by_near)[..., -scored:].mean().item()
+    print(f"{name:32} share of the fetched pairs, joint, in the middle layer: {loud[name]:.2f}")
+assert loud["Python"] > 0.6 and loud["Python"] > loud["answering"] + 0.15
 assert saved["Python, joint"] < -0.1 < saved["Python, gate_memory = 0.1"]
 draw.curves({name: (older, got) for name, got in measured.items()}, x="older bytes that may be fetched",
             y="bits per byte", title="The same 384 bytes of held-out text, beside a window of 64")  # fmt: skip
 
 # %% [markdown]
-# The **answering model** gains as they did, with a memory it was never trained with, and one layer is enough. The **Python
-# model** is spoiled, and the more it may fetch, the worse. Its keys are turned whole, so a far key is compared at a distance it never saw, and its score is
-# meaningless but not low. One softmax has no way to turn a stream **off**: the far side shouts. The gate at 0.1 has: it does no harm. That is the second reason for gates: they can be closed.
+# The **answering model** gains, with a memory it was never trained with, and one layer is nearly enough. But 256 older bytes give it all it gains; theirs goes on gaining with the size. The **Python
+# model** is spoiled, and the more it may fetch, the worse: its fetched pairs are *louder* than its window (last lines printed), and of no use. The likely reason: its keys are turned whole, so a far key
+# is compared at a distance it never saw, and its score means nothing, yet is not low. (The two models differ in what they have read as well.) One softmax has no way to turn a side
+# **off**: the far side shouts. The gate at 0.1 is nearly shut: it does no harm. That is the second reason for gates: they can be closed.
 #
 # And the honest limits: three layers, a few hundred bytes scored, models not trained with it (and bits of a token and of a byte are different things: compare the direction, not the size). Theirs were trained with the memory, on whole papers.
 #
@@ -740,6 +787,8 @@ cost = [step_times(rivals, n) for n in lengths]
 pair, last = 2 * 8 * 64 * 4, {name: size for name, (_, size) in cost[-1].items()}
 assert last["window of 64"] == 64 * pair and last["full cache"] == (16384 + 20) * pair
 assert last["joint: 64 and 32 nearest"] == last["gated: 64 and 32 nearest"] == (16384 + 20 + 64) * pair
+slower = [one_n["joint: 64 and 32 nearest"][0] / one_n["full cache"][0] for one_n in cost]  # than a full cache
+assert slower[-1] < slower[0]
 for name in rivals:
     print(f"{name:26}", "   ".join(f"{n:,}: {one_n[name][0]:.2f} ms, {one_n[name][1] / 2**20:.1f} MB"
                                    for n, one_n in zip(lengths, cost, strict=True)))  # fmt: skip
@@ -753,8 +802,8 @@ draw.curves({name: (lengths, [one_n[name][0] for one_n in cost]) for name in riv
 # | keys compared | $t$ | $n$ | $t$ (exactly), or fewer with an index: chapter 08 |
 # | values read | $t$ | $n$ | $n+k$ |
 #
-# Searched exactly, k-NN saves no comparison; it saves **reading** $t-n-k$ values, and noise. The second read and the gate are a small price, about the same for
-# joint and gated. What pays is elsewhere: the datastore need not lie where the model computes, and a **library** is written once and serves every dialogue.
+# Searched exactly, k-NN saves no comparison; it saves **reading** $t-n-k$ values, and noise. Joint and gated cost about the same: the gate is nothing beside the search. The search
+# is not: beside a full cache it is dear for short texts and pays off with long ones (in the figure, here and now, see where the lines cross, if they do). What pays is elsewhere: the datastore need not lie where the model computes, and a **library** is written once and serves every dialogue.
 #
 # ## Four new questions
 
