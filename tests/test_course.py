@@ -541,6 +541,10 @@ def test_feedback_in_the_notebook_is_escaped():
     assert button.as_html({"problem": "<script>"}) == "<p>&lt;script&gt;</p>"
 
 
+def test_the_button_knows_names_that_are_defined_together():
+    assert button.defined("a, (b, *c) = 1, (2, 3)\nd: int = 4\ne: int\nf[g] = h.i = a\n(j := 5)") == set("abcd")
+
+
 def test_without_its_sources_look_and_the_button_say_so_in_one_sentence(tmp_path, monkeypatch, capsys):
     import IPython
 

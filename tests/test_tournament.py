@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from memlib import KV, Window, outputs
+from memlib import KV, Window, outputs, state_bytes, states
 from memlib.course import cli
 from memlib.course.entry import EntryError, Remote
-from memlib.leaderboard import LIMIT, MEMORIES, TASKS, Weighed, at_length, score
+from memlib.leaderboard import LIMIT, MEMORIES, TASKS, Half, Quarter, Weighed, at_length, score
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a process is forked for each memory")
 
@@ -164,6 +164,17 @@ def test_the_score_of_a_window_is_what_its_tasks_say():
 def test_memories_at_length_find_what_they_hold():
     seen = at_length(Window(64), 256, seed=0, asked=64)
     assert seen["found_newest"] == 1 and 0.1 < seen["found"] < 0.45 and seen["bytes"] == 64 * 128 * 4
+
+
+@pytest.mark.parametrize("memory, pair, error", [(Half(5), 32, 0.05), (Quarter(5), 20, 0.05)])
+def test_short_numbers_keep_a_window_of_less_bytes(memory, pair, error):
+    q, k, v = sequence(40)
+    torch.testing.assert_close(outputs(memory, q, KV(k, v)), outputs(Window(5), q, KV(k, v)), atol=error, rtol=0)
+    assert max(state_bytes(mem) for mem in states(memory, KV(k, v))) == 2 * 5 * pair
+    whole = memory.update(memory.init(KV(k, v)), KV(k, v))
+    assert torch.equal(memory.slots(whole).v, memory.slots(list(states(memory, KV(k, v)))[-1]).v)
+    nothing = KV(0 * k, 0 * v)
+    assert not memory.slots(memory.update(memory.init(nothing), nothing)).k.any()
 
 
 def test_all_memories_of_the_board_can_be_made():

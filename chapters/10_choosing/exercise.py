@@ -80,12 +80,12 @@ look("fits")
 # %% [markdown]
 # ## Core 2 · Five places, five memories (4 points, 15 minutes)
 #
-# Choose a memory for each; write it as Python, such as `Window(24)` or `Joint(Window(24), CumulativeAverage())`. At hand are all memories imported above,
-# and `Half(n)`, a window of n pairs of 16 bits. All heads have width 32.
+# Choose a memory for each; write it as Python, such as `Window(24)` or `Joint(Window(24), CumulativeAverage())`. At hand are the memories imported above,
+# and `Half(n)`, a window of n pairs of 16 bits; no others are needed, and a class of your own comes in Core 3. All heads have width 32.
 #
 # - **device**: at most **5,461 bytes** a head (64 KB in all). It has read 40 settings and must find (nearly) each.
 # - **endless**: a loudspeaker that listens for ever. At **no token** may more than 30 pairs be read or compressed; each of the 20 newest must be found.
-# - **document**: 400 noisy sentences on three topics; at most **1 KB** a head; the shares of the topics in the **whole** document must come out within 0.05.
+# - **document**: 400 noisy sentences on three topics, one topic after the other; at most **1 KB** a head; the shares of the topics in the **whole** document must come out within 0.05.
 # - **counsel**: finds what is in the `library` (300 paragraphs, a store of `memlib.stores`, filled below) and what was said in a dialogue of 60 pairs; the state, without
 #   the library, at most **18,000 bytes** a head.
 # - **chat**: at most **24 slots**; tokens 0 to 7 (who is speaking) and the 16 newest must be read, each by itself, at any time.
@@ -167,21 +167,23 @@ look("choose")
 # ## Core 3 · A memory of your own (4 points, 25 minutes, open end)
 #
 # The capstone. Design a memory within **64 KB**: 5,461 bytes a head of width 32, at **every** step. The check scores it on the four tasks that need no model and wants
-# a mean **above 0.60**. For comparison, of the course's own: window 0.40, window of 16 bits 0.53, hybrid with means of 2 0.55, delta rule 0.42.
+# a mean **above 0.73**. For comparison, of the course's own: window 0.40, window of 16 bits 0.53, window of 8 bits 0.62, hybrid with means of 2 0.55, delta rule 0.42.
+# Bits are the first lever, then; alone they are not enough.
 #
 # The class is called `Mine` and is made without arguments. The cell stands **alone**: what it uses it imports itself. `init(like)` gives a state of no tokens; `update(mem, new)`
 # a **new** state (the old one must stay what it was) after `new.n` pairs, with anything in front of the last two axes: `[batch, heads, n, 32]`; `slots(mem)` a KV in float32, oldest first;
-# `read` may stay as it is, if what is read are the slots. `KV(k, v, bias)` adds `bias` `[*b, n]` to the scores of its slots. The library's whole memories are away while this is graded; `KV`,
+# `read` may stay as it is, if what is read are the slots. A **state** is a tensor, a KV, a number, or a tuple, NamedTuple or frozen dataclass of such, with the same parts from `init` on: no
+# list, no dict. Each tensor counts with the bytes of its numbers. `KV(k, v, bias)` adds `bias` `[*b, n]` to the scores of its slots. The library's whole memories are away while this is graded; `KV`,
 # `attend` and `join` are there.
 #
 # Above the check you find `four(memory)`: call it as often as you like. A worked example: `four(Window(21))` gives recall 0.33 = 21/64, the newest third.
 #
-# <details><summary>Hint 1</summary>Begin with a window, then look at its four numbers: what would double recall at the same bytes?</details>
+# <details><summary>Hint 1</summary>Begin with a window, then look at its four numbers: what would double recall at the same bytes, and again? A KV may be of bfloat16 or of <code>torch.float8_e4m3fn</code>; or keep int8 in a tuple, with a scale a vector.</details>
 # <details><summary>Hint 2</summary>Then re-binding: a window holds several values of a key and mixes them alike. How could the newest speak louder than the older ones, and the old topic still be averaged?</details>
-# <details><summary>Hint 3</summary>Two ways that work: a bias that falls with the age of a slot, a little from one to the next; or few raw pairs, and behind them many means of two, all in 16 bits.</details>
+# <details><summary>Hint 3</summary>A way that works: 8 bits a number, and a bias that falls with the age of a slot, a little from one to the next. Try 0.02, 0.05 and 0.2 a slot, and see which task pays.</details>
 #
 # **Then the tournament:** `memlib tournament my/10_choosing.ipynb` (save first) scores `Mine` on all eight tasks on numbers nobody has seen, and writes a card with a picture into `my/tournament/`. (The
-# course's own best within 64 KB has a total of 0.48; that of the solution to this task was 0.52 and 0.50 on two draws.)
+# course's own best within 64 KB has a total of 0.55; that of the solution to this task was 0.64 on each of two draws. The time beside the full cache stands on the card; it has no bar.)
 #
 # **And a memo of one page**, to a colleague who must decide whether to build it. It is not graded by a machine; give it to somebody else, and read theirs, with this rubric (two points each):
 #
@@ -211,12 +213,12 @@ from memlib import KV, attend
 class Mine:
     def init(self, like):
         # BEGIN SOLUTION
-        return KV(like.k.bfloat16(), like.v.bfloat16()).empty()
+        return KV(like.k.to(torch.float8_e4m3fn), like.v.to(torch.float8_e4m3fn)).empty()  # 8 bits a number
         # END SOLUTION
 
     def update(self, mem, new, q=None):
         # BEGIN SOLUTION
-        return mem.append(KV(new.k.bfloat16(), new.v.bfloat16()), keep=42)
+        return mem.append(KV(new.k.to(torch.float8_e4m3fn), new.v.to(torch.float8_e4m3fn)), keep=85)
         # END SOLUTION
 
     def slots(self, mem):
@@ -242,7 +244,7 @@ for t in range(50):
     afresh = mine.update(afresh, two[t : t + 1])
 report("old states stay what they were", torch.allclose(mine.read(afresh, asked), mine.read(held[49], asked), atol=1e-3))
 scored = four(mine, seed)
-report("mean of the four above 0.60", sum(scored.values()) / 4 > 0.60)
+report("mean of the four above 0.73", sum(scored.values()) / 4 > 0.73)
 
 # %% look="mine"
 look("mine")
@@ -379,7 +381,7 @@ look("inside")
 # They are a window of 18, a window of 36 in 16 bits, `Hybrid(6, 9, 4)` with keys as sums, a delta rule, and a cumulative average. Write their letters **in this order** as one word, `which = "....."`. Then
 #
 # - `at_2000`: the share that the window of 18 finds of 2,000 pairs (three digits);
-# - `doubled`: the factor by which **b**'s share at N = 512 grows when its bytes are doubled;
+# - `doubled`: the factor by which **b**'s share at N = 512 grows when it is allowed twice the bytes;
 # - `reason`: the letter of the sentence that says why all five curves fall alike in the end.
 #   - **v** All five drop the oldest pairs.
 #   - **w** Each can tell only so many pairs apart, whatever N; so the share is a constant number, divided by N.

@@ -24,7 +24,7 @@ from memlib import KNN, KV, Compressive, CumulativeAverage, DeltaRule, Exponenti
 from memlib import LinearAttention, MeanPool, Window, attend, experiments, outputs, recipe, state_bytes, states
 from memlib import stores, tasks, view
 from memlib import detective, draw, lm, widgets
-from memlib.leaderboard import LIMIT, TASKS, Half
+from memlib.leaderboard import LIMIT, TASKS, Half, Quarter
 from memlib.lm import evaluate
 
 answers, delta = lm.load("facts"), lm.load("facts_delta")
@@ -66,9 +66,8 @@ display(
 widgets.one_fact(Window(21), answers, distance=100)
 
 # %% [markdown]
-# There is none: the question alone is longer than 21 bytes. Here is one that does. `facts_delta` keeps a matrix
-# of $32\times32$ numbers a head, 48 KB in all, and was trained with it. (The dye of a matrix is a length, not a share:
-# how much of the fact's part of the matrix is left.)
+# There is none: the question alone is longer than 21 bytes. What is missing is reach. Here is a memory that reaches back
+# farther in the same room: `facts_delta` keeps a matrix of $32\times32$ numbers a head, 48 KB in all, and was trained with it.
 
 # %% tags=["film"]
 fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
@@ -76,11 +75,14 @@ stream = lm.stream(100, seed=1, own=fact)
 asked = tasks.one_fact(list(delta.memories), model=delta, stream=stream)
 narrow = tasks.one_fact(Window(21), model=answers, stream=stream)
 assert max(asked.state_bytes) <= LIMIT and max(narrow.state_bytes) <= LIMIT
-assert not narrow.right and not narrow.recipe_dye[:, -1].any() and asked.recipe_dye[:, -1].min() > 0.2
+assert not any(evaluate.right(answers.reading(Window(21)), [lm.stream(gap, i) for gap in (2, 4, 10, 16) for i in range(6)]))
+assert asked.right and not narrow.right and not narrow.recipe_dye[:, -1].any() and asked.recipe_dye[:, -1].min() > 0.2
 draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=asked.said,
          title="48 KB of matrices, trained: the fact fades, and is still found")  # fmt: skip
 
 # %% [markdown]
+# For a matrix the upper picture shows how much of the fact's part of it is left: a length, not a share.
+#
 # That settles it, then: take the matrix? One task says nothing about the next. The rest of this chapter is about choosing
 # with more than one thing in mind.
 #
@@ -104,18 +106,18 @@ draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=as
 # $$\text{bytes}=H\cdot m\cdot 2d\cdot b\qquad\text{and of } N \text{ pairs it finds at most}\quad \min(1,\;m/N).$$
 #
 # **By hand.** 65,536 bytes in 12 heads are 5,461 a head. A pair of width 32 in float32 takes $2\cdot32\cdot4=256$: 21 pairs. In
-# bfloat16 (16 bits, about three digits) it takes 128: **42 pairs**. A matrix of $32\times32$ in float32 takes 4,096: one fits,
-# whatever was read. A hybrid cache with rate 2 needs room for one pair that waits: $10+10+1=21$.
+# bfloat16 (16 bits, about three digits) it takes 128: **42 pairs**. In whole numbers of 8 bits, from -127 to 127, a vector needs one scale
+# more, of 16 bits: $2\cdot(32+2)=68$ bytes, **80 pairs**. A matrix of $32\times32$ in float32 takes 4,096: one fits, whatever was read. A hybrid cache with rate 2 needs room for one pair that waits: $10+10+1=21$.
 
 # %%
-def resident(memory, n=80):
+def resident(memory, n=100):
     """The most bytes of state that one head of width 32 ever needs."""
     pairs = KV(torch.randn(n, 32), torch.randn(n, 32))
     return max(state_bytes(mem) for mem in states(memory, pairs))
 
 
 room = LIMIT // 12
-for fits, larger in ((Window(21), Window(22)), (Half(42), Half(43)), (Hybrid(10, 10, 2), Hybrid(11, 10, 2))):
+for fits, larger in ((Window(21), Window(22)), (Half(42), Half(43)), (Quarter(80), Quarter(81)), (Hybrid(10, 10, 2), Hybrid(11, 10, 2))):
     assert resident(fits) <= room < resident(larger)
 assert 32 * 32 * 4 <= resident(DeltaRule()) <= room and resident(CumulativeAverage()) == 520
 assert resident(Full(), 22) > room >= resident(Full(), 21)  # the full cache is over the limit at token 22
@@ -144,7 +146,7 @@ display(
         "Within 64 KB: how many of the 8 tasks does the memory with the best total win?",
         ["all eight", "fewer than half", "none"],
         1,
-        "It is best at finding facts and at re-binding, and near the bottom where a topic must be averaged. A total hides this.",
+        "It wins two: all 64 random pairs are found, and text is read best. At re-binding it is near the bottom. A total hides this.",
     ),
     widgets.quiz(
         "The full cache holds everything, in some 900 KB. Where does it still lose?",
@@ -177,12 +179,15 @@ draw.board(within, beyond, notes, title="Within 64 KB, ranked; below, what keeps
 # %% [markdown]
 # What it shows, plainly:
 #
-# - **No memory within 64 KB wins every task.** The delta rule has the best total and wins three of eight; the 16-bit window wins four
-#   and stands third. The first two lie 0.04 apart, and the seeds of the first 0.06: do not build on their order.
-# - **Only the matrices find the fact.** They were trained with it. Of the others none does: 21 or 42 pairs do not reach back behind
-#   the question. So this column compares models as much as memories.
-# - **bfloat16 doubles a window**, and the missing digits do not show: recall goes from 0.33 to 0.66. Re-binding falls, from 0.39 to 0.19, and not
-#   because of the digits: a longer window holds more old values of a key, and mixes them alike.
+# - **No memory within 64 KB wins every task.** The 8-bit window has the best total, in each of the three seeds, and wins two of eight; the
+#   delta rule is second and wins three; the 16-bit window wins drift and, by a hair, copy.
+# - **Bits are the first lever.** With 16 bits a number a window holds twice as many pairs, with 8 bits nearly four times, and the missing digits do not show:
+#   recall goes from 0.33 to 0.66 to 1.00. (That is the ceiling: 64 pairs are asked, and 80 are held.) Re-binding falls, from 0.39 to 0.19 to 0.13, and not
+#   because of the digits: windows of 42 and 80 in float32 read the same. A longer window holds more old values of a key, and mixes them alike.
+# - **Only what reaches back finds the fact.** 21 or 42 pairs end inside the question. 80 pairs reach a fact 16 bytes back, and
+#   hardly one that is 64 bytes back: a third of the answers. The matrices find it farther back, and they were trained with it. So this column compares models as much as memories.
+# - **Three seeds are not three models.** The delta rule is ahead of the gated one in each seed, by 0.02 to 0.05; the seeds draw other questions, but each
+#   of the two is **one** trained model. Another training could turn their order round.
 # - **Re-binding and topic pull apart.** A matrix overwrites (1.0 and 0.1); a long average never does (0.1 and 1.0, and 0 after a change).
 # - **The full cache is no upper bound.** It finds everything and loses re-binding and drift.
 # - k-NN and sparse attention keep **everything** somewhere: some 900 KB in the place of 64. They stand beside the others, not above.
@@ -193,20 +198,26 @@ best = {task: max(row[task] for row in within.values()) for task in TASKS}
 won = {name: [task for task in TASKS if row[task] >= best[task] - 1e-9] for name, row in within.items()}
 print({name: tasks_won for name, tasks_won in won.items() if tasks_won})
 first, second = list(within)[:2]
-assert "delta" in first and len(won[first]) < len(won["window, 16 bits"]) <= 4
-spread = max(r["total"] for r in results[first]) - min(r["total"] for r in results[first])
-assert spread > within[first]["total"] - within[second]["total"]
-assert all(row["one fact"] < 0.05 for name, row in within.items() if "trained" not in name)
-assert all(row["one fact"] > 0.5 for name, row in within.items() if "trained" in name)
-assert abs(scores["window, 16 bits"]["recall"] - 2 * scores["window"]["recall"]) < 0.01
-assert scores["window, 16 bits"]["re-binding"] < 0.25 < 0.35 < scores["window"]["re-binding"]
+assert first == "window, 8 bits" and second == "delta rule, trained" and len(won[first]) <= 3 and max(map(len, won.values())) <= 4
+gated = "gated delta, trained"
+assert all(a["total"] > b["total"] > c["total"] for a, b, c in zip(results[first], results[second], results[gated], strict=True))  # seed by seed
+assert all(row["one fact"] < 0.05 for name, row in within.items() if "trained" not in name and name != first)
+assert 0.2 < scores[first]["one fact"] < 0.4 < 0.5 < min(row["one fact"] for name, row in within.items() if "trained" in name)
+reach = [sum(evaluate.right(answers.reading(Quarter(80)), [lm.stream(gap, i) for i in range(6)])) for gap in (16, 64)]
+assert reach[0] >= 5 and reach[1] <= 1  # of six each
+assert abs(scores["window, 16 bits"]["recall"] - 2 * scores["window"]["recall"]) < 0.01 and scores[first]["recall"] == 1
+assert scores[first]["re-binding"] < scores["window, 16 bits"]["re-binding"] < 0.25 < 0.35 < scores["window"]["re-binding"]
+for short, exact in ((Half(42), Window(42)), (Quarter(80), Window(80))):  # the digits do not show, in recall and re-binding
+    assert tasks.recall(short, 64, 32) == tasks.recall(exact, 64, 32)
+    assert abs(tasks.rebinding(short, 8, 8, 32, trials=48) - tasks.rebinding(exact, 8, 8, 32, trials=48)) < 0.03
 assert scores["full cache"]["re-binding"] < 0.2 and scores["full cache"]["drift"] < 0.1 and scores["full cache"]["recall"] == 1
-assert scores[first]["re-binding"] > 0.99 > 0.2 > scores[first]["gist"] and scores["cumulative average"]["drift"] < 0.05
+assert scores[second]["re-binding"] > 0.99 > 0.2 > scores[second]["gist"] and scores["cumulative average"]["drift"] < 0.05
 assert all(run["bytes_kept"] > 10 * LIMIT for name in ("window and k-NN", "top-k sparse attention", "full cache") for run in results[name])
 
 # %% [markdown]
-# A total is a **choice of weights**, here all alike. Choose others. Move the knob until `hybrid, mean of 2` stands on top; until the 16-bit
-# window does. What would one have to be building, in each case?
+# A total is a **choice of weights**. On the board each task counts alike; below, tasks that want the same are one group, and the knobs start where the board
+# stands: 4 tasks that find, 1 that overwrites, 2 that average, 1 of text. Move them until the delta rule stands on top; until
+# `hybrid, mean of 2` does. What would one have to be building, in each case?
 
 # %%
 GROUPS = {"find": ("one fact", "passkey", "copy", "recall"), "overwrite": ("re-binding",), "average": ("gist", "drift"), "text": ("text",)}
@@ -221,12 +232,16 @@ def weighed(find, overwrite, average, text, all_of_them=False):
     return dict(sorted(mine.items(), key=lambda pair: -pair[1])[:7])
 
 
-tops = [next(iter(weighed(*w))) for w in ((3, 0, 0, 0), (0, 2, 2, 1), (1, 0, 3, 3), (0, 0, 3, 0))]
-assert "delta" in tops[0] and tops[1] == "hybrid, mean of 2" and tops[2] == tops[3] == "window, 16 bits"
+tops = [next(iter(weighed(*w))) for w in ((4, 1, 2, 1), (4, 1, 0, 0), (0, 1, 2, 0), (1, 2, 4, 0))]
+assert tops == [first, second, "hybrid, mean of 2", "hybrid, mean of 2"]
+assert all(abs(value - within[name]["total"]) < 1e-3 for name, value in weighed(4, 1, 2, 1).items())  # the board's own weights
 widgets.knob(lambda **weights: draw.bars(weighed(**weights), y="score with these weights", top=1.15, title="The best seven, by your weights"),
-             find=(0, 3, 1), overwrite=(0, 3, 1), average=(0, 3, 1), text=(0, 3, 1), all_of_them=False)  # fmt: skip
+             find=(0, 4, 4), overwrite=(0, 4, 1), average=(0, 4, 2), text=(0, 4, 1), all_of_them=False)  # fmt: skip
 
 # %% [markdown]
+# The delta rule leads where facts and newest values are asked for and no topic ever is, with weights 4, 1, 0, 0: settings that change, looked up one by
+# one. The hybrid leads where the newest value of a key AND the topic count, with 0, 1, 2, 0: a display of what holds now and what it is all about.
+#
 # ## Longer and longer sequences
 #
 # Fix the room, 5,461 bytes a head, and let the sequence grow: $N$ random pairs, each asked for once. A window finds
@@ -235,7 +250,7 @@ widgets.knob(lambda **weights: draw.bars(weighed(**weights), y="score with these
 
 # %%
 lengths = [8, 16, 32, 64, 128, 256, 512]
-families = {"window of 21": Window(21), "window of 42, 16 bits": Half(42), "hybrid, 10 + 8 of 4": Hybrid(10, 8, 4, MeanPool(rescale=True)),
+families = {"window of 21": Window(21), "window of 42, 16 bits": Half(42), "window of 80, 8 bits": Quarter(80), "hybrid, 10 + 8 of 4": Hybrid(10, 8, 4, MeanPool(rescale=True)),
             "delta rule": DeltaRule(), "linear attention": LinearAttention(), "cumulative average": CumulativeAverage()}  # fmt: skip
 found = {name: [tasks.recall(memory, n, 32, trials=8) for n in lengths] for name, memory in families.items()}
 widgets.predict("share found by a delta rule of 32 by 32", lengths, found["delta rule"], y="found", log_x=True)
@@ -243,8 +258,10 @@ widgets.predict("share found by a delta rule of 32 by 32", lengths, found["delta
 # %%
 assert all(abs(y - min(1, 21 / n)) < 1e-6 for n, y in zip(lengths, found["window of 21"], strict=True))
 assert all(abs(y - min(1, 42 / n)) < 1e-6 for n, y in zip(lengths, found["window of 42, 16 bits"], strict=True))
+assert all(abs(y - min(1, 80 / n)) < 1e-6 for n, y in zip(lengths, found["window of 80, 8 bits"], strict=True))
 held = {name: [n * y for n, y in zip(lengths, row, strict=True)] for name, row in found.items()}
-assert all(18 < x < 34 for x in held["delta rule"][3:]) and all(x < 9 for x in held["linear attention"])
+assert all(18 < x < 34 for x in held["delta rule"][3:]) and held["delta rule"][3] > held["delta rule"][-1]
+assert held["linear attention"][0] > 4 > 2 > held["linear attention"][-1]  # it ends as a guess
 assert max(held["cumulative average"]) < 1.6 and all(held["hybrid, 10 + 8 of 4"][i] < 23 for i in range(7))
 assert math.lgamma(4101) < 8 * room * math.log(2) < math.lgamma(4201)  # lgamma(N + 1) is ln N!
 nearest = KNN(4, 0)
@@ -255,18 +272,20 @@ display(draw.curves({name: (lengths, row) for name, row in found.items()}, x="pa
                     title="The same, multiplied by N"))  # fmt: skip
 
 # %% [markdown]
-# The second picture explains the first. Each memory of fixed size finds, in the end, a **constant number** of pairs, $K$, so its accuracy is
+# The second picture explains the first. Each memory of fixed size that **forgets** finds, in the end, a nearly constant number of pairs, $K$, so its accuracy is
 # $K/N$: twice the sequence, half the accuracy, for ever. For pairs drawn at random no cleverness changes this fall; a family only chooses three things:
 #
-# - **$K$**: 21, 42, about 25 for the matrix, 4 for linear attention, 1 for an average (a guess that is right once). A delta rule holds
-#   about as many as it is wide.
+# - **$K$**: 21, 42, 80, and about 25 for the matrix. A delta rule holds nearly as many as it is wide, and slowly fewer: 29 of 64, 25 of 512.
 # - **the shoulder**: a window has a cliff, everything up to $K$ and nothing beyond. A matrix has none: its pairs disturb each other from the
 #   start (*crosstalk*), and the share falls before the matrix is full.
 # - **which** pairs are found: a window's are the newest; a hybrid's and a matrix's mostly (the next section measures it).
 #
+# **Linear attention has no plateau.** It only adds and never makes room, so every new pair disturbs all others: of 8 pairs it finds nearly 6, of 64 four, of 512 one. One
+# is what a guess finds, and all that the cumulative average has from the start. A memory that overwrites keeps its $K$; one that never forgets loses even that.
+#
 # How large could $K$ be? To know which of $N$ values belongs to which of $N$ keys takes $\log_2 N!$ bits, and 5,461 bytes are 43,688 bits: **no** memory of
-# this room, however made, answers all of 4,200 random pairs. A window stops at 21, since it keeps 2,048 bits a pair to be asked a question of twelve.
-# There is room for other ideas, at the price of knowing what will be asked.
+# this room, however made, answers all of 4,200 random pairs. A window of 21 keeps 2,048 bits for each pair, to answer a question of twelve bits: which of some 4,200 values
+# ($\log_2 4200 = 12.04$)? In 8 bits it is 544. There is room for other ideas, at the price of knowing what will be asked.
 #
 # Twice the bytes move the curve to the right by a factor of two, in the best case. k-NN finds all at any $N$, and pays in bytes: at 512
 # pairs it keeps 24 times the room of the others. *Misconception: "a better memory forgets nothing."* A memory of fixed size that has
@@ -297,6 +316,7 @@ for name in long:
           f"{over(name, 'bytes', 1024):>12,.0f}{over(name, 'bytes', 131072):>12,.0f}{1e6 * over(name, 'seconds', 1024):>8.0f}{1e6 * over(name, 'seconds', 131072):>8.0f}")  # fmt: skip
 trained = {name: sum(run["accuracy"] for run in runs) / len(runs) for name, runs in learned.items()}
 print("\nlearned to look up 8 pairs:", {name: round(share, 2) for name, share in trained.items()})
+assert sorted(run["accuracy"] > 0.3 for run in learned["gated delta"]) == [False, True]
 assert trained["full cache"] > 0.99 and min(trained["linear attention"], trained["delta rule"]) > 0.85 > 0.3 > trained["cumulative average"]
 flat = ("window of 512", "hybrid, 256 and 256 of 4", "delta rule", "linear attention")
 everything = ("top-32 sparse attention", "full cache", "window of 480, k-NN of 32")
@@ -305,6 +325,11 @@ assert all(over(name, "found", n) == 1 for name in everything for n in far)
 assert all(over(name, "bytes", 131072) <= 262144 and over(name, "found", 131072) < 0.02 for name in flat)
 assert all(over(name, "bytes", 131072) > 200 * 262144 for name in everything)
 assert over("delta rule", "found_newest", 131072) > 0.1 > 0.02 > over("delta rule", "found", 131072)
+assert over("delta rule", "found", 1024) > 0.04 > 0.005 > over("linear attention", "found", 1024)  # as many numbers, another rule
+assert over("linear attention", "found_newest", 131072) < 0.02 and over("hybrid, 256 and 256 of 4", "found_newest", 131072) == 1
+sparse, full = ([over(name, "seconds", n) for n in far] for name in ("top-32 sparse attention", "full cache"))
+print("sparse attention beside the full cache, time a token:", {n: f"×{a / b:.1f}" for n, a, b in zip(far, sparse, full, strict=True)})
+assert sparse[0] > 2 * full[0] and sparse[2] > full[2] and 1.3 * sparse[4] < full[4]
 assert abs(over("window of 512", "found", 4096) - 512 / 4096) < 0.04 and over("window of 512", "found_newest", 131072) == 1
 assert max(over(name, "seconds", 131072) / over(name, "seconds", 1024) for name in flat) < 3  # stored times
 assert min(over(name, "seconds", 131072) / over(name, "seconds", 1024) for name in everything) > 10
@@ -313,13 +338,14 @@ draw.curves({name: (far, [1e3 * over(name, "seconds", n) for n in far]) for name
 
 # %% [markdown]
 # Two camps. Whoever keeps everything **finds** everything, and both bytes and time grow with the text; sparse attention
-# reads 32 values in the place of 131,000, yet it must *look* at every key, so it saves a factor, not the growth. Whoever
-# keeps 256 KB is as fast at the end as at the start, has found its newest pairs, and of all the past less than one in fifty.
+# reads 32 values in the place of 131,000, yet it must *look* at every key, and then sort: here it pays only beyond 16,000 tokens (half the time at 131,000), and
+# grows as the cache does. Whoever keeps 256 KB is as fast at the end as at the start, and has of all the past less than one pair in fifty. Of the newest 256 the
+# window and the hybrid find all, the delta rule a fifth, linear attention none.
 #
 # At **equal bytes** there is no sparse attention here: its cache is over the budget at token 513. Linear attention is in both camps by name, and
-# untrained it finds nothing at 1,024 pairs: 64 by 64 numbers cannot tell so many random pairs apart. A model *trained* with a matrix
-# chooses what it writes. Small models that **learned** to look up 8 pairs among 64 tokens (`python -m memlib.experiments mqar`) stand below the
-# table: there linear attention and the delta rule come near the full cache. (The gated one did not break through in its 600 steps.)
+# untrained it finds nothing at 1,024 pairs. That is its rule, not its size: it only adds. The delta rule, with as many numbers, takes out what stood under a key
+# before it writes, and finds some 60 of the 1,024. A model *trained* with a matrix chooses what it writes. Small models that **learned** to look up 8 pairs among 64 tokens (`python -m memlib.experiments mqar`) stand below the
+# table: there linear attention and the delta rule come near the full cache. (The gated one stands at the mean of 0.04 and 0.64: of its two trainings one had begun to break through in its 600 steps.)
 #
 # ## Five places to put a memory
 #
@@ -330,15 +356,14 @@ draw.curves({name: (far, [1e3 * over(name, "seconds", n) for n in far]) for name
 # %%
 def work(memory, n=400):
     """For each token: pairs that its query reads, and pairs that are made of others in the update behind it."""
-    segment, per_token = getattr(memory, "segment", None), []
-    held = [memory.slots(memory.init(KV(torch.zeros(1, 1), torch.zeros(1, 1)))), *map(memory.slots, states(memory, KV(torch.zeros(n, 1), torch.zeros(n, 1))))]
+    nothing, segment, per_token = KV(torch.zeros(n, 1), torch.zeros(n, 1)), getattr(memory, "segment", None), []
+    held = [memory.slots(state).n for state in (memory.init(nothing), *states(memory, nothing))]  # slots before and after each update
     for t in range(n):
-        if segment is None:
-            made = memory.rate if isinstance(memory, Hybrid) and t >= memory.local and (t + 1 - memory.local) % memory.rate == 0 else 0
-            per_token.append(held[t + 1].n + made)
-        else:
-            last = (t + 1) % segment == 0
-            per_token.append(held[t // segment].n + t % segment + 1 + (segment if last else 0))
+        if segment:  # updated once a segment: the old slots, the segment so far; at its end the segment is compressed
+            per_token.append(held[t // segment] + t % segment + 1 + (segment if (t + 1) % segment == 0 else 0))
+        else:  # updated by each token; a hybrid makes a slot of `rate` pairs each time so many wait
+            made = isinstance(memory, Hybrid) and t >= memory.local and (t + 1 - memory.local) % memory.rate == 0
+            per_token.append(held[t + 1] + (memory.rate if made else 0))
     return torch.tensor(per_token[200:], dtype=torch.float64)
 
 
@@ -363,28 +388,29 @@ def clock(memory, n=240):
 
 for name, row in counted.items():
     took = clock(rivals[name])
-    print(f"{name:42} pairs: mean {row.mean():4.1f}, worst {row.max():2.0f}     here and now: median {took.median():4.0f} µs, worst {took.max():4.0f} µs")
+    print(f"{name:42} pairs: mean {row.mean():4.1f}, worst {row.max():2.0f}     here and now: median {took.median():4.0f} µs, 1 of 100 above {took.quantile(0.99):4.0f} µs")
 assert all(22 < row.mean() < 27 for row in counted.values())
 window, hybrid, compressive = (row.max().item() for row in counted.values())
-assert window == 24 < hybrid < 32 < compressive
+assert window == 24 < hybrid < 32 < compressive and 1.6 < compressive / list(counted.values())[2].mean() < 1.8
 draw.curves({name: (list(range(48)), row[:48].tolist()) for name, row in counted.items()}, x="token", y="pairs read or compressed",
             title="The same mean, another worst case")  # fmt: skip
 
 # %% [markdown]
-# The compressive memory gathers its work and does it at the end of a segment: the *slow token* of chapter 05a, nearly twice its mean. Fine for a batch,
+# The compressive memory gathers its work and does it at the end of a segment: the *slow token* of chapter 05a, 1.7 times its mean. Fine for a batch,
 # wrong for a loudspeaker. (A k-NN memory's token grows without bound. And any bound in milliseconds must be **measured** on the machine, by its
 # worst token, with its other programs running.)
 #
 # **A device with 64 KB**, and **a long document to be summarised.** Two extremes of the same question. The device holds 40 settings and is asked for any
-# of them. The document has 400 sentences on three topics, half of them on the first; the summary must tell the shares. **Predict** for each of the
+# of them. The document has 400 sentences on three topics, **one topic after the other**, half of them on the first; the summary must tell the shares. **Predict** for each of the
 # six: who finds the settings, and whose summary is nearest to the truth?
 
 # %%
-def summary_error(memory, trials=64, seed=0):
-    """A document of 400 noisy sentences on three topics, one after the other: how far the read is from their true shares."""
+def summary_error(memory, trials=64, seed=0, shuffled=False):
+    """A document of 400 noisy sentences on three topics, one after the other or shuffled: how far the read is from their true shares."""
     draw_from = torch.Generator().manual_seed(seed)
     shares = torch.tensor([0.5, 0.3, 0.2])
     topic = torch.repeat_interleave(torch.arange(3), (shares * 400).long())
+    topic = topic[torch.randperm(400, generator=draw_from)] if shuffled else topic
     told = F.one_hot(topic, 3) + 0.5 * torch.randn(trials, 400, 3, generator=draw_from)
     same = torch.ones(trials, 400, 3)  # one key for all: what is it about?
     state = memory.init(KV(same, told))
@@ -397,14 +423,16 @@ small = {"window of 21": Window(21), "window of 42, 16 bits": Half(42), "hybrid,
          "exponential average": ExponentialAverage(0.05), "cumulative average": CumulativeAverage()}  # fmt: skip
 settings = {name: tasks.recall(memory, 40, 32, trials=8) for name, memory in small.items()}
 errors = {name: summary_error(memory) for name, memory in small.items()}
-assert all(resident(memory) <= room for memory in small.values())
+assert all(resident(memory) <= room for memory in small.values()) and tasks.recall(Quarter(80), 80, 32) == 1
+assert 0.7 < errors["window of 42, 16 bits"] and settings["cumulative average"] < 0.05 and summary_error(Half(42), shuffled=True) < 0.25
 assert max(settings, key=settings.get) == "window of 42, 16 bits" and settings["window of 42, 16 bits"] == 1
 assert min(errors, key=errors.get) == "cumulative average" and errors["cumulative average"] < 0.05 < 0.4 < errors["window of 42, 16 bits"]
 display(draw.bars(settings, y="of 40 settings, found", top=1.15, title="A device with 64 KB"),
         draw.bars(errors, y="of the shares told wrongly", top=1.15, title="A document of 400 sentences, summarised"))  # fmt: skip
 
 # %% [markdown]
-# The winner of the one is the loser of the other, and both are right: 520 bytes suffice to summarise, and no setting can be found in them.
+# The winner of the one tells eight tenths of the shares wrongly in the other, and both are right: 520 bytes suffice to summarise, and no setting can be found in
+# them. Order decides, too: were the sentences shuffled, the newest 42 would be a fair sample, and the same window wrong by less than 0.2.
 #
 # **A legal assistant**: a fixed library of 300 paragraphs, read long ago, beside a live dialogue. Questions about both. **A chat that must recall its
 # beginning**: the name was given in the first sentence, then 200 bytes of talk. **Predict**: what do the sinks of chapter 01 do for the chat?
@@ -444,7 +472,7 @@ draw.bars(recalls, y="right answers", top=1.15, title="The first sentence of a c
 # | scenario | bound | choice | the price |
 # |---|---|---|---|
 # | endless stream | worst token | window, matrix, average | the past |
-# | device, any of 40 settings | bytes | a window of short numbers | digits; and 43 settings would be one too many |
+# | device, any of 40 settings | bytes | a window of short numbers | digits; 43 settings would be one too many in 16 bits, 81 in 8 |
 # | document, its gist | hardly any | a cumulative average | every single sentence |
 # | library and dialogue | two sources | window and k-NN over a store | the store, the search |
 # | a chat's beginning | bytes | window and sinks | the middle |
@@ -470,11 +498,12 @@ widgets.detective(21)
 
 # %% [markdown]
 # The reasoning: the time does not grow, so it is no full cache and no k-NN. Nearly all bytes are received, so it is no window. Weights below zero: no
-# softmax, and no average, so it is a matrix; linear attention's weights are never negative. What remains is a delta rule.
+# softmax, and no average, so it is a matrix; linear attention's weights are never negative. What remains is a delta rule. (Every box's view is drawn with queries and keys of the Python model.
+# It answers through the answering model; a matrix answers through a model that was trained with it.)
 #
 # Now you: above is box 21. Look at the view first. How far back does a row reach? Are its weights **equal** (an average), equal in **fours** (means), the **same
 # in each row** whatever the query? Is there a block at the left that never leaves (sinks)? Do scattered single fields light up (fetched)? Then ask, and guess. Every number
-# is another box, the same for everybody in a class.
+# is another box, the same for everybody in a class; a size within a quarter of the true one counts.
 #
 # ## The code, and yours
 #
@@ -529,6 +558,7 @@ entries = {"Mine": Mine(), "Mine, rate 0.05": Mine(rate=0.05), "window, 16 bits"
 tried = {name: four(memory) for name, memory in entries.items()}
 assert tried["Mine"]["re-binding"] > 0.9 and tried["Mine"]["gist"] < 0.3 < 0.5 < tried["window, 16 bits"]["gist"]
 assert tried["Mine, rate 0.05"]["re-binding"] < 0.1 and tried["Mine, rate 0.05"]["gist"] > 0.5
+assert all(tried["Mine, rate 0.05"][task] <= value + 0.02 for task, value in tried["window, 16 bits"].items())  # wins nothing
 assert all(abs(row["recall"] - 42 / 64) < 1e-6 for name, row in tried.items() if name != "delta rule")
 draw.board(tried, notes={name: {"KB": f"{12 * resident(memory) / 1024:.0f}"} for name, memory in entries.items()}, title="Four tasks, here and now")
 
@@ -543,12 +573,12 @@ draw.film(slots, letters, views=view(tiny, 6 * key_of, key_of), title="Four slot
 
 # %% [markdown]
 # Re-binding is won, gist and drift are lost: with one key for all, everything falls into one slot, and that forgets half with every step. **What one task wants
-# another pays for.** With `rate=0.05` it is the other way round. The tournament is about finding a memory that pays little.
+# another pays for.** With `rate=0.05` it keeps the topic and loses re-binding: beside the plain window of 16 bits it wins nothing. The tournament is about finding a memory that pays little.
 #
 # ## What it costs
 #
 # Of everything in this chapter, in four lines. **Resident bytes** are a choice; without one they grow with the text. **Bytes in all** count the store, wherever it
-# lies. (Counted are the numbers of a state; a buffer with room to spare may take twice as many.) **Time a token** is proportional to what is read or *looked at*: 32 of 131,000 is still a look at 131,000 keys. And **training** is a cost too: a matrix memory that finds
+# lies. (Counted are the numbers of a state; a buffer with room to spare may take twice as many.) **Time a token** grows with what is read or *looked at*, once there are thousands: 32 of 131,000 is still a look at 131,000 keys. And **training** is a cost too: a matrix memory that finds
 # the fact needed a model of its own.
 #
 # *Misconception: "one can rank memories."* One can rank them for a task, a budget and a model. *Misconception: "an average over eight tasks is neutral."* It is a
@@ -589,7 +619,7 @@ display(
 # ## Words of this chapter
 #
 # - **resident bytes**: what the state keeps ready; **bytes in all**: with every store that is read.
-# - **capacity** $K$: the number of pairs that a memory of fixed size finds in the end; its accuracy is then $K/N$.
+# - **capacity** $K$: the number of pairs that a memory of fixed size which forgets finds in the end; its accuracy is then $K/N$.
 # - **shoulder**: where the curve begins to fall: a cliff for a window, a slope for a matrix.
 # - **crosstalk**: pairs in one matrix disturb each other.
 # - **worst case**: the most that one token can cost; what a bound in time is about.

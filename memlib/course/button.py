@@ -55,7 +55,9 @@ def defined(source: str) -> set[str]:
         return set()
     names = {node.name for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
-    return names | {target.id for target in targets if isinstance(target, ast.Name)}
+    targets += [node.target for node in body if isinstance(node, ast.AnnAssign) and node.value]
+    parts = [part for target in targets for part in ast.walk(target)]  # also of a, (b, *c) = ...
+    return names | {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
 
 
 def handed_in(name: str, shell) -> dict:
