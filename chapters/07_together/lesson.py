@@ -105,7 +105,7 @@ display(draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, 
 # %% [markdown]
 # The orange line stays at 100 %: the datastore drops nothing. So in six of the seven ways the fact is *held*; what the model says hangs on how
 # two reads are put together. With a tenth from the far side the code is not heard. With nine tenths the layers that need their own
-# neighbourhood get too little of it. Half and half is somewhere between. **One softmax, with no number to set at all, is best.** How does it do that? And is it always?
+# neighbourhood get too little of it. **One softmax, with no number to set at all, is best.** How does it do that? And is it always?
 #
 # ## Predict
 #
@@ -138,8 +138,7 @@ counts = {"datastore": [max(t - 3, 0) for t in steps], "window": [min(t + 1, 4) 
 draw.film(held, tokens, views=received, events=said, tiers=counts, title="A window of 4, and the 2 nearest of what is older")
 
 # %% [markdown]
-# Every pair enters the window and the datastore at once; when it has left the window it may be fetched. Look at the bottom row:
-# the view has **two parts** now, a band of 4 that moves along and two places anywhere. How much goes to which part changes
+# Look at the bottom row: the view has **two parts** now, a band of 4 that moves along and two places anywhere. How much goes to which part changes
 # from byte to byte. Who decides that?
 #
 # ## Three ways to put them together
@@ -164,8 +163,7 @@ draw.film(held, tokens, views=received, events=said, tiers=counts, title="A wind
 #
 # **1, `Joint(near, far)`**: $\mathrm{Att}(q,[\mathrm{Mem},\mathrm{Mem}_{knn}])$. Nothing to learn.
 # **2, `Gated(near, far, ...)`**: $g\,\mathrm{Att}(q,\mathrm{Mem})+(1-g)\,\mathrm{Att}(q,\mathrm{Mem}_{knn})$, with a gate $g$ that is a number, or learned.
-# **3** merges **probability distributions** at the very end, not outputs of attention in the middle. (The k-NN language model of chapter 08 is of this kind; there the second
-# prediction is made straight from what was fetched, without a second network.) Near the end of this lesson you see how it differs. The first two are nearer relatives than they look:
+# **3** merges **probability distributions** at the very end, not outputs of attention in the middle. Near the end of this lesson you see how it differs. The first two are nearer relatives than they look:
 #
 # $$\mathrm{Att}(q,[A,B])=g\,\mathrm{Att}(q,A)+(1-g)\,\mathrm{Att}(q,B),\qquad g=\sigma(\mathrm{lse}_A-\mathrm{lse}_B),$$
 #
@@ -251,7 +249,7 @@ widgets.knob(two_gates, k_nearest=(1, 12, 2), window=(1, 12, 4))
 #
 # Two reads with their log-sum-exps, one line for the gate. `check` walks yours and the library's `Joint` and names the first difference.
 # Break it, one at a time: turn the sign in the sigmoid; write `g = 0.5`; leave out `[..., None]`; in the last line give `KNN(3, 0)` to
-# yours (`check` counts slots first and finds two for one token; what to do about it is the last paragraph above).
+# yours (`check` then finds two slots for one token).
 
 # %%
 class Mine:
@@ -313,7 +311,7 @@ draw.curves({name: (list(steps), x) for name, x in shares.items()}, x="query of 
 # %% [markdown]
 # ## What a gate can learn, and what it cannot
 #
-# (Byte 20 received 0.1, then 0.9; and nearly all, joint. Byte 2 received nothing all three times: nothing was outside the window yet.)
+# (Byte 20 received 0.1, 0.9 and nearly all; byte 2 nothing all three times: nothing was outside the window yet.)
 #
 # Now local and far **compete**. In this small world a query asks for one key among 8 local and 32 far pairs. Values are one-hot, so a read
 # says how much of it is the **right pair**. There are two kinds of questions:
@@ -401,7 +399,7 @@ draw.curves({name: (shares_marked, y) for name, y in curves.items()}, x="share o
 #
 # Now the answering model as an assistant. The **library** is a fixed text, the book of a holiday house. It is read once; the pairs of a layer go into stores, one
 # a head, and stay there. The **dialogue** is what guest and owner say, and it is read through a window of 600 bytes, longer than any dialogue here:
-# nothing said is ever forgotten, so what goes wrong does so where two sides are put together. Three kinds of questions:
+# nothing said is forgotten here. Three kinds of questions:
 # about what was **said**; about what stands only in the **book**; and about what stands in the book and has **changed** since, as was said a moment ago.
 #
 # (Both texts are numbered from byte 0. Half of each key is not turned by position; by that half far pairs are found, as in chapter 06. The book was never
@@ -487,7 +485,7 @@ print(f"all 36 questions: the book in layer {looks_up} {in_one:.2f}, in all thre
 
 # %% [markdown]
 # Local only, the assistant follows the dialogue and knows nothing of the book. With the book in **one** layer it knows both; in the other layers the same book helps
-# nobody, and in **all three** at once it does harm: layers that do not look anything up are served book bytes as well. (Memorizing Transformers also give the memory to one layer only.)
+# nobody, and in **all three** at once it does harm: layers that do not look anything up are served book bytes as well. (Memorizing Transformers also use one layer only.)
 #
 # Now the gate. `Gated(local, book, gate_memory=g)`: **sketch** the right answers to questions about the **book**, as $g$ grows from 0 to 1. And think of
 # the other two kinds before you go on.
@@ -536,11 +534,11 @@ draw.curves(lines, x="gate_memory", y="right answers", title="A fixed gate: a li
 
 # %% [markdown]
 # With a fixed number a **little** of the book is free: 0.25 finds a few pages, and nothing of the dialogue is lost. Then one is swapped for the other: between 0.5 and 0.75 the
-# dialogue goes and the book comes. At 1.0 even citing suffers: this layer then reads nothing of the reply so far, and the replies printed begin well and end badly. The
-# **joint** softmax is better than every number, all three kinds together.
+# dialogue goes and the book comes. At 1.0 even citing suffers: this layer reads nothing of the reply so far, and the replies printed begin well and end badly. The
+# **joint** softmax beats every number, all kinds together.
 #
-# **And it is not free.** Local only knew all that was *said* and *changed*. Joint answers some of it from the book, because something there looks alike; the replies are
-# printed under the table: look for their values in the book. And the more there is in a library, the more looks alike: with one three times as long (last line printed) more of the
+# **And it is not free.** Local only knew all that was *said* and *changed*. Joint answers some of it from the book, because something there looks alike: look for
+# the values printed under the table. And the more there is in a library, the more looks alike: with one three times as long (last line) more of the
 # **dialogue** is answered wrongly, though no word of it has changed.
 #
 # Why does one softmax do so well on *changed*, where both sides have an answer? Look at the gate itself, at the byte before the answer, head by head.
@@ -582,8 +580,8 @@ draw.bars(shown, top=1.1, y="share from the book when the answer begins",
 # *said* and the book has nothing on it, this head still takes a part from there: a softmax cannot say "nothing found". The other heads draw about half of their read from the book, or more,
 # **whatever is asked**: mostly noise.
 #
-# One number **a head** can silence them; that is what the gate of Memorizing Transformers is for, where it is trained with the model. By hand, 0.5 in the busy head and 0 in the
-# others: the noise is gone, but the book is answered far less often, because the busy head's own number is the same for every question. **One softmax in the busy head only**, the others local (last line
+# One number **a head** can silence them (Memorizing Transformers train it with the model). By hand, 0.5 in the busy head and 0 in the
+# others: the noise is gone, but so is much of the book, because the busy head's own number is the same for every question. **One softmax in the busy head only**, the others local (last line
 # printed): what the dialogue had lost comes back, and nearly all of the book is known. *Where* to fetch is chosen once; *how much*, what is found decides for each query.
 #
 # ## Whose memory is broken?
@@ -691,8 +689,8 @@ assert of_dialogue["outputs merged"].max() - of_dialogue["outputs merged"].min()
 draw.bars(parts, y="probability of that first byte", top=1.1, title="Two sides that disagree, each weighed by one half")
 
 # %% [markdown]
-# Merged probabilities are what they were, halved: two peaks, always. What any third byte gets is the mean of what the two sides gave it. Merged outputs are blended **before** the rest of the
-# network decides, and it decides: here for the dialogue, there for the book. Neither way is right by itself: a mixture keeps both opinions, a blend can be made something of. Chapter 08 goes on with
+# Merged probabilities are what they were, halved: two peaks, always. Merged outputs are blended **before** the rest of the
+# network decides, and it decides: here for the dialogue, there for the book. A mixture keeps both opinions, a blend can be made something of. Chapter 08 goes on with
 # the mixture: for it no layer of the model has to be touched.
 #
 # ## Memorizing Transformers, both versions
@@ -757,11 +755,11 @@ draw.curves({name: (older, got) for name, got in measured.items()}, x="older byt
 
 # %% [markdown]
 # The **answering model** gains, with a memory it was never trained with, and one layer is nearly enough. But 256 older bytes give it all it gains; theirs goes on gaining with the size. The **Python
-# model** is spoiled, and the more it may fetch, the worse: its fetched pairs are *louder* than its window (last lines printed), and of no use. The likely reason: its keys are turned whole, so a far key
-# is compared at a distance it never saw, and its score means nothing, yet is not low. (The two models differ in what they have read as well.) One softmax has no way to turn a side
-# **off**: the far side shouts. The gate at 0.1 is nearly shut: it does no harm. That is the second reason for gates: they can be closed.
+# model** is spoiled, and the more it may fetch, the worse: its fetched pairs are *louder* than its window (last lines printed). The likely reason: its keys are turned whole, so a far key
+# is compared at a distance it never saw, and its score means nothing, yet is not low. (The two models differ in what they have read as well.) One softmax cannot turn a side
+# **off**. The gate at 0.1 is nearly shut and does no harm: the second reason for gates.
 #
-# And the honest limits: three layers, a few hundred bytes scored, models not trained with it (and bits of a token and of a byte are different things: compare the direction, not the size). Theirs were trained with the memory, on whole papers.
+# The limits: three layers, a few hundred bytes scored, models not trained with it; theirs were, on whole papers. And bits of a token and of a byte are different things: compare the direction, not the size.
 #
 # ## What it costs
 
@@ -802,8 +800,8 @@ draw.curves({name: (lengths, [one_n[name][0] for one_n in cost]) for name in riv
 # | keys compared | $t$ | $n$ | $t$ (exactly), or fewer with an index: chapter 08 |
 # | values read | $t$ | $n$ | $n+k$ |
 #
-# Searched exactly, k-NN saves no comparison; it saves **reading** $t-n-k$ values, and noise. Joint and gated cost about the same: the gate is nothing beside the search. The search
-# is not: beside a full cache it is dear for short texts and pays off with long ones (in the figure, here and now, see where the lines cross, if they do). What pays is elsewhere: the datastore need not lie where the model computes, and a **library** is written once and serves every dialogue.
+# Searched exactly, k-NN saves no comparison; it saves **reading** $t-n-k$ values, and noise. The gate costs nothing beside the search. The search
+# is dear beside a full cache while texts are short, and less so the longer they get: see in the figure whether the lines cross here. What pays is elsewhere: the datastore need not lie where the model computes, and a **library** is written once and serves every dialogue.
 #
 # ## Four new questions
 
