@@ -172,7 +172,7 @@ look("choose")
 #
 # The class is called `Mine` and is made without arguments. The cell stands **alone**: what it uses it imports itself. `init(like)` gives a state of no tokens; `update(mem, new)`
 # a **new** state (the old one must stay what it was) after `new.n` pairs, with anything in front of the last two axes: `[batch, heads, n, 32]`; `slots(mem)` a KV in float32, oldest first;
-# `read` may stay as it is, if what is read are the slots. A **state** is a tensor, a KV, a number, or a tuple, NamedTuple or frozen dataclass of such, with the same parts from `init` on: no
+# `read` may stay as it is, if what is read are the slots. A **state** is a tensor, a KV, a whole number, or a tuple, NamedTuple or frozen dataclass of such, with the same parts from `init` on: no
 # list, no dict. Each tensor counts with the bytes of its numbers. `KV(k, v, bias)` adds `bias` `[*b, n]` to the scores of its slots. The library's whole memories are away while this is graded; `KV`,
 # `attend` and `join` are there.
 #
