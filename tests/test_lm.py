@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from memlib.lm import Config, Fact, LanguageModel, card, data, load, names, stre
 from memlib.lm.evaluate import bits_by_position, bits_per_byte, right
 from memlib.lm.facts import KINDS, fact
 from memlib.lm.layers import turn, turns
-from memlib.lm.talks import conversation, mixed
+from memlib.lm.talks import conversation, mixed, strange
 from memlib.lm.train import Recipe, main, plain, train
 from memlib.lm.words import held_out
 from memlib.window import Window
@@ -260,16 +261,17 @@ def weights(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-def test_resumed_training_equals_unbroken_training(tmp_path):
+@pytest.mark.parametrize("recipe", [RECIPE, replace(RECIPE, muon=True)], ids=["adam", "muon"])
+def test_resumed_training_equals_unbroken_training(tmp_path, recipe):
     source = plain(data.as_bytes("the quick brown fox jumps over the lazy dog. " * 50))
     models = []
     for stop in (None, 4):
         torch.manual_seed(1)
         model, path = tiny(), tmp_path / f"{stop}.run"
         if stop:
-            train(model, source, RECIPE, path, stop=stop, quiet=True)
+            train(model, source, recipe, path, stop=stop, quiet=True)
             model = tiny()
-        train(model, source, RECIPE, path, quiet=True)
+        train(model, source, recipe, path, quiet=True)
         models.append(weights(model))
     assert torch.equal(*models)
     with pytest.raises(ValueError, match="remove it or give another"):
@@ -345,6 +347,10 @@ def test_training_never_shows_a_held_out_value_or_wording():
         assert not any(shown.statement.startswith(opener) for opener in OPENERS_HELD_OUT)
     for says, says_new, asks, asks_new in WORDINGS.values():
         assert not set(says) & set(says_new) and not set(asks) & set(asks_new)
+    for seed in range(200):
+        one = fact(seed)
+        said = strange(one.statement, one, Random(seed))
+        assert one.answer in said and len(said.split(" ")) == len(one.statement.split(" "))
     text, spans = conversation(600, Random(0))
     assert len(text) == 600 and spans
     tokens, weight = mixed(data.as_bytes("x" * 2000))(300, 8, torch.Generator().manual_seed(0))

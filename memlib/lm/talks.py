@@ -6,40 +6,54 @@ much later, some after they changed. Bytes of an answer weigh more than the rest
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 import torch
 from torch import Tensor
 
-from memlib.lm import data
-from memlib.lm.facts import ANSWER, ASK, KINDS, fact, talk
+from memlib.lm import data, words
+from memlib.lm.facts import ANSWER, ASK, KINDS, Fact, fact, talk
 
 STAGES = ((0.40, 256), (0.20, 512), (0.20, 1024), (0.20, 2048))  # share of the steps, bytes a row
 TEXT = 0.25  # share of rows that are pieces of real text
 ALIKE = 0.6  # share of talks whose facts are all of one or two kinds: only the subject tells them apart
+STRANGE = 0.3  # share of statements and questions in which a word is swapped for one that nobody knows
 SMALL, LARGE = 0.3, 10.0  # weight of a byte of talk, and of an answer
+
+
+def strange(sentence: str, about: Fact, rng: Random) -> str:
+    """The sentence, now and then with one word made up: never the answer's or the subject's. So wordings that
+    nobody has seen are met in training."""
+    kept = set(re.findall(r"\w+", f"{about.answer} {about.subject}".lower()))
+    free = [m for m in re.finditer(r"\w+", sentence) if m[0].lower() not in kept and len(m[0]) > 1]
+    if rng.random() >= STRANGE or not free:
+        return sentence
+    word = rng.choice(free)
+    made = words.syllables(rng)
+    return sentence[: word.start()] + (made.title() if word[0].istitle() else made) + sentence[word.end() :]
 
 
 def conversation(length: int, rng: Random, text: Tensor | None = None) -> tuple[bytes, list[tuple[int, int]]]:
     """`length` bytes of talk, and the spans of the answers in it. `text`: real text some of it is filled with."""
     out, spans, open_facts = bytearray(), [], {}
-    dense, real = rng.uniform(0.2, 0.7), 0.3 if text is not None and rng.random() < 0.2 else 0.0
+    dense, real = rng.uniform(0.2, 0.9), 0.3 if text is not None and rng.random() < 0.2 else 0.0
     asked = dense * rng.random() ** 2  # so that many facts stand open at once
-    far, early = rng.random() < 0.6, length * rng.uniform(0.05, 0.4)  # facts early, talk, questions at the end
+    far, early = rng.random() < 0.7, length * rng.uniform(0.05, 1.0)  # facts, then talk, questions at the end
     kinds = rng.sample(KINDS, rng.randint(1, 2)) if rng.random() < ALIKE else KINDS
     out += (talk(rng) + " ").encode() if rng.random() < 0.7 else b""
     while len(out) < length:
         late = length - len(out) < 75 * len(open_facts)
         if open_facts and (late or (not far and rng.random() < asked)):
             one = open_facts.pop(rng.choice(list(open_facts)))
-            out += (ASK + one.question + ANSWER).encode()
+            out += (ASK + strange(one.question, one, rng) + ANSWER).encode()
             spans.append((len(out), len(out) + len(one.answer) + 1))
             out += (one.answer + ". ").encode()
         elif rng.random() < (dense * 0.2 if far and len(out) > early else dense) or not (spans or open_facts):
             one = fact(rng, rng.choice(kinds), rebound=rng.random() < 0.25)
             if one.before:
                 out += (one.before + " " + (talk(rng) + " " if rng.random() < 0.5 else "")).encode()
-            out += (one.statement + " ").encode()
+            out += (strange(one.statement, one, rng) + " ").encode()
             key = (one.kind, one.subject)
             open_facts.pop(key, None)
             open_facts[key] = one

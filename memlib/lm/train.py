@@ -32,7 +32,8 @@ Source = Callable[[int, int, torch.Generator], tuple[Tensor, Tensor]]
 class Recipe:
     """How a model is trained. stages: (share of the steps, bytes a row), in order; tokens: bytes a step.
 
-    cycle: bytes a row, taken in turn step by step instead of the stages.
+    cycle: bytes a row, taken in turn step by step instead of the stages. muon: the matrices of the blocks
+    are trained by Muon (Jordan et al. 2024; Liu et al. 2025, arXiv 2502.16982), the rest by AdamW.
     """
 
     steps: int = 1000
@@ -43,6 +44,7 @@ class Recipe:
     seed: int = 0
     bf16: bool = True
     cycle: tuple[int, ...] = ()
+    muon: bool = False
 
     def length(self, step: int) -> int:
         """Bytes a row at this step."""
@@ -84,6 +86,20 @@ def entropy(logits: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:
     return (each * weight).sum() / weight.sum()
 
 
+def optimizers_of(model: LanguageModel, recipe: Recipe) -> dict[str, torch.optim.Optimizer]:
+    """AdamW, and Muon for the matrices of the blocks where the recipe wants it; by name."""
+    inner = {n: p for n, p in model.blocks.named_parameters() if p.dim() == 2 and not n.endswith("conv")}
+    muon = list(inner.values()) if recipe.muon else []
+    taken = {id(p) for p in muon}
+    rest = [p for p in model.parameters() if id(p) not in taken]
+    groups = [{"params": [p for p in rest if p.dim() > 1], "weight_decay": 0.1},
+              {"params": [p for p in rest if p.dim() <= 1], "weight_decay": 0.0}]  # fmt: skip
+    found = {"adam": torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))}
+    if muon:
+        found["muon"] = torch.optim.Muon(muon, lr=recipe.rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    return found
+
+
 def train(model: LanguageModel, source: Source, recipe: Recipe, path: Path | None = None, stop: int | None = None,
           every: int = 100, quiet: bool = False, what: dict | None = None, loss_of=loss_of) -> dict:  # fmt: skip
     """Trains `model` in place, from the checkpoint at `path` on if there is one; returns what was done.
@@ -93,14 +109,11 @@ def train(model: LanguageModel, source: Source, recipe: Recipe, path: Path | Non
     Raises ValueError where the checkpoint belongs to another recipe or another `what`.
     """
     device = model.embed.weight.device
-    decay = [p for p in model.parameters() if p.dim() > 1]
-    other = [p for p in model.parameters() if p.dim() <= 1]
-    groups = [{"params": decay, "weight_decay": 0.1}, {"params": other, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
+    optimizers = optimizers_of(model, recipe)
     wanted = (what or {}) | {"recipe": json.loads(json.dumps(asdict(recipe)))}
     about = {"step": 0, "seconds": 0.0} | wanted
     if path is not None and path.exists():
-        found = restore(path, model, optimizer)
+        found = restore(path, model, optimizers)
         for key, value in wanted.items():
             if found.get(key) != value:
                 raise ValueError(f"--out: {path} was begun with {key} {found.get(key)}, now wanted {value}: "
@@ -114,14 +127,16 @@ def train(model: LanguageModel, source: Source, recipe: Recipe, path: Path | Non
         draw = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
         length = recipe.length(step)
         tokens, weight = source(length, max(recipe.tokens // length, 1), draw)
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.rate_at(step)
+        for optimizer in optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.rate_at(step)
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
             loss = loss_of(model, tokens.to(device), weight.to(device))
-        optimizer.zero_grad()
+        model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers.values():
+            optimizer.step()
         smooth = loss.item() if smooth is None else 0.95 * smooth + 0.05 * loss.item()
         bar.set_postfix_str(f"{smooth / math.log(2):.3f} bits per byte, rows of {length}", refresh=False)
         if (step + 1) % every == 0 or step + 1 == last:
@@ -129,7 +144,7 @@ def train(model: LanguageModel, source: Source, recipe: Recipe, path: Path | Non
             about = about | {"step": step + 1, "seconds": round(about["seconds"] + now - before, 1)}
             before = now
             if path is not None:
-                checkpoint(path, model, optimizer, about)
+                checkpoint(path, model, optimizers, about)
     return about | {"loss": None if smooth is None else round(smooth / math.log(2), 4)}
 
 
@@ -157,6 +172,7 @@ def main(argv: list[str] | None = None) -> None:
     parse.add_argument("--steps", type=int, help="default 1200, with --facts 2000")
     parse.add_argument("--rate", type=float, help="default 3e-3, with --facts 2e-3")
     parse.add_argument("--lengths", metavar="N,N", help="bytes a row, in turn from step to step")
+    parse.add_argument("--muon", action="store_true", help="train the matrices of the blocks by Muon")
     parse.add_argument("--seed", type=int, default=0)
     parse.add_argument("--out", type=Path, help="default build/stdlib.safetensors, build/facts.safetensors")
     parse.add_argument("--device", default=None, help="default: cuda, else mps, else cpu")
@@ -186,7 +202,7 @@ def main(argv: list[str] | None = None) -> None:
         source, stages, steps, rate = plain(text), ((1.0, 256),), 1200, 3e-3
     cycle = tuple(int(n) for n in ask.lengths.split(",")) if ask.lengths else ()
     out = ask.out or Path("build") / f"{name}.safetensors"
-    recipe = Recipe(ask.steps or steps, stages, rate=ask.rate or rate, seed=ask.seed, cycle=cycle)
+    recipe = Recipe(ask.steps or steps, stages, rate=ask.rate or rate, seed=ask.seed, cycle=cycle, muon=ask.muon)
     run = out.with_suffix(".run")
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(text):,} bytes to train on"
           + ("" if ask.text else f", the standard library's text {data.checksum()[:12]}"))  # fmt: skip

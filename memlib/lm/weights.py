@@ -7,7 +7,6 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -16,6 +15,7 @@ from memlib.lm.memories import make
 from memlib.lm.model import Config, LanguageModel
 
 HOME = Path(__file__).parent / "weights"
+MOMENTS = ("adam.", "muon.")  # what the names of an optimizer's tensors begin with
 
 
 def write(path: str | Path, tensors: dict[str, Tensor], about: dict) -> None:
@@ -71,26 +71,27 @@ def load(name: str | Path = "stdlib", memory=None, positions: str = "absolute", 
     tensors, about = read(where(name))
     config = Config(**about["config"])
     model = LanguageModel(config, make(about.get("memory", "full"), config.dim // config.heads))
-    model.load_state_dict({k: x for k, x in tensors.items() if not k.startswith("adam.")})
+    model.load_state_dict({k: x for k, x in tensors.items() if not k.startswith(MOMENTS)})
     own = list(model.memories) if model.learned else model.memory  # parts that were learned, not copied anew
     return model.reading(own if memory is None else memory, positions).to(device).eval()
 
 
-def checkpoint(path: str | Path, model: LanguageModel, optimizer: torch.optim.Optimizer, about: dict) -> None:
-    """Everything training goes on from: weights, the optimizer's moments, and `about` (step, seconds, recipe)."""
-    tensors = {f"adam.{i}.{key}": x for i, state in optimizer.state_dict()["state"].items()
-               for key, x in state.items()}  # fmt: skip
+def checkpoint(path: str | Path, model: LanguageModel, optimizers: dict, about: dict) -> None:
+    """Everything training goes on from: weights, each optimizer's moments, and `about` (step, seconds, recipe)."""
+    tensors = {f"{name}.{i}.{key}": x for name, optimizer in optimizers.items()
+               for i, state in optimizer.state_dict()["state"].items() for key, x in state.items()}  # fmt: skip
     write(path, tensors | model.state_dict(), about | {"config": asdict(model.config)})
 
 
-def restore(path: str | Path, model: LanguageModel, optimizer: torch.optim.Optimizer) -> dict:
-    """Puts a checkpoint back into model and optimizer; returns its `about`."""
+def restore(path: str | Path, model: LanguageModel, optimizers: dict) -> dict:
+    """Puts a checkpoint back into model and optimizers; returns its `about`."""
     tensors, about = read(path)
-    model.load_state_dict({k: x for k, x in tensors.items() if not k.startswith("adam.")})
-    saved = optimizer.state_dict()
-    for name, x in tensors.items():
-        if name.startswith("adam."):
-            _, i, key = name.split(".")
-            saved["state"].setdefault(int(i), {})[key] = x
-    optimizer.load_state_dict(saved)
+    model.load_state_dict({k: x for k, x in tensors.items() if not k.startswith(MOMENTS)})
+    for name, optimizer in optimizers.items():
+        saved = optimizer.state_dict()
+        for tensor, x in tensors.items():
+            if tensor.startswith(f"{name}."):
+                _, i, key = tensor.split(".")
+                saved["state"].setdefault(int(i), {})[key] = x
+        optimizer.load_state_dict(saved)
     return about
