@@ -3,8 +3,8 @@
     one fact     asked 16, 64 and 160 bytes later: the share of right answers of the answering model
     passkey      the same at five depths of a text of 320 bytes
     copy         a passage of 24 bytes comes again at once: the share of its bits that are saved
-    recall       64 random pairs, each asked once: the share found
-    re-binding   8 keys bound 8 times: the share whose newest value is read
+    recall       256 random pairs, each asked once: the share found
+    re-binding   8 keys bound 8 times, in random order: the share whose newest value is read
     gist         a noisy topic of 256 steps: the share of the last 32 steps at which it is read
     drift        the same, 32 to 64 steps after the topic has changed
     text         bits per byte of held-out Python, as a share of the way from a window of one to the full cache
@@ -38,6 +38,7 @@ from memlib import (
     Hybrid,
     Joint,
     LinearAttention,
+    MeanPool,
     MostUsed,
     MovingAverage,
     Window,
@@ -131,10 +132,7 @@ def score(memory, seed: int = 0, weights: str = "facts", count: int = 24, turns:
     first, again = tasks.copy(weighed, passage=24, gap=0, count=count, seed=seed, model=model)
     reads["copy"] = _share(1 - again / first)
     alone = weighed[0] if memory is not None else Weighed(_for_tasks(each[0]))
-    reads["recall"] = tasks.recall(alone, 64, WIDTH, seed=seed)
-    reads["re-binding"] = tasks.rebinding(alone, 8, 8, WIDTH, trials=4 * count, seed=seed)
-    topics = tasks.gist_and_drift(alone, trials=4 * count, seed=seed)
-    reads["gist"], reads["drift"] = topics[224:256].mean().item(), topics[288:320].mean().item()
+    reads |= four(alone, seed, count)
     bits = _bits(model.reading(weighed), seed, count)
     most, least = _ends(seed, count)
     reads["text"] = _share((most - bits) / (most - least))
@@ -144,6 +142,18 @@ def score(memory, seed: int = 0, weights: str = "facts", count: int = 24, turns:
                                                  for a, b in timed], strict=True))  # fmt: skip
     heaviest = max(one.most[0] for one in (*weighed, alone))
     return Score(reads, bits, kept, seconds, pace, kept <= LIMIT and heaviest * HEADS <= LIMIT)
+
+
+def four(memory, seed: int = 0, count: int = 24) -> dict[str, float]:
+    """The four tasks that need no model, each from 0 to 1: recall, re-binding, gist, drift. Keys are of width 32.
+
+    >>> four(Window(21))["recall"]  # 21 of 256
+    0.08203125
+    """
+    topics = tasks.gist_and_drift(memory, trials=4 * count, seed=seed)
+    return {"recall": tasks.recall(memory, 256, WIDTH, seed=seed),
+            "re-binding": tasks.rebinding(memory, 8, 8, WIDTH, trials=4 * count, seed=seed, shuffled=True),
+            "gist": topics[224:256].mean().item(), "drift": topics[288:320].mean().item()}  # fmt: skip
 
 
 def _share(x: float) -> float:
@@ -257,6 +267,7 @@ MEMORIES = {  # a string: weights that were trained with a memory of their own
     "exponential average": lambda: ExponentialAverage(0.05),
     "window and average": lambda: Joint(Window(19), CumulativeAverage()),
     "hybrid, mean of 2": lambda: Hybrid(10, 10, 2),
+    "hybrid, mean of 2, rescaled": lambda: Hybrid(10, 10, 2, MeanPool(rescale=True)),
     "hybrid, mean of 4": lambda: Hybrid(10, 8, 4),
     "hybrid, most used of 2": lambda: Hybrid(8, 11, 2, MostUsed()),
     "Transformer-XL": lambda: Compressive(12, 0, 1, segment=6),
@@ -271,7 +282,7 @@ MEMORIES = {  # a string: weights that were trained with a memory of their own
 LENGTHS = (1024, 4096, 16384, 65536, 131072)
 LONG = {
     "window of 512": lambda: Window(512),
-    "hybrid, 256 and 256 of 4": lambda: Hybrid(256, 256, 4),
+    "hybrid, 256 and 256 of 4, rescaled": lambda: Hybrid(256, 256, 4, MeanPool(rescale=True)),
     "delta rule": DeltaRule,
     "linear attention": LinearAttention,
     "window of 480, k-NN of 32": lambda: Joint(Window(480), KNN(32, 480)),

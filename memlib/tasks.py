@@ -242,11 +242,13 @@ def recall_expected(kept: int, pairs: int) -> float:
 
 
 @torch.no_grad()
-def rebinding(memory, times: int, keys: int = 16, width: int = 64, trials: int = 64, seed: int = 0) -> float:
+def rebinding(memory, times: int, keys: int = 16, width: int = 64, trials: int = 64, seed: int = 0,
+              shuffled: bool = False) -> float:  # fmt: skip
     """`keys` keys are bound to a new value `times` times in turn; the share of keys whose NEWEST value is read.
 
     Keys are orthonormal (keys <= width), values random directions, each read is compared with the values that
-    its key ever had. Raises ValueError for sizes that cannot be.
+    its key ever had. shuffled: the keys come in random order, so that no window holds each of them just once.
+    Raises ValueError for sizes that cannot be.
     """
     for name, value in (("times", times), ("keys", keys), ("trials", trials)):
         whole(f"rebinding: {name}", value, 1)
@@ -254,7 +256,12 @@ def rebinding(memory, times: int, keys: int = 16, width: int = 64, trials: int =
     draw = torch.Generator().manual_seed(seed)
     k = torch.linalg.qr(torch.randn(trials, width, keys, generator=draw)).Q.mT * width**0.5
     v = _units(trials, times, keys, width, draw=draw)
-    kv = KV(k.repeat(1, times, 1), v.flatten(1, 2))
+    order = torch.arange(keys).repeat(trials, times)  # [trials, times * keys]: which key is bound
+    if shuffled:
+        order = order.gather(1, torch.rand(order.shape, generator=draw).argsort(1))
+    places = order.argsort(dim=1, stable=True).unflatten(1, (keys, times)).mT.flatten(1)  # of value r of key i: r * keys + i
+    values = torch.empty_like(v.flatten(1, 2)).scatter(1, places[..., None].expand(-1, -1, width), v.flatten(1, 2))
+    kv = KV(k.take_along_dim(order[..., None], 1), values)
     read = memory.read(_after(memory, SHARP * kv.k, kv), SHARP * k)  # [trials, keys, width]
     return _nearest(read.flatten(0, 1).unsqueeze(1), v.movedim(1, 2).flatten(0, 1), torch.tensor([times - 1]), draw)
 

@@ -124,6 +124,13 @@ def test_a_delta_rule_recalls_about_as_many_pairs_as_its_keys_are_wide():
 def test_rebinding_is_a_guess_among_the_values_that_are_still_mixed(memory, held, times):
     want = tasks.rebinding_expected(min(held, times))
     assert tasks.rebinding(memory, times) == pytest.approx(want, abs=0.05)
+    if not isinstance(memory, Window):  # a window holds another number of a key's values each time
+        assert tasks.rebinding(memory, times, shuffled=True) == pytest.approx(want, abs=0.05)
+
+
+def test_rebinding_in_random_order_leaves_no_window_with_each_key_once():
+    assert tasks.rebinding(Window(16), 8) == 1 > 0.8 > tasks.rebinding(Window(16), 8, shuffled=True) > 0.3
+    assert tasks.rebinding(Window(1), 8, shuffled=True) == pytest.approx(1 / 16 + 15 / 16 / 8, abs=0.05)
 
 
 @pytest.mark.parametrize(
