@@ -259,7 +259,7 @@ def rebinding(memory, times: int, keys: int = 16, width: int = 64, trials: int =
     order = torch.arange(keys).repeat(trials, times)  # [trials, times * keys]: which key is bound
     if shuffled:
         order = order.gather(1, torch.rand(order.shape, generator=draw).argsort(1))
-    places = order.argsort(dim=1, stable=True).unflatten(1, (keys, times)).mT.flatten(1)  # of value r of key i: r * keys + i
+    places = order.argsort(dim=1, stable=True).unflatten(1, (keys, times)).mT.flatten(1)  # of (value r, key i)
     values = torch.empty_like(v.flatten(1, 2)).scatter(1, places[..., None].expand(-1, -1, width), v.flatten(1, 2))
     kv = KV(k.take_along_dim(order[..., None], 1), values)
     read = memory.read(_after(memory, SHARP * kv.k, kv), SHARP * k)  # [trials, keys, width]
