@@ -93,9 +93,10 @@ class Box:
     def __init__(self, seed: int = 0):
         whole("Box: seed", seed, 0)
         self.seed = seed
-        draw = Random(f"box {seed}")
-        self._name = draw.choice(list(SUSPECTS))
-        self._size = draw.choice(SUSPECTS[self._name].sizes or (0,))
+        names = list(SUSPECTS)
+        Random(f"boxes {seed // len(names)}").shuffle(names)  # ten boxes in a row are ten mechanisms
+        self._name = names[seed % len(names)]
+        self._size = Random(f"box {seed}").choice(SUSPECTS[self._name].sizes or (0,))
 
     def __repr__(self) -> str:
         return f"Box(seed={self.seed})"

@@ -131,6 +131,7 @@ def _told(fact) -> str:
 def detective(seed: int = 0) -> ipw.VBox:
     """A black box from a seed: latency and view as pictures, questions to ask through it, a guess and the verdict.
 
+    A wrong guess says no, or that the mechanism is right; with the third one the box may be opened.
     The box has `.controls` (seed, evidence, fact, question, distance, mechanism, size), `.ask`, `.guess`, `.figure`,
     `.said` and `.verdict`.
     """
@@ -162,20 +163,29 @@ def detective(seed: int = 0) -> ipw.VBox:
         told = boxes.Box(own["seed"].value).ask(own["distance"].value, own["fact"].value, own["question"].value)
         heard.value = _spoken(f"{own['distance'].value} bytes later the model says: {told}")
 
+    tried = []
+
     def guess() -> None:
         found = boxes.Box(own["seed"].value).guess(own["mechanism"].value, own["size"].value)
-        verdict.value = _verdict(bool(found), str(found))
+        tried.append(found)
+        if found or len(tried) > 2:
+            verdict.value = _verdict(bool(found), str(found), "Open the box")
+        else:
+            no = "The mechanism is right, the size is not." if found.mechanism else "Not this one."
+            left = f"{3 - len(tried)} more {'guesses' if len(tried) < 2 else 'guess'} before the box may be opened."
+            verdict.value = f'<p role="status" aria-live="polite"><b>✗ {no}</b> {left}</p>'
 
     figure, said, again = _live(see)
 
     def another(_=None) -> None:
         heard.value = verdict.value = ""
+        tried.clear()
         again()
 
     own["seed"].observe(another, "value")
     own["evidence"].observe(again, "value")
     asks = ipw.Button(description="Ask", tooltip="Read the text through the box and ask the question", layout=AUTO)
-    says = ipw.Button(description="That is it", tooltip="Open the box", layout=AUTO)
+    says = ipw.Button(description="That is it", tooltip="Try this guess", layout=AUTO)
     asks.on_click(guarded(ask, heard))
     says.on_click(guarded(guess, verdict))
     shown = [own["seed"], own["evidence"], figure, said, own["fact"], own["question"], own["distance"], asks, heard]
@@ -387,10 +397,10 @@ def _near(given: list[float], right: list[float]) -> bool:
     return len(given) == len(right) and bool(np.allclose(given, right, rtol=5e-3, atol=1e-9))
 
 
-def _verdict(good: bool, why: str) -> str:
+def _verdict(good: bool, why: str, more: str = "Why?") -> str:
     if good:
         return f"<p><b>✓ Right.</b> {marked(why)}</p>"
-    folded = f"<details><summary>Why?</summary><p>{marked(why)}</p></details>"
+    folded = f"<details><summary>{more}</summary><p>{marked(why)}</p></details>"
     return f"<p><b>✗ Not this one.</b></p>{folded}"
 
 

@@ -19,6 +19,11 @@ def test_every_suspect_comes_and_a_seed_is_a_box():
         assert torch.equal(again.view(), box.view())
 
 
+def test_ten_boxes_in_a_row_are_ten_mechanisms():
+    for first in (0, 20, 990):
+        assert len({Box(seed)._name for seed in range(first, first + len(SUSPECTS))}) == len(SUSPECTS)
+
+
 def test_the_view_is_that_of_the_memory():
     q, k, _ = tasks.heads(lm.load("stdlib"), TEXT, 1, 2)
     box = BOXES["window"]
@@ -70,8 +75,16 @@ def test_the_widget_shows_evidence_asks_and_judges(monkeypatch):
     assert "Solved: it was a full cache." in game.verdict.value
     game.controls["seed"].value = BOXES["window"].seed
     assert not game.heard.value and not game.verdict.value
+    for left in ("2 more guesses", "1 more guess "):
+        game.guess.click()
+        said = game.verdict.value
+        assert "Not this one" in said and left in said and "window" not in said
     game.guess.click()
     assert "No: it was a window of size" in game.verdict.value
+    game.controls["seed"].value = BOXES["hybrid cache, means of 4"].seed
+    game.controls["mechanism"].value, game.controls["size"].value = "hybrid cache, means of 4", 99
+    game.guess.click()
+    assert "The mechanism is right, the size is not" in game.verdict.value and "2 more" in game.verdict.value
     game.controls["fact"].value = ""
     game.ask.click()
     assert "Fact: statement must be some text" in game.heard.value

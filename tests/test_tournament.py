@@ -130,6 +130,24 @@ class Mine:
     q, k, v = sequence(130)
     with pytest.raises(EntryError, match="the same parts from init on"), Remote(entry(tmp_path, grows)) as memory:
         outputs(memory, q, KV(k, v))
+    hoard = """
+from memlib import KV, attend
+class Mine:
+    def __init__(self):
+        self.past = []
+    def init(self, like):
+        return 0
+    def update(self, mem, new):
+        self.past[mem:] = [new]
+        return mem + 1
+    def slots(self, mem):
+        return self.past[mem - 1]
+    def read(self, mem, q, new=None, lse=False):
+        return attend(q, self.past[mem - 1], lse, new)
+"""
+    with pytest.raises(EntryError, match="IndexError.*the state must hold everything"):
+        with Remote(entry(tmp_path, hoard)) as memory:
+            outputs(memory, q, KV(k, v))
 
 
 def test_a_loop_without_end_is_stopped_with_all_that_it_started(tmp_path):
@@ -154,10 +172,10 @@ def test_states_are_weighed_a_head():
 def test_the_score_of_a_window_is_what_its_tasks_say():
     card = score(Window(21), seed=3, count=4, turns=1)
     assert set(card.tasks) == set(TASKS) and card.within and 60_000 < card.kept <= LIMIT
-    assert card.tasks["recall"] == 21 / 64 and card.tasks["one fact"] == 0 and card.tasks["text"] > 0.7
+    assert card.tasks["recall"] == 21 / 256 and card.tasks["one fact"] == 0 and card.tasks["text"] > 0.7
     assert abs(card.total - sum(card.tasks.values()) / 8) < 1e-12
     more = score(Window(22), seed=3, count=4, turns=1)
-    assert not more.within and more.tasks["recall"] == 22 / 64
+    assert not more.within and more.tasks["recall"] == 22 / 256
     assert json.loads(json.dumps(card.plain()))["bytes_kept"] == card.kept
 
 

@@ -6,8 +6,9 @@
 # device, a document, a library and a long chat; name the mechanism in a black box from what it does; and enter a memory of
 # your own in a tournament within 64 KB.
 #
-# **Time:** 85 minutes for the lesson, 80 for the exercise and its memory of your own: three sittings. **You need:** chapters
-# 00 to 02, 03a, 04, 05a and 06; 03b and 07 help. Nothing is trained here. No GPU.
+# **Time:** 105 minutes for the lesson, in two sittings (the second begins at *Five places to put a memory*), and 110 for the exercise with its
+# memory of your own, in two more. Fewer if chapters 03b and 07 are fresh. **You need:** chapters 00 to 02, 03a, 04, 05a and 06; 03b and 07 help.
+# Nothing is trained here. No GPU.
 #
 # `answers` is the answering model; `facts_delta` and `facts_gated` are models of the same build, trained on the same talks
 # **through** a matrix memory (a delta rule, plain and gated: one matrix a head, in which a new pair corrects what was stored
@@ -24,7 +25,7 @@ from memlib import KNN, KV, Compressive, CumulativeAverage, DeltaRule, Exponenti
 from memlib import LinearAttention, MeanPool, Window, attend, experiments, outputs, recipe, state_bytes, states
 from memlib import stores, tasks, view
 from memlib import detective, draw, lm, widgets
-from memlib.leaderboard import LIMIT, TASKS, Half, Quarter
+from memlib.leaderboard import LIMIT, TASKS, Half, Quarter, four
 from memlib.lm import evaluate
 
 answers, delta = lm.load("facts"), lm.load("facts_delta")
@@ -59,15 +60,16 @@ display(
 # ## Does it still know?
 #
 # One fact, small talk, the question: this is where every chapter began. Now all memories have **the same room**: 64 KB for the
-# whole model. A window has 21 pairs a head then. **Predict:** which memory of this course can still tell the code 100 bytes
-# later, if it may keep no more than that? And is there any distance at which the window of 21 knows it? Move *bytes between*.
+# whole model. A window has 21 pairs a head then. **Predict:** is there any distance at which it knows the code? Move *bytes between*.
+# And which memory of this course could tell the code 100 bytes later, if it may keep no more than that?
 
 # %%
 widgets.one_fact(Window(21), answers, distance=100)
 
 # %% [markdown]
-# There is none: the question alone is longer than 21 bytes. What is missing is reach. Here is a memory that reaches back
-# farther in the same room: `facts_delta` keeps a matrix of $32\times32$ numbers a head, 48 KB in all, and was trained with it.
+# There is none. The question alone is longer than 21 bytes; three layers could hand the fact on, one to the next (chapter 01), but this model was
+# trained with a full cache and never learned to. What is missing is reach. Here is a memory that reaches back farther in the same room:
+# `facts_delta` keeps a matrix of $32\times32$ numbers a head, 48 KB in all, and was trained with it.
 
 # %% tags=["film"]
 fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
@@ -81,7 +83,8 @@ draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=as
          title="48 KB of matrices, trained: the fact fades, and is still found")  # fmt: skip
 
 # %% [markdown]
-# For a matrix the upper picture shows how much of the fact's part of it is left: a length, not a share.
+# A matrix has no slots and no attention. What the sentence under the picture says of *slots* is here the length of the fact's part of the matrix
+# (100 per cent: as when it had just been read), and what it says of *attention* is the part of an answer that comes from the fact.
 #
 # That settles it, then: take the matrix? One task says nothing about the next. The rest of this chapter is about choosing
 # with more than one thing in mind.
@@ -107,7 +110,7 @@ draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=as
 #
 # **By hand.** 65,536 bytes in 12 heads are 5,461 a head. A pair of width 32 in float32 takes $2\cdot32\cdot4=256$: 21 pairs. In
 # bfloat16 (16 bits, about three digits) it takes 128: **42 pairs**. In whole numbers of 8 bits, from -127 to 127, a vector needs one scale
-# more, of 16 bits: $2\cdot(32+2)=68$ bytes, **80 pairs**. A matrix of $32\times32$ in float32 takes 4,096: one fits, whatever was read. A hybrid cache with rate 2 needs room for one pair that waits: $10+10+1=21$.
+# more, of 16 bits: $2\cdot(32+2)=68$ bytes, **80 pairs**. (In code these windows of short numbers are `Half(42)` and `Quarter(80)`.) A matrix of $32\times32$ in float32 takes 4,096: one fits, whatever was read. A hybrid cache with rate 2 needs room for one pair that waits: $10+10+1=21$.
 
 # %%
 def resident(memory, n=100):
@@ -129,16 +132,21 @@ assert resident(Full(), 22) > room >= resident(Full(), 21)  # the full cache is 
 #
 # | task | what is asked |
 # |---|---|
-# | one fact, passkey | the answering model: a fact 16, 64 or 160 bytes back; at five depths of a text of 320 |
-# | copy | a passage of 24 bytes comes again at once: which share of its bits is saved? |
-# | recall | 64 random pairs, each asked once |
-# | re-binding | 8 keys bound 8 times: is the newest value read? |
-# | gist, drift | a noisy topic for 256 steps; 32 to 64 steps after it has changed |
-# | text | bits per byte of held-out Python, as a share of the way from a window of one (0) to the full cache (1) |
+# | one fact | the answering model: a fact 16, 64 or 160 bytes back; the share of right answers |
+# | passkey | the same at five depths of a text of 320 bytes: right at one depth alone is 0.2 |
+# | copy | a passage of 24 bytes comes again at once: which share of the bits is saved that it cost the first time? |
+# | recall | 256 random pairs, each asked once |
+# | re-binding | 8 keys bound 8 times each, in random order: is the newest value read? A guess is right in 1 of 8 |
+# | gist, drift | a noisy topic for 256 steps: is it read? And 32 to 64 steps after it has changed, the new one? |
+# | text | held-out Python: 0 is as bad as a window of one, 1 as good as the full cache |
 #
 # One command makes the table (`python -m memlib.experiments leaderboard`, three seeds, a quarter of an hour; `make experiments`
-# makes all). (*Most used of 2*: of two pairs the one is kept that attention used more, chapter 05b.) Matrix memories are read by models trained with them; all others by the one answering model, which was trained
-# with a full cache.
+# makes all). *Most used of 2*: of two pairs the one is kept that attention used more (chapter 05b). *Rescaled*: a slot's key is the **sum** of its pairs' keys, not their
+# mean, so that a query for one of them finds it (`MeanPool(rescale=True)`).
+#
+# **Each matrix row is two things.** One fact, passkey, copy and text need a model: there the matrices are read by models trained with them, all other memories by the one
+# answering model, which was trained with a full cache. Recall, re-binding, gist and drift need none: there stand **untrained** matrices, `DeltaRule()`, `GatedDelta(0.98, 1.0)` and
+# `LinearAttention()`. Linear attention is a matrix too.
 
 # %%
 display(
@@ -146,7 +154,7 @@ display(
         "Within 64 KB: how many of the 8 tasks does the memory with the best total win?",
         ["all eight", "fewer than half", "none"],
         1,
-        "It wins two: all 64 random pairs are found, and text is read best. At re-binding it is near the bottom. A total hides this.",
+        "It holds the most pairs, so it wins where pairs are found, and text. At re-binding it is at the bottom, no better than a guess. A total hides this.",
     ),
     widgets.quiz(
         "The full cache holds everything, in some 900 KB. Where does it still lose?",
@@ -180,15 +188,20 @@ draw.board(within, beyond, notes, title="Within 64 KB, ranked; below, what keeps
 # What it shows, plainly:
 #
 # - **No memory within 64 KB wins every task.** The 8-bit window has the best total, in each of the three seeds, and wins two of eight; the
-#   delta rule is second and wins three; the 16-bit window wins drift and, by a hair, copy.
-# - **Bits are the first lever.** With 16 bits a number a window holds twice as many pairs, with 8 bits nearly four times, and the missing digits do not show:
-#   recall goes from 0.33 to 0.66 to 1.00. (That is the ceiling: 64 pairs are asked, and 80 are held.) Re-binding falls, from 0.39 to 0.19 to 0.13, and not
-#   because of the digits: windows of 42 and 80 in float32 read the same. A longer window holds more old values of a key, and mixes them alike.
+#   delta rule is second and wins three; the 16-bit window wins drift and, by a hair, copy. The cell below prints for each task whether the lead is larger than what
+#   the seeds differ by: a win that is not may be luck, and a tie counts for both.
+# - **Bits are a lever.** With 16 bits a number a window holds twice as many pairs, with 8 bits nearly four times, and the missing digits do not show:
+#   recall doubles, and doubles again nearly. (Tried on **windows only**: there is no hybrid of 8 bits on the board and no matrix of 16. The winner comes from the one family that got the lever.)
+# - **Re-binding punishes what holds old values.** A softmax cannot tell the newest value of a key from older ones, it mixes them. So the more a window holds the worse: a window of 10
+#   reads 0.60 right, of 21 0.45, of 42 0.21, of 80 0.13, which is a guess, and it is not the digits: windows of 42 and 80 in float32 read the same. Shorter than 8 it begins to lack keys. The hybrid with means of 2
+#   owes its 0.65 mostly to the 10 raw pairs in it.
+#   A delta rule with $\beta=1$ overwrites, and reads all.
 # - **Only what reaches back finds the fact.** 21 or 42 pairs end inside the question. 80 pairs reach a fact 16 bytes back, and
 #   hardly one that is 64 bytes back: a third of the answers. The matrices find it farther back, and they were trained with it. So this column compares models as much as memories.
 # - **Three seeds are not three models.** The delta rule is ahead of the gated one in each seed, by 0.02 to 0.05; the seeds draw other questions, but each
 #   of the two is **one** trained model. Another training could turn their order round.
-# - **Re-binding and topic pull apart.** A matrix overwrites (1.0 and 0.1); a long average never does (0.1 and 1.0, and 0 after a change).
+# - **Re-binding and topic pull apart.** The delta rule with $\beta=1$ overwrites: re-binding 1.0, gist 0.1. The cumulative average never does: re-binding 0.1, gist 1.0, and drift 0. Linear attention is a
+#   matrix and does as the average does: it only adds.
 # - **The full cache is no upper bound.** It finds everything and loses re-binding and drift.
 # - k-NN and sparse attention keep **everything** somewhere: some 900 KB in the place of 64. They stand beside the others, not above.
 #   Linear attention stands there for another reason: the library sums in float64; in float32 it would fit.
@@ -196,23 +209,30 @@ draw.board(within, beyond, notes, title="Within 64 KB, ranked; below, what keeps
 # %%
 best = {task: max(row[task] for row in within.values()) for task in TASKS}
 won = {name: [task for task in TASKS if row[task] >= best[task] - 1e-9] for name, row in within.items()}
-print({name: tasks_won for name, tasks_won in won.items() if tasks_won})
+for task in TASKS:
+    one, other = sorted(within, key=lambda name, task=task: -within[name][task])[:2]
+    lead, spread = within[one][task] - within[other][task], max(max(x) - min(x) for x in ([r["tasks"][task] for r in results[n]] for n in (one, other)))
+    print(f"{task:11} {one:28} {within[one][task]:.2f}   next: {other:28} {within[other][task]:.2f}   "
+          f"{'a tie' if lead < 1e-9 else 'more than' if lead > spread else 'LESS than'}{' the seeds differ by' if lead >= 1e-9 else ''} ({spread:.2f})")  # fmt: skip
 first, second = list(within)[:2]
-assert first == "window, 8 bits" and second == "delta rule, trained" and len(won[first]) <= 3 and max(map(len, won.values())) <= 4
+assert first == "window, 8 bits" and second == "delta rule, trained" and len(won[first]) <= 4 and max(map(len, won.values())) <= 4
 gated = "gated delta, trained"
 assert all(a["total"] > b["total"] > c["total"] for a, b, c in zip(results[first], results[second], results[gated], strict=True))  # seed by seed
 assert all(row["one fact"] < 0.05 for name, row in within.items() if "trained" not in name and name != first)
-assert 0.2 < scores[first]["one fact"] < 0.4 < 0.5 < min(row["one fact"] for name, row in within.items() if "trained" in name)
+assert 0.2 < scores[first]["one fact"] < 0.5 < min(row["one fact"] for name, row in within.items() if "trained" in name)
 reach = [sum(evaluate.right(answers.reading(Quarter(80)), [lm.stream(gap, i) for i in range(6)])) for gap in (16, 64)]
 assert reach[0] >= 5 and reach[1] <= 1  # of six each
-assert abs(scores["window, 16 bits"]["recall"] - 2 * scores["window"]["recall"]) < 0.01 and scores[first]["recall"] == 1
-assert scores[first]["re-binding"] < scores["window, 16 bits"]["re-binding"] < 0.25 < 0.35 < scores["window"]["re-binding"]
-for short, exact in ((Half(42), Window(42)), (Quarter(80), Window(80))):  # the digits do not show, in recall and re-binding
-    assert tasks.recall(short, 64, 32) == tasks.recall(exact, 64, 32)
-    assert abs(tasks.rebinding(short, 8, 8, 32, trials=48) - tasks.rebinding(exact, 8, 8, 32, trials=48)) < 0.03
+assert abs(scores["window, 16 bits"]["recall"] - 2 * scores["window"]["recall"]) < 0.01 and scores[first]["recall"] > 1.4 * scores["window, 16 bits"]["recall"]
 assert scores["full cache"]["re-binding"] < 0.2 and scores["full cache"]["drift"] < 0.1 and scores["full cache"]["recall"] == 1
 assert scores[second]["re-binding"] > 0.99 > 0.2 > scores[second]["gist"] and scores["cumulative average"]["drift"] < 0.05
+assert scores["linear attention, trained"]["gist"] > 0.9 and max(scores[n]["re-binding"] for n in ("linear attention, trained", "cumulative average")) < 0.2
 assert all(run["bytes_kept"] > 10 * LIMIT for name in ("window and k-NN", "top-k sparse attention", "full cache") for run in results[name])
+bound = {n: tasks.rebinding(Window(n), 8, 8, 32, trials=96, shuffled=True) for n in (4, 10, 21, 42, 80)}
+assert bound[4] < bound[10] > bound[21] + 0.1 > bound[42] + 0.2 > bound[80] + 0.2 and bound[10] < 0.65 and bound[80] < 0.17
+assert bound[10] < tasks.rebinding(Hybrid(10, 10, 2), 8, 8, 32, trials=96, shuffled=True) < bound[10] + 0.1
+for short, exact in ((Half(42), 42), (Quarter(80), 80)):  # the digits do not show, in recall and re-binding
+    assert tasks.recall(short, 256, 32) == tasks.recall(Window(exact), 256, 32)
+    assert abs(tasks.rebinding(short, 8, 8, 32, trials=96, shuffled=True) - bound[exact]) < 0.03
 
 # %% [markdown]
 # A total is a **choice of weights**. On the board each task counts alike; below, tasks that want the same are one group, and the knobs start where the board
@@ -232,15 +252,13 @@ def weighed(find, overwrite, average, text, all_of_them=False):
     return dict(sorted(mine.items(), key=lambda pair: -pair[1])[:7])
 
 
-tops = [next(iter(weighed(*w))) for w in ((4, 1, 2, 1), (4, 1, 0, 0), (0, 1, 2, 0), (1, 2, 4, 0))]
-assert tops == [first, second, "hybrid, mean of 2", "hybrid, mean of 2"]
-assert all(abs(value - within[name]["total"]) < 1e-3 for name, value in weighed(4, 1, 2, 1).items())  # the board's own weights
 widgets.knob(lambda **weights: draw.bars(weighed(**weights), y="score with these weights", top=1.15, title="The best seven, by your weights"),
              find=(0, 4, 4), overwrite=(0, 4, 1), average=(0, 4, 2), text=(0, 4, 1), all_of_them=False)  # fmt: skip
 
 # %% [markdown]
 # The delta rule leads where facts and newest values are asked for and no topic ever is, with weights 4, 1, 0, 0: settings that change, looked up one by
-# one. The hybrid leads where the newest value of a key AND the topic count, with 0, 1, 2, 0: a display of what holds now and what it is all about.
+# one. The hybrid leads where the newest value of a key AND the topic count, with 0, 1, 2, 0: a display of what holds now and what it is all about. (What it has for that
+# is a short raw part for the one and means for the other.)
 #
 # ## Longer and longer sequences
 #
@@ -250,46 +268,68 @@ widgets.knob(lambda **weights: draw.bars(weighed(**weights), y="score with these
 
 # %%
 lengths = [8, 16, 32, 64, 128, 256, 512]
-families = {"window of 21": Window(21), "window of 42, 16 bits": Half(42), "window of 80, 8 bits": Quarter(80), "hybrid, 10 + 8 of 4": Hybrid(10, 8, 4, MeanPool(rescale=True)),
+families = {"window of 21": Window(21), "window of 80, 8 bits": Quarter(80), "hybrid, 10 + 10 of 2, rescaled": Hybrid(10, 10, 2, MeanPool(rescale=True)),
             "delta rule": DeltaRule(), "linear attention": LinearAttention(), "cumulative average": CumulativeAverage()}  # fmt: skip
 found = {name: [tasks.recall(memory, n, 32, trials=8) for n in lengths] for name, memory in families.items()}
 widgets.predict("share found by a delta rule of 32 by 32", lengths, found["delta rule"], y="found", log_x=True)
 
 # %%
-assert all(abs(y - min(1, 21 / n)) < 1e-6 for n, y in zip(lengths, found["window of 21"], strict=True))
-assert all(abs(y - min(1, 42 / n)) < 1e-6 for n, y in zip(lengths, found["window of 42, 16 bits"], strict=True))
-assert all(abs(y - min(1, 80 / n)) < 1e-6 for n, y in zip(lengths, found["window of 80, 8 bits"], strict=True))
 held = {name: [n * y for n, y in zip(lengths, row, strict=True)] for name, row in found.items()}
-assert all(18 < x < 34 for x in held["delta rule"][3:]) and held["delta rule"][3] > held["delta rule"][-1]
-assert held["linear attention"][0] > 4 > 2 > held["linear attention"][-1]  # it ends as a guess
-assert max(held["cumulative average"]) < 1.6 and all(held["hybrid, 10 + 8 of 4"][i] < 23 for i in range(7))
-assert math.lgamma(4101) < 8 * room * math.log(2) < math.lgamma(4201)  # lgamma(N + 1) is ln N!
-nearest = KNN(4, 0)
-assert [tasks.recall(nearest, n, 32) for n in (8, 512)] == [1, 1] and resident(nearest, 512) == 512 * 256 > 20 * room
-drawn = [name for name in families if "16 bits" not in name]  # six can be told apart
-display(draw.curves({name: (lengths, found[name]) for name in drawn}, x="pairs in the sequence", y="share found", log_x=True,
+display(draw.curves({name: (lengths, found[name]) for name in found}, x="pairs in the sequence", y="share found", log_x=True,
                     title="Accuracy at fixed bytes"),
-        draw.curves({name: (lengths, held[name]) for name in drawn}, x="pairs in the sequence", y="pairs found", log_x=True,
+        draw.curves({name: (lengths, held[name]) for name in held}, x="pairs in the sequence", y="pairs found", log_x=True,
                     title="The same, multiplied by N"))  # fmt: skip
 
 # %% [markdown]
 # The second picture explains the first. Each memory of fixed size that **forgets** finds, in the end, a nearly constant number of pairs, $K$, so its accuracy is
 # $K/N$: twice the sequence, half the accuracy, for ever. For pairs drawn at random no cleverness changes this fall; a family only chooses three things:
 #
-# - **$K$**: 21 and 80 (and 42 in 16 bits, not drawn), and about 25 for the matrix. A delta rule holds nearly as many as it is wide, and slowly fewer: 29 of 64, 25 of 512.
+# - **$K$**: 21 and 80 for the windows, about 19 for the hybrid, about 25 for this delta rule.
 # - **the shoulder**: a window has a cliff, everything up to $K$ and nothing beyond. A matrix has none: its pairs disturb each other from the
 #   start (*crosstalk*), and the share falls before the matrix is full.
-# - **which** pairs are found: a window's are the newest; a hybrid's and a matrix's mostly (the next section measures it).
+# - **which** pairs are found: a window's are the newest; of a hybrid and a delta rule mostly the newer ones.
 #
-# **Linear attention has no plateau.** It only adds and never makes room, so every new pair disturbs all others: of 8 pairs it finds nearly 6, of 64 four, of 512 one. One
-# is what a guess finds, and all that the cumulative average has from the start. A memory that overwrites keeps its $K$; one that never forgets loses even that.
+# **Why is linear attention so low, a matrix of the same size?** Two rules differ, so change one at a time. `Adds` below is the plainest matrix: every key is brought to length 1 and its pair is added,
+# $S\leftarrow S+k\,v^\top$, no more. A delta rule has a rate $\beta$ from 0 to 1, how much of its error is corrected; `DeltaRule()` has 1. **Predict:** which of the four finds most of 128 pairs, and
+# which of 1,024?
+
+# %%
+class Adds:
+    """A matrix that only adds: plain keys of length 1, no feature map, nothing taken out."""
+
+    chunkable = True
+
+    def init(self, like):
+        return like.k.new_zeros(*like.k.shape[:-2], like.k.shape[-1], like.v.shape[-1])
+
+    def features(self, x):
+        return F.normalize(x, dim=-1)
+
+    def update(self, mem, new, q=None):
+        return mem + self.features(new.k).mT @ new.v
+
+    def read(self, mem, q, new=None):
+        return self.features(q) @ mem
+
+
+matrices = {"adds, plain keys": Adds(), "delta rule, beta 1": DeltaRule(), "delta rule, beta 0.5": DeltaRule(0.5), "linear attention": LinearAttention()}
+longer = [*lengths, 1024]
+many = {name: [n * tasks.recall(memory, n, 32, trials=8 if n < 1024 else 4) for n in longer] for name, memory in matrices.items()}
+draw.curves({name: (longer, many[name]) for name in many}, x="pairs in the sequence", y="pairs found", log_x=True, title="Four matrices of 32 by 32")
+
+# %% [markdown]
+# - **The feature map first.** Linear attention makes every number of a key positive (chapter 03b), so any two keys look alike, and crosstalk is heavy from the start: of 8 pairs it finds 6, from 32 on
+#   four or fewer, in the end one, which is what a guess finds and all that the cumulative average has. (Its normaliser changes how long an answer is, not where it points, and so nothing here.)
+# - **Then adding itself.** With plain keys the matrix that only adds finds the most of all, some 60 of 128: more than it is wide. But it never makes room: at 512 it is no better than the delta rule,
+#   at 1,024 it has ten left, and it goes on falling. It has **no plateau**. Neither has linear attention, or any memory that never forgets.
+# - **Then $\beta$.** The delta rule has a plateau, for it takes out what stands in the way of a new pair. With $\beta=1$ it takes out all of it, also what belonged to keys that are merely similar: 29 of 64, then 25.
+#   With $\beta=0.5$ it corrects half: 43 of 64, and 39 of 512. (Its re-binding is 1.0 all the same.) There is no one number for "a matrix".
 #
-# How large could $K$ be? To know which of $N$ values belongs to which of $N$ keys takes $\log_2 N!$ bits, and 5,461 bytes are 43,688 bits: **no** memory of
-# this room, however made, answers all of 4,200 random pairs. A window of 21 keeps 2,048 bits for each pair, to answer a question of twelve bits: which of some 4,200 values
+# How large could $K$ be? Say that keys and values stand on lists that everybody has, and only the pairing is kept: which of $N$ values belongs to which of $N$ keys. That takes $\log_2 N!$ bits, and 5,461 bytes are 43,688
+# bits: **no** memory of this room, however made, answers all of 4,200 random pairs. A window of 21 keeps 2,048 bits for each pair, to answer a question of twelve bits: which of some 4,200 values
 # ($\log_2 4200 = 12.04$)? In 8 bits it is 544. There is room for other ideas, at the price of knowing what will be asked.
 #
-# Twice the bytes move the curve to the right by a factor of two, in the best case. k-NN finds all at any $N$, and pays in bytes: at 512
-# pairs it keeps 24 times the room of the others. *Misconception: "a better memory forgets nothing."* A memory of fixed size that has
+# k-NN finds all at any $N$, and pays in bytes: at 512 pairs it keeps 24 times the room of the others. *Misconception: "a better memory forgets nothing."* A memory of fixed size that has
 # read enough has forgotten nearly everything. The question is what it was asked to keep.
 #
 # ## Memory against efficient attention
@@ -297,7 +337,7 @@ display(draw.curves({name: (lengths, found[name]) for name in drawn}, x="pairs i
 # Now from 1,000 to 131,000 tokens, one head of width 64. The budget: 256 KB, 512 pairs. Spend it on a **memory** (a window; a hybrid cache; with
 # much less, a delta rule), on **linear attention**, or on **sparse attention**, which spends it on what is *read*: the 32 best of all
 # pairs, which stay. (`python -m memlib.experiments lengths` measured this in some minutes, three seeds; the times are of one machine with one thread.)
-# **Predict:** which curves stay flat?
+# **Predict:** whose *time* a token stays flat as the sequence grows, and whose does not?
 
 # %%
 long, learned = experiments.stored("lengths"), experiments.stored("mqar")
@@ -317,62 +357,104 @@ for name in long:
           f"{over(name, 'bytes', 1024):>12,.0f}{over(name, 'bytes', 131072):>12,.0f}{1e6 * over(name, 'seconds', 1024):>8.0f}{1e6 * over(name, 'seconds', 131072):>8.0f}")  # fmt: skip
 trained = {name: sum(run["accuracy"] for run in runs) / len(runs) for name, runs in learned.items()}
 print("\nlearned to look up 8 pairs:", {name: round(share, 2) for name, share in trained.items()})
+blend = next(name for name in long if name.startswith("hybrid"))
+flat = ("window of 512", blend, "delta rule", "linear attention")
+everything = ("top-32 sparse attention", "full cache", "window of 480, k-NN of 32")
+sparse, full = ([over(name, "seconds", n) for n in far] for name in ("top-32 sparse attention", "full cache"))
+print("sparse attention beside the full cache, time a token:", {n: f"×{a / b:.1f}" for n, a, b in zip(far, sparse, full, strict=True)})
+draw.curves({name: (far, [1e3 * over(name, "seconds", n) for n in far]) for name in (*flat[:3], *everything)},
+            x="tokens read", y="milliseconds a token", log_x=True, title="One token, one head of 64: what grows")  # fmt: skip
+
+# %% [markdown]
+# Two camps. Whoever keeps everything **finds** everything, and both bytes and time grow with the text; sparse attention
+# reads 32 values in the place of 131,000, yet it must *look* at every key, and then sort: on this machine it is the slower one up to 16,000 tokens, and beyond them takes a fifth to a half of the full cache's time.
+# (Where that turns is a matter of the machine: the full cache's time leaps once its keys no longer fit into the processor's own memory.) And it grows as the cache does. Whoever keeps 256 KB is as fast at the end as at the
+# start, and has of all the past one pair in 250 or fewer. Of the newest 256 the window and the hybrid find all, for these stand in them raw; the delta rule a fifth, linear attention none.
+#
+# At **equal bytes** there is no sparse attention here: its cache is over the budget at token 513. Linear attention is in both camps by name, and
+# untrained it finds nothing at 1,024 pairs: its feature map makes these keys alike, as above. The delta rule with $\beta=1$ and as many numbers finds some 60 of the 1,024.
+#
+# These matrices are untrained, and a model *trained* with one can choose what it writes. Here is a little evidence, no more: small models that **learned** to look up 8 pairs among 64 tokens (`python -m memlib.experiments mqar`, two
+# trainings each) stand below the table. Linear attention and the delta rule come near the full cache there, and a window of 32, which reaches half of the 64 tokens, has 0.65. Eight pairs are far fewer than a matrix can hold, so this says that they can
+# be trained, not how much they would hold. (The gated one stands at the mean of 0.04 and 0.64: one of its two trainings learned something in its 600 steps, the other nothing.)
+#
+# ## Five places to put a memory
+#
+# **An endless stream, with a bound on every token.** A machine that must answer in time needs the **worst** token, not the mean. Time is a matter of the
+# machine, so count: how many pairs does the query of a token read, and how many are written or compressed before the next?
+# And one more prediction, for the last of the five places.
+
+# %%
+display(
+    widgets.quiz(
+        "An endless stream. All three read some 25 pairs in the mean. Which has the worst single token?",
+        ["a window of 24", "a hybrid, 12 + 12 of 2", "a compressive memory, 12 + 4 of 4, in segments of 12"],
+        2,
+        "It reads its slots and the open segment, and at the end of a segment compresses it all at once. The hybrid pools two pairs at every other token, the window nothing.",
+    ),
+    widgets.quiz(
+        "A chat whose first sentence gives a name, 200 bytes of talk, the question. Room for 120 pairs. What finds the name?",
+        ["the newest 120", "the first 60 and the newest 60", "neither"],
+        1,
+        "The name stands in the first sentence, and 60 sinks keep it: chapter 01. The newest 120 end before it. What stands in the middle is lost by both.",
+    ),
+)
+# what the last three sections say, checked
+tops = [next(iter(weighed(*w))) for w in ((4, 1, 2, 1), (4, 1, 0, 0), (0, 1, 2, 0), (1, 2, 4, 0))]
+assert tops == [first, second, "hybrid, mean of 2", "hybrid, mean of 2"]
+assert all(abs(value - within[name]["total"]) < 1e-3 for name, value in weighed(4, 1, 2, 1).items())  # the board's own weights
+for size, row in ((21, found["window of 21"]), (80, found["window of 80, 8 bits"])):
+    assert all(abs(y - min(1, size / n)) < 1e-6 for n, y in zip(lengths, row, strict=True))
+assert all(18 < x < 34 for x in held["delta rule"][3:]) and held["delta rule"][3] > held["delta rule"][-1]
+assert held["linear attention"][0] > 4 > 2 > held["linear attention"][-1]  # it ends as a guess
+assert max(held["cumulative average"]) < 1.6 and all(16 < x < 23 for x in held["hybrid, 10 + 10 of 2, rescaled"][2:])
+assert many["adds, plain keys"][4] > 45 > 34 > held["delta rule"][4] and many["adds, plain keys"][-1] < 18 < min(many[f"delta rule, beta {b}"][-1] for b in ("1", "0.5"))
+assert all(a > b + 5 for a, b in zip(many["delta rule, beta 0.5"][3:], many["delta rule, beta 1"][3:], strict=True))
+assert four(DeltaRule(0.5))["re-binding"] > 0.97
+positive = Adds()
+positive.features = lambda x: torch.where(x > 0, x + 1, x.clamp(max=0).exp())  # linear attention without its normaliser
+assert all(tasks.recall(positive, n, 32) == tasks.recall(LinearAttention(), n, 32) for n in (8, 64, 256))
+alike = F.normalize(positive.features(torch.randn(200, 32)), dim=-1)
+assert (alike @ alike.mT).mean() > 0.6 > 0.1 > (F.normalize(torch.randn(200, 32), dim=-1) @ F.normalize(torch.randn(200, 32), dim=-1).mT).mean()
+assert math.lgamma(4101) < 8 * room * math.log(2) < math.lgamma(4201)  # math.lgamma(N + 1) is the logarithm of N!
+nearest = KNN(4, 0)
+assert [tasks.recall(nearest, n, 32) for n in (8, 512)] == [1, 1] and resident(nearest, 512) == 512 * 256 > 20 * room
 assert sorted(run["accuracy"] > 0.3 for run in learned["gated delta"]) == [False, True]
 assert trained["full cache"] > 0.99 and min(trained["linear attention"], trained["delta rule"]) > 0.85 > 0.3 > trained["cumulative average"]
-flat = ("window of 512", "hybrid, 256 and 256 of 4", "delta rule", "linear attention")
-everything = ("top-32 sparse attention", "full cache", "window of 480, k-NN of 32")
 assert all(len(runs) == 3 for runs in long.values())
 assert all(over(name, "found", n) == 1 for name in everything for n in far)
 assert all(over(name, "bytes", 131072) <= 262144 and over(name, "found", 131072) < 0.02 for name in flat)
 assert all(over(name, "bytes", 131072) > 200 * 262144 for name in everything)
 assert over("delta rule", "found_newest", 131072) > 0.1 > 0.02 > over("delta rule", "found", 131072)
 assert over("delta rule", "found", 1024) > 0.04 > 0.005 > over("linear attention", "found", 1024)  # as many numbers, another rule
-assert over("linear attention", "found_newest", 131072) < 0.02 and over("hybrid, 256 and 256 of 4", "found_newest", 131072) == 1
-sparse, full = ([over(name, "seconds", n) for n in far] for name in ("top-32 sparse attention", "full cache"))
-print("sparse attention beside the full cache, time a token:", {n: f"×{a / b:.1f}" for n, a, b in zip(far, sparse, full, strict=True)})
+assert over("linear attention", "found_newest", 131072) < 0.02 and over(blend, "found_newest", 131072) == 1
 assert sparse[0] > 2 * full[0] and sparse[2] > full[2] and 1.3 * sparse[4] < full[4]
 assert abs(over("window of 512", "found", 4096) - 512 / 4096) < 0.04 and over("window of 512", "found_newest", 131072) == 1
 assert max(over(name, "seconds", 131072) / over(name, "seconds", 1024) for name in flat) < 3  # stored times
 assert min(over(name, "seconds", 131072) / over(name, "seconds", 1024) for name in everything) > 10
-draw.curves({name: (far, [1e3 * over(name, "seconds", n) for n in far]) for name in (*flat[:3], *everything)},
-            x="tokens read", y="milliseconds a token", log_x=True, title="One token, one head of 64: what grows")  # fmt: skip
-
-# %% [markdown]
-# Two camps. Whoever keeps everything **finds** everything, and both bytes and time grow with the text; sparse attention
-# reads 32 values in the place of 131,000, yet it must *look* at every key, and then sort: here it pays only beyond 16,000 tokens (half the time at 131,000), and
-# grows as the cache does. Whoever keeps 256 KB is as fast at the end as at the start, and has of all the past less than one pair in fifty. Of the newest 256 the
-# window and the hybrid find all, the delta rule a fifth, linear attention none.
-#
-# At **equal bytes** there is no sparse attention here: its cache is over the budget at token 513. Linear attention is in both camps by name, and
-# untrained it finds nothing at 1,024 pairs. That is its rule, not its size: it only adds. The delta rule, with as many numbers, takes out what stood under a key
-# before it writes, and finds some 60 of the 1,024. A model *trained* with a matrix chooses what it writes. Small models that **learned** to look up 8 pairs among 64 tokens (`python -m memlib.experiments mqar`) stand below the
-# table: there linear attention and the delta rule come near the full cache. (The gated one stands at the mean of 0.04 and 0.64: of its two trainings one had begun to break through in its 600 steps.)
-#
-# ## Five places to put a memory
-#
-# **An endless stream, with a bound on every token.** A machine that must answer in time needs the **worst** token, not the mean. Time is a matter of the
-# machine, so count: how many pairs does the query of a token read, and how many are written or compressed before the next?
-# **Predict:** all three below read some 24 pairs in the mean. Which has the worst single token?
 
 # %%
 def work(memory, n=400):
-    """For each token: pairs that its query reads, and pairs that are made of others in the update behind it."""
-    nothing, segment, per_token = KV(torch.zeros(n, 1), torch.zeros(n, 1)), getattr(memory, "segment", None), []
+    """For each token: the pairs that its query reads, and those that are compressed in the update behind it."""
+    nothing, segment = KV(torch.zeros(n, 1), torch.zeros(n, 1)), getattr(memory, "segment", None)
     held = [memory.slots(state).n for state in (memory.init(nothing), *states(memory, nothing))]  # slots before and after each update
+    reads, compressed = [], []
     for t in range(n):
         if segment:  # updated once a segment: the old slots, the segment so far; at its end the segment is compressed
-            per_token.append(held[t // segment] + t % segment + 1 + (segment if (t + 1) % segment == 0 else 0))
+            reads.append(held[t // segment] + t % segment + 1)
+            compressed.append(segment if (t + 1) % segment == 0 else 0)
         else:  # updated by each token; a hybrid makes a slot of `rate` pairs each time so many wait
             made = isinstance(memory, Hybrid) and t >= memory.local and (t + 1 - memory.local) % memory.rate == 0
-            per_token.append(held[t + 1] + (memory.rate if made else 0))
-    return torch.tensor(per_token[200:], dtype=torch.float64)
+            reads.append(held[t + 1])
+            compressed.append(memory.rate if made else 0)
+    return torch.tensor([reads, compressed], dtype=torch.float64)[:, n // 4 :]
 
 
-rivals = {"window of 24": Window(24), "hybrid, 14 + 8 of 4": Hybrid(14, 8, 4), "compressive, 12 + 4 of 4, segments of 12": Compressive(12, 4, 4, segment=12)}
+rivals = {"window of 24": Window(24), "hybrid, 12 + 12 of 2": Hybrid(12, 12, 2, MeanPool(rescale=True)), "compressive, 12 + 4 of 4, segments of 12": Compressive(12, 4, 4, segment=12)}
 counted = {name: work(memory) for name, memory in rivals.items()}
 
 
-def clock(memory, n=240):
+def clock(memory, n=400):
     """Microseconds of each token, one head of 64: its pair in, its read out; here and now."""
     pairs, start, spent = KV(torch.randn(n, 64), torch.randn(n, 64)), 0, []
     mem, segment = memory.init(pairs), getattr(memory, "segment", None) or 0
@@ -387,27 +469,26 @@ def clock(memory, n=240):
     return torch.tensor(spent[n // 4 :])
 
 
-for name, row in counted.items():
-    took = clock(rivals[name])
-    print(f"{name:42} pairs: mean {row.mean():4.1f}, worst {row.max():2.0f}     here and now: median {took.median():4.0f} µs, 1 of 100 above {took.quantile(0.99):4.0f} µs")
-assert all(22 < row.mean() < 27 for row in counted.values())
-window, hybrid, compressive = (row.max().item() for row in counted.values())
-assert window == 24 < hybrid < 32 < compressive and 1.6 < compressive / list(counted.values())[2].mean() < 1.8
-draw.curves({name: (list(range(48)), row[:48].tolist()) for name, row in counted.items()}, x="token", y="pairs read or compressed",
+for name, (reads, compressed) in counted.items():
+    took, busy = clock(rivals[name]), compressed > 0
+    median = f"{took[~busy].median():4.0f} µs" + (f", of those that compress {took[busy].median():4.0f} µs" if busy.any() else "")
+    row = reads + compressed
+    print(f"{name:42} pairs: mean {row.mean():4.1f}, worst {row.max():2.0f}     here and now, median of the tokens {median}")
+draw.curves({name: (list(range(48)), (reads + compressed)[:48].tolist()) for name, (reads, compressed) in counted.items()}, x="token", y="pairs read or compressed",
             title="The same mean, another worst case")  # fmt: skip
 
 # %% [markdown]
 # The compressive memory gathers its work and does it at the end of a segment: the *slow token* of chapter 05a, 1.7 times its mean. Fine for a batch,
-# wrong for a loudspeaker. (A k-NN memory's token grows without bound. And any bound in milliseconds must be **measured** on the machine, by its
-# worst token, with its other programs running.)
+# wrong for a loudspeaker. (A k-NN memory's token grows without bound.) The times beside it are of one small head, where calling Python costs more than two dozen pairs, so they say what compressing costs
+# here, not what it will cost there: a bound in milliseconds must be **measured** on the machine that it is for, by its worst token, with its other programs running.
 #
 # **A device with 64 KB**, and **a long document to be summarised.** Two extremes of the same question. The device holds 40 settings and is asked for any
 # of them. The document has 400 sentences on three topics, **one topic after the other**, half of them on the first; the summary must tell the shares. **Predict** for each of the
-# six: who finds the settings, and whose summary is nearest to the truth?
+# seven: who finds the settings, and whose summary is nearest to the truth? (*Told wrongly*: half the sum of the differences of the three shares; 1 is all wrong.)
 
 # %%
 def summary_error(memory, trials=64, seed=0, shuffled=False):
-    """A document of 400 noisy sentences on three topics, one after the other or shuffled: how far the read is from their true shares."""
+    """A document of 400 noisy sentences on three topics, one after the other or shuffled: half the sum of the differences of the shares."""
     draw_from = torch.Generator().manual_seed(seed)
     shares = torch.tensor([0.5, 0.3, 0.2])
     topic = torch.repeat_interleave(torch.arange(3), (shares * 400).long())
@@ -420,23 +501,19 @@ def summary_error(memory, trials=64, seed=0, shuffled=False):
     return (memory.read(state, same[:, -1:])[:, 0] - shares).abs().sum(-1).mean().item() / 2
 
 
-small = {"window of 21": Window(21), "window of 42, 16 bits": Half(42), "hybrid, 10 + 10 of 2": Hybrid(10, 10, 2), "delta rule": DeltaRule(),
-         "exponential average": ExponentialAverage(0.05), "cumulative average": CumulativeAverage()}  # fmt: skip
+small = {"window of 21": Window(21), "window of 42, 16 bits": Half(42), "window of 80, 8 bits": Quarter(80), "hybrid, 10 + 10 of 2, rescaled": Hybrid(10, 10, 2, MeanPool(rescale=True)),
+         "delta rule": DeltaRule(), "exponential average": ExponentialAverage(0.05), "cumulative average": CumulativeAverage()}  # fmt: skip
 settings = {name: tasks.recall(memory, 40, 32, trials=8) for name, memory in small.items()}
 errors = {name: summary_error(memory) for name, memory in small.items()}
-assert all(resident(memory) <= room for memory in small.values()) and tasks.recall(Quarter(80), 80, 32) == 1
-assert 0.7 < errors["window of 42, 16 bits"] and settings["cumulative average"] < 0.05 and summary_error(Half(42), shuffled=True) < 0.25
-assert max(settings, key=settings.get) == "window of 42, 16 bits" and settings["window of 42, 16 bits"] == 1
-assert min(errors, key=errors.get) == "cumulative average" and errors["cumulative average"] < 0.05 < 0.4 < errors["window of 42, 16 bits"]
 display(draw.bars(settings, y="of 40 settings, found", top=1.15, title="A device with 64 KB"),
-        draw.bars(errors, y="of the shares told wrongly", top=1.15, title="A document of 400 sentences, summarised"))  # fmt: skip
+        draw.bars(errors, y="told wrongly", top=1.15, title="A document of 400 sentences, summarised"))  # fmt: skip
 
 # %% [markdown]
-# The winner of the one tells eight tenths of the shares wrongly in the other, and both are right: 520 bytes suffice to summarise, and no setting can be found in
-# them. Order decides, too: were the sentences shuffled, the newest 42 would be a fair sample, and the same window wrong by less than 0.2.
+# The windows of short numbers find every setting and tell eight tenths of the shares wrongly; the average is nearly right there and finds no setting. Both are right choices: 520 bytes suffice to summarise.
+# Order decides, too: were the sentences shuffled, the newest 42 would be a fair sample, and the same window wrong by less than 0.2.
 #
 # **A legal assistant**: a fixed library of 300 paragraphs, read long ago, beside a live dialogue. Questions about both. **A chat that must recall its
-# beginning**: the name was given in the first sentence, then 200 bytes of talk. **Predict**: what do the sinks of chapter 01 do for the chat?
+# beginning**: the name was given in the first sentence, then 200 bytes of talk. (Another room than above: 120 pairs a head are 360 KB in this model.)
 
 # %%
 draw_from = torch.Generator().manual_seed(3)
@@ -455,15 +532,10 @@ def cites(memory, source):
 counsel = {"window of 64": Window(64), "the library alone": KNN(4, store=library), "window of 64 and library": Joint(Window(64), KNN(4, store=library))}
 told = {name: (cites(memory, dialogue), cites(memory, paragraphs)) for name, memory in counsel.items()}
 print("share found of the dialogue and of the library:", {name: tuple(round(x, 2) for x in pair) for name, pair in told.items()})
-assert told["window of 64"][0] > 0.95 and told["window of 64"][1] < 0.05 and told["the library alone"][1] > 0.95 > 0.05 > told["the library alone"][0]
-assert min(told["window of 64 and library"]) > 0.95 and library.n == 300  # both; and the library was not written to
 
 chats = [lm.stream(200, seed, before=0, distractors=0) for seed in range(12)]  # the fact is the first sentence
 recalls = {name: sum(evaluate.right(answers.reading(memory), chats)) / 12
            for name, memory in {"full cache": Full(), "window of 120": Window(120), "window of 60, 60 sinks": Window(60, sinks=60)}.items()}  # fmt: skip
-assert recalls["window of 120"] < 0.2 and recalls["window of 60, 60 sinks"] > 0.6
-middle = [lm.stream(200, seed, before=150, distractors=0) for seed in range(12)]  # 150 bytes of talk stand before it
-assert sum(evaluate.right(answers.reading(Window(60, sinks=60)), middle)) < 2
 draw.bars(recalls, y="right answers", top=1.15, title="The first sentence of a chat, 200 bytes later")
 
 # %% [markdown]
@@ -481,37 +553,58 @@ draw.bars(recalls, y="right answers", top=1.15, title="The first sentence of a c
 # ## Memory detective
 #
 # Somebody hands you a model and does not say what is in it. Three kinds of evidence: how long a token takes after streams of different **length**; its
-# **view**, what each query receives; and what it **says** when asked for a fact of your own. One worked case, box 1: *constant speed, facts recalled
-# from far back, no outside store*. **Predict** what is inside.
+# **view**, what each query receives; and what it **says** when asked for a fact of your own. Ten mechanisms are suspected: those of the list *it is a* below. One worked case, box 12:
+# *constant speed, facts recalled from far back, no outside store*. **Predict** what is inside. Then play box 20.
 
 # %%
-box = detective.Box(seed=1)
-speed, seen = detective.evidence(1)
-ordinary = view(Window(8), *tasks.heads(lm.load("stdlib"), detective.TEXT, 1, 2)[:2])
-print("microseconds a token:", {n: round(t) for n, t in speed.items()})
+box, (speed, seen) = detective.Box(seed=12), detective.evidence(12)
+real = tasks.heads(lm.load("stdlib"), detective.TEXT, 1, 2)[:2]
+print("Box 12. Microseconds a token:", {n: round(t) for n, t in speed.items()})
 print("asked 60 and 150 bytes later:", box.ask(60), box.ask(150))
 print(f"the last query receives of {int((seen[-1] != 0).sum())} of {len(seen)} bytes, of {int((seen[-1] < 0).sum())} a NEGATIVE weight")
+display(
+    widgets.quiz(
+        "What is in box 12?",
+        list(detective.SUSPECTS),
+        8,
+        "The time does not grow, so it is no full cache and no k-NN. Nearly all bytes are received, so it is no window. Weights below zero: no softmax and no average, so it is a matrix; linear attention's weights are "
+        "never negative. Of the ten suspects one is left, a delta rule. (A gated one would show the same; it is not on the list.)",
+    ),
+    widgets.detective(20),
+)
+ordinary = view(Window(8), *real)
 assert (seen[-1] < 0).sum() > 10 and (seen[-1] != 0).sum() > 70  # no softmax has negative weights
-assert (view(LinearAttention(), *tasks.heads(lm.load("stdlib"), detective.TEXT, 1, 2)[:2]) >= 0).all()
-assert (ordinary >= 0).all() and (ordinary[-1] > 0).sum() == 8
-assert box.guess("delta rule") and not box.guess("window", 8)
-widgets.detective(21)
+assert (view(LinearAttention(), *real) >= 0).all() and (ordinary >= 0).all() and (ordinary[-1] > 0).sum() == 8
+assert box.guess("delta rule") and not box.guess("window", 8) and list(detective.SUSPECTS)[8] == "delta rule"
+# what is said of the five places, checked
+assert all(22 < (reads + compressed).mean() < 27 for reads, compressed in counted.values())
+window, hybrid, compressive = ((reads + compressed).max().item() for reads, compressed in counted.values())
+assert window == 24 < hybrid < 32 < compressive and 1.6 < compressive / sum(list(counted.values())[2]).mean() < 1.8
+short = ("window of 42, 16 bits", "window of 80, 8 bits")
+assert all(resident(memory) <= room for memory in small.values()) and tasks.recall(Quarter(80), 80, 32) == 1
+assert all(settings[name] == 1 and 0.6 < errors[name] < 0.85 for name in short) and max(v for name, v in settings.items() if name not in short) < 0.9
+assert settings["cumulative average"] < 0.05 and min(errors, key=errors.get) == "cumulative average" and errors["cumulative average"] < 0.05
+assert summary_error(Half(42), shuffled=True) < 0.25
+assert told["window of 64"][0] > 0.95 and told["window of 64"][1] < 0.05 and told["the library alone"][1] > 0.95 > 0.05 > told["the library alone"][0]
+assert min(told["window of 64 and library"]) > 0.95 and library.n == 300  # both; and the library was not written to
+assert recalls["window of 120"] < 0.2 and recalls["window of 60, 60 sinks"] > 0.6
+middle = [lm.stream(200, seed, before=150, distractors=0) for seed in range(12)]  # 150 bytes of talk stand before it
+assert sum(evaluate.right(answers.reading(Window(60, sinks=60)), middle)) < 2
 
 # %% [markdown]
-# The reasoning: the time does not grow, so it is no full cache and no k-NN. Nearly all bytes are received, so it is no window. Weights below zero: no
-# softmax, and no average, so it is a matrix; linear attention's weights are never negative. What remains is a delta rule. (Every box's view is drawn with queries and keys of the Python model.
-# It answers through the answering model; a matrix answers through a model that was trained with it.)
+# Every box's view is drawn with queries and keys of the Python model. It answers through the answering model; a matrix answers through a model that was trained with it. In 20 to 29 each of the ten is found once, and so in
+# every ten from there on; the boxes are the same for everybody in a class.
 #
-# Now you: above is box 21. Look at the view first. How far back does a row reach? Are its weights **equal** (an average), equal in **fours** (means), the **same
-# in each row** whatever the query? Is there a block at the left that never leaves (sinks)? Do scattered single fields light up (fetched)? Then ask, and guess. Every number
-# is another box, the same for everybody in a class; a size within a quarter of the true one counts.
+# Look at the view first. How far back does a row reach? Are **all** its weights equal, and those of every row (an average)? Does it begin with **several groups** of equal weights, in fours, behind raw ones that
+# differ (means)? Are its weights the **same in each row** whatever the query, and falling? Is there a block at the left that never leaves (sinks)? Do scattered single fields light up (fetched)? Then ask, and guess. A
+# size within a quarter of the true one counts; at the third wrong guess the box may be opened.
 #
 # ## The code, and yours
 #
 # Here is a memory that the library does not have. It keeps 42 pairs of 16 bits, and when a **key comes again**, its slot is written anew in the place of
-# wasting a second one: the old value moves half the way to the new. All slots are there from the start; an empty one has a bias of $-\infty$, so that no weight goes
-# to it. Where no key repeats it must be a window of 42: that is the check. **Predict:** on which of *recall, re-binding, gist, drift* does it
-# gain over the window, and what does it pay? Then change `rate`, or anything else.
+# wasting a second one: the old value moves half the way to the new. The film shows four slots of it; each letter is a key. **Predict** from it: on which of *recall, re-binding, gist, drift* will it
+# gain over the window of 42, and what will it pay? The code is the longest of the chapter; its five steps stand beside it. All slots are there from the start; an empty one has a bias of $-\infty$, so that no weight goes
+# to it. Where no key repeats it must be a window of 42: that is the check. Then change `rate`, or anything else.
 
 # %%
 class Mine:
@@ -527,13 +620,13 @@ class Mine:
         for t in range(new.n):
             k, v = new.k[..., t : t + 1, :].bfloat16(), new.v[..., t : t + 1, :].bfloat16()
             near, place = F.cosine_similarity(k.float(), mem.k.float(), dim=-1).max(-1, keepdim=True)
-            again = near > 0.99
-            leaves = torch.where(again, place, 0)  # the slot of the same key, or the oldest
+            again = near > 0.99  # 1. does a slot hold this key?
+            leaves = torch.where(again, place, 0)  # 2. that slot leaves its place, or else the oldest
             old = mem.v.take_along_dim(leaves[..., None], -2)
-            v = torch.where(again[..., None], old + self.rate * (v - old), v)
+            v = torch.where(again[..., None], old + self.rate * (v - old), v)  # 3. the value moves towards the new one
             stays = torch.arange(self.size - 1)
-            stays = (stays + (stays >= leaves))[..., None]
-            k, v, bias = (torch.cat([x.take_along_dim(stays, -2), last], -2)
+            stays = (stays + (stays >= leaves))[..., None]  # 4. the places of all other slots, in order
+            k, v, bias = (torch.cat([x.take_along_dim(stays, -2), last], -2)  # 5. those, and the new slot as the newest
                           for x, last in ((mem.k, k), (mem.v, v), (mem.bias[..., None], torch.zeros_like(k[..., :1]))))  # fmt: skip
             mem = KV(k, v, bias[..., 0])
         return mem
@@ -545,23 +638,9 @@ class Mine:
         return attend(q, self.slots(mem), lse, new)
 
 
-def four(memory, seed=0):
-    """The four tasks that need no model."""
-    topic = tasks.gist_and_drift(memory, trials=48, seed=seed)
-    return {"recall": tasks.recall(memory, 64, 32, seed=seed), "re-binding": tasks.rebinding(memory, 8, 8, 32, trials=48, seed=seed),
-            "gist": topic[224:256].mean().item(), "drift": topic[288:320].mean().item()}  # fmt: skip
-
-
 some = KV(torch.randn(60, 32), torch.randn(60, 32))
 assert torch.allclose(outputs(Mine(), 3 * some.k, some), outputs(Half(42), 3 * some.k, some), atol=1e-4)  # no key twice: a window
 assert resident(Mine()) <= room
-entries = {"Mine": Mine(), "Mine, rate 0.05": Mine(rate=0.05), "window, 16 bits": Half(42), "delta rule": DeltaRule()}
-tried = {name: four(memory) for name, memory in entries.items()}
-assert tried["Mine"]["re-binding"] > 0.9 and tried["Mine"]["gist"] < 0.3 < 0.5 < tried["window, 16 bits"]["gist"]
-assert tried["Mine, rate 0.05"]["re-binding"] < 0.1 and tried["Mine, rate 0.05"]["gist"] > 0.5
-assert all(tried["Mine, rate 0.05"][task] <= value + 0.02 for task, value in tried["window, 16 bits"].items())  # wins nothing
-assert all(abs(row["recall"] - 42 / 64) < 1e-6 for name, row in tried.items() if name != "delta rule")
-draw.board(tried, notes={name: {"KB": f"{12 * resident(memory) / 1024:.0f}"} for name, memory in entries.items()}, title="Four tasks, here and now")
 
 # %% tags=["film"]
 letters = list("abacadaebcf")
@@ -572,9 +651,19 @@ slots = recipe(tiny, key_of)
 assert slots[2][-1, [0, 2]].tolist() == [0.5, 0.5] and slots[6][-1, [0, 2, 4, 6]].tolist() == [0.125, 0.125, 0.25, 0.5]
 draw.film(slots, letters, views=view(tiny, 6 * key_of, key_of), title="Four slots; a letter that comes again moves its slot to the newest end")
 
+# %%
+entries = {"Mine": Mine(), "Mine, rate 0.05": Mine(rate=0.05), "window, 16 bits": Half(42), "delta rule": DeltaRule()}
+tried = {name: four(memory) for name, memory in entries.items()}
+display(draw.board(tried, notes={name: {"KB": f"{12 * resident(memory) / 1024:.0f}"} for name, memory in entries.items()}, title="Four tasks, here and now"))
+assert tried["Mine"]["re-binding"] > 0.9 and tried["Mine"]["gist"] < 0.3 < 0.5 < tried["window, 16 bits"]["gist"]
+assert tried["Mine, rate 0.05"]["re-binding"] < 0.2 and tried["Mine, rate 0.05"]["gist"] > 0.5
+assert all(tried["Mine, rate 0.05"][task] <= value + 0.05 for task, value in tried["window, 16 bits"].items())  # wins nothing
+assert all(abs(row["recall"] - 42 / 256) < 1e-6 for name, row in tried.items() if name != "delta rule")
+
 # %% [markdown]
 # Re-binding is won, gist and drift are lost: with one key for all, everything falls into one slot, and that forgets half with every step. **What one task wants
 # another pays for.** With `rate=0.05` it keeps the topic and loses re-binding: beside the plain window of 16 bits it wins nothing. The tournament is about finding a memory that pays little.
+# (It need not be so long: a slot's bias is yours to set by anything, not only whether it is empty.)
 #
 # ## What it costs
 #
@@ -629,5 +718,6 @@ display(
 # ## Now you
 #
 # The exercise is waiting: in a terminal of this JupyterLab type `memlib start 10` and open `my/10_choosing.ipynb`. Its third task is a memory of your own. When it
-# passes, `memlib tournament my/10_choosing.ipynb` scores it on all eight tasks, on numbers that nobody has seen, in some minutes, and writes a card: one picture and one JSON
-# to share. A teacher ranks a whole class with `memlib tournament FOLDER`.
+# passes, `memlib tournament my/10_choosing.ipynb` scores it on all eight tasks, on numbers that nobody has seen, in a minute or so, and writes a card: one picture and one JSON
+# to share. A teacher ranks a whole class with `memlib tournament FOLDER --i-trust-these`. The flag is asked for because the code of others runs then, with the rights of whoever typed the command: have a look at it first,
+# or do it where nothing is to be lost.

@@ -129,6 +129,34 @@ IN_PLACE = mine(
         "return mem",
     ),
 )  # fmt: skip
+HOARD = mine(
+    init=body("self.past = like.empty()", "return 0"),
+    update=body("self.past = self.past[:mem].append(new)", "return mem + new.n"),
+    slots=body("kept = self.past[:mem]", "age = torch.arange(kept.n - 1, -1, -1.0).expand(kept.k.shape[:-1])",
+               "return KV(kept.k, kept.v, -0.02 * age)"),
+)
+GLOBAL = mine(
+    update=body("of = (*new.k.shape[:-2], new.k.shape[-1], new.v.shape[-1])", "PAST[of] = PAST.get(of, new.empty()).append(new)",
+                "return mem.append(KV(new.k.to(torch.float8_e4m3fn), new.v.to(torch.float8_e4m3fn)), keep=85)"),
+    slots=body("of = (*mem.k.shape[:-2], mem.k.shape[-1], mem.v.shape[-1])", "kept = PAST.get(of, KV(mem.k.float(), mem.v.float()))[-256:]",
+               "age = torch.arange(kept.n - 1, -1, -1.0).expand(kept.k.shape[:-1])",
+               "return KV(kept.k, kept.v, -0.02 * age)"),
+).replace("class Mine:", "PAST = {}\n\n\nclass Mine:")
+BUILT_UPON = """
+import torch
+
+from memlib import KV
+from memlib.leaderboard import Quarter
+
+
+class Mine(Quarter):
+    def __init__(self):
+        super().__init__(80)
+
+    def slots(self, mem):
+        kept = super().slots(mem)
+        return KV(kept.k, kept.v, -0.045 * torch.arange(kept.n).flip(0).expand(kept.k.shape[:-1]))
+"""
 MERGED = mine(
     init=body(
         "places = (*like.k.shape[:-2], 42)",
@@ -210,6 +238,7 @@ VARIANTS = {
             "a matrix for the settings": choose(device="DeltaRule()"),
             "segments for ever": choose(endless="Compressive(10, 4, 2, segment=10)"),
             "everything for ever": choose(endless="Full()"),
+            "a library for ever": choose(endless="Joint(Window(20), KNN(1, store=library))"),
             "the end of the document": choose(document="Window(3)"),
             "the document's end, faded": choose(document="ExponentialAverage(0.05)"),
             "no library": choose(counsel="Window(64)"),
@@ -225,14 +254,22 @@ VARIANTS = {
             "whole numbers and a scale": PACKED,
             "whole numbers, one step for all, a ramp": AGES,
             "another fade, fewer pairs": mine(size=76, bias="-0.04 * age"),
-            "by the root of the age": mine(size=70, bias="-0.4 * age.sqrt()"),
+            "by the root of the age": mine(size=80, bias="-0.4 * age.sqrt()"),
+            "built upon the library's": BUILT_UPON,
+            "what every init sets anew": mine(
+                init=body("self.fall = 0.05", SHORT),
+                slots=body("age = torch.arange(mem.n - 1, -1, -1.0).expand(mem.k.shape[:-1])",
+                           "return KV(mem.k.float(), mem.v.float(), -self.fall * age)")),
         },
         "wrong": {
             "a window": mine(init="return like.empty()", update="return mem.append(new, keep=21)", slots="return mem"),
             "a window of short numbers": mine(bias="0 * age"),
-            "the shortest that holds all": mine(size=64, bias="0 * age"),
+            "the library's short numbers": BUILT_UPON.replace("-0.045 *", "-0.0 *"),
             "16 bits": sixteen(bias="0 * age"),
             "16 bits that fade": sixteen(),
+            "all is kept in self": HOARD,
+            "all is kept in a global": GLOBAL,
+            "of many pairs only the last": mine(update=body("new = new[-1:]", NEWEST.format(size=85))),
             "the older the louder": mine(bias="0.05 * age"),
             "fades too fast": mine(bias="-0.4 * age"),
             "one pair too many": mine(size=86),

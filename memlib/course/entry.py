@@ -32,6 +32,10 @@ CALLS = (60, 120)  # a process lives for so many calls, drawn anew each time
 MOST = 1 << 28  # bytes of a message
 NAME = "Mine"
 FRESH = 77  # exit code
+ALONE = (
+    " (Here a fresh process went on from the state alone. What the class keeps in self or in a global is not there:"
+    " the state must hold everything that is read.)"
+)
 
 
 class EntryError(Exception):
@@ -202,7 +206,7 @@ def serve(path: Path) -> None:
 
 def _work(source: str, name: str, pipe_in, pipe_out) -> int:
     """Answers until a fresh process is asked for (FRESH), or nobody asks any more (1)."""
-    states, memory = {}, None
+    states, memory, alone = {}, None, False
     while True:
         try:
             header, tensors = _receive(pipe_in)
@@ -210,11 +214,13 @@ def _work(source: str, name: str, pipe_in, pipe_out) -> int:
             return 1
         if header["op"] == "fresh":
             return FRESH
+        alone = alone or "numbers" in header  # a state that another process made
         try:
             memory = _made(source, name) if memory is None else memory
             answer = _answer(memory, states, header, tensors)
         except BaseException as error:  # sys.exit too
-            answer = {"error": _sentence(error, name)}, {}
+            more = ALONE if alone and not isinstance(error, EntryError) else ""
+            answer = {"error": _sentence(error, name) + more}, {}
         try:
             _send(pipe_out, *answer)
         except Exception as error:
