@@ -138,13 +138,13 @@ def detective(seed: int = 0) -> ipw.VBox:
     from memlib import detective as boxes
 
     own = {
-        "seed": ipw.IntText(value=seed, description="box number", **LATER),
+        "seed": ipw.IntText(value=seed, description="box number", **LATER | {"layout": {"width": "170px"}}),
         "evidence": ipw.ToggleButtons(options=["view", "latency"], description="evidence:", style=WIDE),
         "fact": ipw.Text(value="The door code is 4711.", description="a fact:", style=WIDE, layout=LONG),
         "question": ipw.Text(value="what is the door code?", description="the question:", style=WIDE, layout=LONG),
         "distance": ipw.IntSlider(value=100, min=10, max=600, step=10, description="bytes between", **LATER),
-        "mechanism": ipw.Dropdown(options=list(boxes.SUSPECTS), description="it is a", style=WIDE, layout=LONG),
-        "size": ipw.IntText(value=8, description="of size", **LATER),
+        "mechanism": ipw.Dropdown(options=list(boxes.SUSPECTS), description="it is a", style=WIDE, layout={"width": "300px"}),
+        "size": ipw.IntText(value=8, description="of size", **LATER | {"layout": {"width": "130px"}}),
     }
     heard, verdict = ipw.HTML(), ipw.HTML()
 
@@ -157,7 +157,7 @@ def detective(seed: int = 0) -> ipw.VBox:
             fig = draw.curves(lines, x="tokens read", y="microseconds a token", log_x=True,
                               title="A token's time after longer and longer streams")  # fmt: skip
             fig.update_yaxes(range=[0, 1.25 * max(times.values())])  # so that what is flat looks flat
-        return fig, _spoken(draw.alt(fig))
+        return fig.update_layout(width=660), _spoken(draw.alt(fig))  # a projector at 150 % is not wider
 
     def ask() -> None:
         told = boxes.Box(own["seed"].value).ask(own["distance"].value, own["fact"].value, own["question"].value)
@@ -188,9 +188,13 @@ def detective(seed: int = 0) -> ipw.VBox:
     says = ipw.Button(description="That is it", tooltip="Try this guess", layout=AUTO)
     asks.on_click(guarded(ask, heard))
     says.on_click(guarded(guess, verdict))
-    shown = [own["seed"], own["evidence"], figure, said, own["fact"], own["question"], own["distance"], asks, heard]
-    return _box([*shown, own["mechanism"], own["size"], says, verdict], controls=own, ask=asks, guess=says,
-                figure=figure, said=said, heard=heard, verdict=verdict)  # fmt: skip
+
+    def row(*parts) -> ipw.HBox:
+        return ipw.HBox(parts, layout={"flex_flow": "row wrap", "align_items": "center"})
+
+    shown = [row(own["seed"], own["evidence"]), figure, row(own["mechanism"], own["size"], says), verdict, said]
+    return _box([*shown, own["fact"], own["question"], row(own["distance"], asks), heard], controls=own, ask=asks,
+                guess=says, figure=figure, said=said, heard=heard, verdict=verdict)  # fmt: skip
 
 
 def predict(question: str, x, target=None, y: str = "", log_x: bool = False, x_name: str = "") -> ipw.VBox:

@@ -188,14 +188,13 @@ draw.board(within, beyond, notes, title="Within 64 KB, ranked; below, what keeps
 # What it shows, plainly:
 #
 # - **No memory within 64 KB wins every task.** The 8-bit window has the best total, in each of the three seeds, and wins two of eight; the
-#   delta rule is second and wins three; the 16-bit window wins drift and, by a hair, copy. The cell below prints for each task whether the lead is larger than what
-#   the seeds differ by: a win that is not may be luck, and a tie counts for both.
+#   delta rule is second and wins three; the 16-bit window wins drift and, by a hair, copy. The cell below prints for each task the lead beside what
+#   the seeds differ by: a lead that is not larger may be luck. A tie counts for both.
 # - **Bits are a lever.** With 16 bits a number a window holds twice as many pairs, with 8 bits nearly four times, and the missing digits do not show:
 #   recall doubles, and doubles again nearly. (Tried on **windows only**: there is no hybrid of 8 bits on the board and no matrix of 16. The winner comes from the one family that got the lever.)
 # - **Re-binding punishes what holds old values.** A softmax cannot tell the newest value of a key from older ones, it mixes them. So the more a window holds the worse: a window of 10
-#   reads 0.60 right, of 21 0.45, of 42 0.21, of 80 0.13, which is a guess, and it is not the digits: windows of 42 and 80 in float32 read the same. Shorter than 8 it begins to lack keys. The hybrid with means of 2
-#   owes its 0.65 mostly to the 10 raw pairs in it.
-#   A delta rule with $\beta=1$ overwrites, and reads all.
+#   reads 0.60 right, of 21 0.45, of 42 0.21, of 80 0.13, which is a guess; and it is not the digits: windows of 42 and 80 in float32 read the same. (Shorter ones lack keys: 0.46 with 4.) So a **short** window scores well because it holds few old values,
+#   and the hybrid with means of 2 owes its 0.65 mostly to its 10 raw pairs. A delta rule with $\beta=1$ overwrites, and reads all.
 # - **Only what reaches back finds the fact.** 21 or 42 pairs end inside the question. 80 pairs reach a fact 16 bytes back, and
 #   hardly one that is 64 bytes back: a third of the answers. The matrices find it farther back, and they were trained with it. So this column compares models as much as memories.
 # - **Three seeds are not three models.** The delta rule is ahead of the gated one in each seed, by 0.02 to 0.05; the seeds draw other questions, but each
@@ -209,11 +208,11 @@ draw.board(within, beyond, notes, title="Within 64 KB, ranked; below, what keeps
 # %%
 best = {task: max(row[task] for row in within.values()) for task in TASKS}
 won = {name: [task for task in TASKS if row[task] >= best[task] - 1e-9] for name, row in within.items()}
+print(f"{'':11}{'the best':34}{'the next':34}the lead, and what the seeds differ by")
 for task in TASKS:
     one, other = sorted(within, key=lambda name, task=task: -within[name][task])[:2]
     lead, spread = within[one][task] - within[other][task], max(max(x) - min(x) for x in ([r["tasks"][task] for r in results[n]] for n in (one, other)))
-    print(f"{task:11} {one:28} {within[one][task]:.2f}   next: {other:28} {within[other][task]:.2f}   "
-          f"{'a tie' if lead < 1e-9 else 'more than' if lead > spread else 'LESS than'}{' the seeds differ by' if lead >= 1e-9 else ''} ({spread:.2f})")  # fmt: skip
+    print(f"{task:11}{one:27}{within[one][task]:.2f}   {other:27}{within[other][task]:.2f}   {f'lead {lead:.2f}, seeds {spread:.2f}' if lead > 1e-9 else 'a tie'}")
 first, second = list(within)[:2]
 assert first == "window, 8 bits" and second == "delta rule, trained" and len(won[first]) <= 4 and max(map(len, won.values())) <= 4
 gated = "gated delta, trained"
@@ -228,7 +227,7 @@ assert scores[second]["re-binding"] > 0.99 > 0.2 > scores[second]["gist"] and sc
 assert scores["linear attention, trained"]["gist"] > 0.9 and max(scores[n]["re-binding"] for n in ("linear attention, trained", "cumulative average")) < 0.2
 assert all(run["bytes_kept"] > 10 * LIMIT for name in ("window and k-NN", "top-k sparse attention", "full cache") for run in results[name])
 bound = {n: tasks.rebinding(Window(n), 8, 8, 32, trials=96, shuffled=True) for n in (4, 10, 21, 42, 80)}
-assert bound[4] < bound[10] > bound[21] + 0.1 > bound[42] + 0.2 > bound[80] + 0.2 and bound[10] < 0.65 and bound[80] < 0.17
+assert bound[4] < bound[10] - 0.05 and bound[10] - bound[21] > 0.1 and bound[21] - bound[42] > 0.15 and bound[42] - bound[80] > 0.04 and bound[80] < 0.17
 assert bound[10] < tasks.rebinding(Hybrid(10, 10, 2), 8, 8, 32, trials=96, shuffled=True) < bound[10] + 0.1
 for short, exact in ((Half(42), 42), (Quarter(80), 80)):  # the digits do not show, in recall and re-binding
     assert tasks.recall(short, 256, 32) == tasks.recall(Window(exact), 256, 32)
@@ -349,14 +348,14 @@ def over(name, what, n):
     return sum(run[str(n)][what] for run in long[name]) / len(long[name])
 
 
-print(f"{'':28}{'found of all the past':>24}{'of the newest 256':>20}{'bytes kept':>22}{'µs a token':>18}")
-print(f"{'':28}{'1k':>12}{'16k':>6}{'131k':>6}{'131k':>20}{'1k':>12}{'131k':>10}{'1k':>10}{'131k':>8}")
+print(f"{'':35}{'found: all the past':>20}{'newest 256':>12}{'bytes kept':>21}{'µs a token':>14}")
+print(f"{'':35}{'1k':>8}{'16k':>6}{'131k':>6}{'131k':>12}{'1k':>10}{'131k':>11}{'1k':>7}{'131k':>7}")
 for name in long:
     row = [f"{over(name, 'found', n):.2f}" for n in (1024, 16384, 131072)]
-    print(f"{name:28}{row[0]:>12}{row[1]:>6}{row[2]:>6}{over(name, 'found_newest', 131072):>20.2f}"
-          f"{over(name, 'bytes', 1024):>12,.0f}{over(name, 'bytes', 131072):>12,.0f}{1e6 * over(name, 'seconds', 1024):>8.0f}{1e6 * over(name, 'seconds', 131072):>8.0f}")  # fmt: skip
+    print(f"{name:35}{row[0]:>8}{row[1]:>6}{row[2]:>6}{over(name, 'found_newest', 131072):>12.2f}{over(name, 'bytes', 1024):>10,.0f}"
+          f"{over(name, 'bytes', 131072):>11,.0f}{1e6 * over(name, 'seconds', 1024):>7.0f}{1e6 * over(name, 'seconds', 131072):>7.0f}")  # fmt: skip
 trained = {name: sum(run["accuracy"] for run in runs) / len(runs) for name, runs in learned.items()}
-print("\nlearned to look up 8 pairs:", {name: round(share, 2) for name, share in trained.items()})
+print("\nlearned to look up 8 pairs:", ", ".join(f"{name} {share:.2f}" for name, share in trained.items()))
 blend = next(name for name in long if name.startswith("hybrid"))
 flat = ("window of 512", blend, "delta rule", "linear attention")
 everything = ("top-32 sparse attention", "full cache", "window of 480, k-NN of 32")
