@@ -143,7 +143,9 @@ def detective(seed: int = 0) -> ipw.VBox:
         "fact": ipw.Text(value="The door code is 4711.", description="a fact:", style=WIDE, layout=LONG),
         "question": ipw.Text(value="what is the door code?", description="the question:", style=WIDE, layout=LONG),
         "distance": ipw.IntSlider(value=100, min=10, max=600, step=10, description="bytes between", **LATER),
-        "mechanism": ipw.Dropdown(options=list(boxes.SUSPECTS), description="it is a", style=WIDE, layout={"width": "300px"}),
+        "mechanism": ipw.Dropdown(
+            options=list(boxes.SUSPECTS), description="it is a", style=WIDE, layout={"width": "300px"}
+        ),
         "size": ipw.IntText(value=8, description="of size", **LATER | {"layout": {"width": "130px"}}),
     }
     heard, verdict = ipw.HTML(), ipw.HTML()

@@ -601,8 +601,8 @@ assert sum(evaluate.right(answers.reading(Window(60, sinks=60)), middle)) < 2
 # ## The code, and yours
 #
 # Here is a memory that the library does not have. It keeps 42 pairs of 16 bits, and when a **key comes again**, its slot is written anew in the place of
-# wasting a second one: the old value moves half the way to the new. The film shows four slots of it; each letter is a key. **Predict** from it: on which of *recall, re-binding, gist, drift* will it
-# gain over the window of 42, and what will it pay? The code is the longest of the chapter; its five steps stand beside it. All slots are there from the start; an empty one has a bias of $-\infty$, so that no weight goes
+# wasting a second one: the old value moves half the way to the new. The film under the code shows four slots of it; each letter is a key: play it first. **Predict** from it: on which of *recall, re-binding, gist, drift* will it
+# gain over the window of 42, and what will it pay? The code is the longest of the chapter, with its five steps beside it; who believes the film may skip it. All slots are there from the start; an empty one has a bias of $-\infty$, so that no weight goes
 # to it. Where no key repeats it must be a window of 42: that is the check. Then change `rate`, or anything else.
 
 # %%

@@ -266,7 +266,7 @@ VARIANTS = {
             "a window of short numbers": mine(bias="0 * age"),
             "the library's short numbers": BUILT_UPON.replace("-0.045 *", "-0.0 *"),
             "16 bits": sixteen(bias="0 * age"),
-            "16 bits that fade": sixteen(),
+            "16 bits that fade fast": sixteen(bias="-0.2 * age"),
             "all is kept in self": HOARD,
             "all is kept in a global": GLOBAL,
             "of many pairs only the last": mine(update=body("new = new[-1:]", NEWEST.format(size=85))),
