@@ -182,13 +182,20 @@ ranked = sorted(scores, key=lambda name: -scores[name]["total"])
 within = {name: scores[name] for name in ranked if all(run["within"] for run in results[name])}
 beyond = {name: scores[name] for name in ranked if name not in within}
 assert all(len(runs) == 3 for runs in results.values())
+best = {task: max(row[task] for row in within.values()) for task in TASKS}
+won = {name: [task for task in TASKS if row[task] >= best[task] - 1e-9] for name, row in within.items()}
+print(f"{'':11}{'the best':34}{'the next':34}the lead, and what the seeds differ by")
+for task in TASKS:
+    one, other = sorted(within, key=lambda name, task=task: -within[name][task])[:2]
+    lead, spread = within[one][task] - within[other][task], max(max(x) - min(x) for x in ([r["tasks"][task] for r in results[n]] for n in (one, other)))
+    print(f"{task:11}{one:27}{within[one][task]:.2f}   {other:27}{within[other][task]:.2f}   {f'lead {lead:.2f}, seeds {spread:.2f}' if lead > 1e-9 else 'a tie'}")
 draw.board(within, beyond, notes, title="Within 64 KB, ranked; below, what keeps more. time: a byte, beside the full cache")
 
 # %% [markdown]
 # What it shows, plainly:
 #
 # - **No memory within 64 KB wins every task.** The 8-bit window has the best total, in each of the three seeds, and wins two of eight; the
-#   delta rule is second and wins three; the 16-bit window wins drift and, by a hair, copy. The cell below prints for each task the lead beside what
+#   delta rule is second and wins three; the 16-bit window wins drift and, by a hair, copy. Above the board stands, for each task, the lead beside what
 #   the seeds differ by: a lead that is not larger may be luck. A tie counts for both.
 # - **Bits are a lever.** With 16 bits a number a window holds twice as many pairs, with 8 bits nearly four times, and the missing digits do not show:
 #   recall doubles, and doubles again nearly. (Tried on **windows only**: there is no hybrid of 8 bits on the board and no matrix of 16. The winner comes from the one family that got the lever.)
@@ -205,14 +212,13 @@ draw.board(within, beyond, notes, title="Within 64 KB, ranked; below, what keeps
 # - k-NN and sparse attention keep **everything** somewhere: some 900 KB in the place of 64. They stand beside the others, not above.
 #   Linear attention stands there for another reason: the library sums in float64; in float32 it would fit.
 
+# %% [markdown]
+# A total is a **choice of weights**. On the board each task counts alike; below, tasks that want the same are one group, and the knobs start where the board
+# stands: 4 tasks that find, 1 that overwrites, 2 that average, 1 of text. Move them until the delta rule stands on top; until
+# `hybrid, mean of 2` does. What would one have to be building, in each case?
+
 # %%
-best = {task: max(row[task] for row in within.values()) for task in TASKS}
-won = {name: [task for task in TASKS if row[task] >= best[task] - 1e-9] for name, row in within.items()}
-print(f"{'':11}{'the best':34}{'the next':34}the lead, and what the seeds differ by")
-for task in TASKS:
-    one, other = sorted(within, key=lambda name, task=task: -within[name][task])[:2]
-    lead, spread = within[one][task] - within[other][task], max(max(x) - min(x) for x in ([r["tasks"][task] for r in results[n]] for n in (one, other)))
-    print(f"{task:11}{one:27}{within[one][task]:.2f}   {other:27}{within[other][task]:.2f}   {f'lead {lead:.2f}, seeds {spread:.2f}' if lead > 1e-9 else 'a tie'}")
+# what stands under the board, checked
 first, second = list(within)[:2]
 assert first == "window, 8 bits" and second == "delta rule, trained" and len(won[first]) <= 4 and max(map(len, won.values())) <= 4
 gated = "gated delta, trained"
@@ -233,12 +239,6 @@ for short, exact in ((Half(42), 42), (Quarter(80), 80)):  # the digits do not sh
     assert tasks.recall(short, 256, 32) == tasks.recall(Window(exact), 256, 32)
     assert abs(tasks.rebinding(short, 8, 8, 32, trials=96, shuffled=True) - bound[exact]) < 0.03
 
-# %% [markdown]
-# A total is a **choice of weights**. On the board each task counts alike; below, tasks that want the same are one group, and the knobs start where the board
-# stands: 4 tasks that find, 1 that overwrites, 2 that average, 1 of text. Move them until the delta rule stands on top; until
-# `hybrid, mean of 2` does. What would one have to be building, in each case?
-
-# %%
 GROUPS = {"find": ("one fact", "passkey", "copy", "recall"), "overwrite": ("re-binding",), "average": ("gist", "drift"), "text": ("text",)}
 
 
