@@ -184,11 +184,11 @@ beyond = {name: scores[name] for name in ranked if name not in within}
 assert all(len(runs) == 3 for runs in results.values())
 best = {task: max(row[task] for row in within.values()) for task in TASKS}
 won = {name: [task for task in TASKS if row[task] >= best[task] - 1e-9] for name, row in within.items()}
-print(f"{'':11}{'the best':34}{'the next':34}the lead, and what the seeds differ by")
+print(f"{'':11}{'the best':36}{'the next':36}the lead, and what the seeds differ by")
 for task in TASKS:
     one, other = sorted(within, key=lambda name, task=task: -within[name][task])[:2]
     lead, spread = within[one][task] - within[other][task], max(max(x) - min(x) for x in ([r["tasks"][task] for r in results[n]] for n in (one, other)))
-    print(f"{task:11}{one:27}{within[one][task]:.2f}   {other:27}{within[other][task]:.2f}   {f'lead {lead:.2f}, seeds {spread:.2f}' if lead > 1e-9 else 'a tie'}")
+    print(f"{task:11}{one:29}{within[one][task]:.2f}   {other:29}{within[other][task]:.2f}   {f'lead {lead:.2f}, seeds {spread:.2f}' if lead > 1e-9 else 'a tie'}")
 draw.board(within, beyond, notes, title="Within 64 KB, ranked; below, what keeps more. time: a byte, beside the full cache")
 
 # %% [markdown]
