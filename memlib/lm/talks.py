@@ -12,26 +12,36 @@ from random import Random
 import torch
 from torch import Tensor
 
-from memlib.lm import data, words
+from memlib.lm import data
 from memlib.lm.facts import ANSWER, ASK, KINDS, Fact, fact, talk
+from memlib.lm.words import SMALL_TALK, syllables
 
 STAGES = ((0.40, 256), (0.20, 512), (0.20, 1024), (0.20, 2048))  # share of the steps, bytes a row
 TEXT = 0.25  # share of rows that are pieces of real text
 ALIKE = 0.6  # share of talks whose facts are all of one or two kinds: only the subject tells them apart
-STRANGE = 0.3  # share of statements and questions in which a word is swapped for one that nobody knows
+STRANGE = 0.5  # share of statements and questions with words that do not belong there
+ORDINARY = sorted({word for line in SMALL_TALK for word in re.findall(r"\b[a-z]+\b", re.sub(r"\{.\}", "", line))})
 SMALL, LARGE = 0.3, 10.0  # weight of a byte of talk, and of an answer
 
 
 def strange(sentence: str, about: Fact, rng: Random) -> str:
-    """The sentence, now and then with one word made up: never the answer's or the subject's. So wordings that
-    nobody has seen are met in training."""
-    kept = set(re.findall(r"\w+", f"{about.answer} {about.subject}".lower()))
-    free = [m for m in re.finditer(r"\w+", sentence) if m[0].lower() not in kept and len(m[0]) > 1]
-    if rng.random() >= STRANGE or not free:
+    """The sentence, half of the time with up to three words swapped or put in, made up or out of small talk: never
+    in the answer or the subject. So wordings that nobody has seen are met in training."""
+    if rng.random() >= STRANGE:
         return sentence
-    word = rng.choice(free)
-    made = words.syllables(rng)
-    return sentence[: word.start()] + (made.title() if word[0].istitle() else made) + sentence[word.end() :]
+    kept = set(re.findall(r"\w+", f"{about.answer} {about.subject}".lower()))
+    words = sentence.split(" ")
+    for _ in range(rng.randint(1, 3)):
+        fixed = [bool(kept & set(re.findall(r"\w+", word.lower()))) for word in words]
+        word = syllables(rng) if rng.random() < 0.5 else rng.choice(ORDINARY)
+        if rng.random() < 0.4:  # put in, not between two words of the answer or the subject
+            gaps = [i for i in range(len(words)) if not (fixed[i] and i and fixed[i - 1])]
+            words.insert(rng.choice(gaps), word)
+        elif free := [i for i in range(len(words)) if not fixed[i]]:
+            i = rng.choice(free)
+            end = re.search(r"\W*$", words[i])[0]
+            words[i] = (word.title() if words[i].istitle() else word) + end
+    return " ".join(words)
 
 
 def conversation(length: int, rng: Random, text: Tensor | None = None) -> tuple[bytes, list[tuple[int, int]]]:
