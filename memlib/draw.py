@@ -143,13 +143,18 @@ def _names_at_ends(lines: dict, log_x: bool, plot: int) -> list[dict]:
     """The name of each curve behind its last point, none upon another."""
     ends = [(float(b[-1]), float(a[-1]), i, name) for i, (name, (a, b)) in enumerate(lines.items()) if len(b)]
     every = np.concatenate([b[np.isfinite(b)] for _, b in lines.values()] or [np.zeros(1)])
-    scale, last, notes = plot / max(float(np.ptp(every)) * 1.12, 1e-12), np.inf, []
-    for high, far, i, name in sorted(ends, reverse=True):
+    scale, last, places = plot / max(float(np.ptp(every)) * 1.12, 1e-12), np.inf, []
+    ends = sorted(ends, reverse=True)
+    for high, *_ in ends:  # down from the highest, each below the one before ...
         last = min(high * scale, last - 19)
-        notes.append({"x": np.log10(far) if log_x else far, "y": high, "text": ink.safe(name), "xanchor": "left",
-                      "xshift": 10, "yshift": last - high * scale, "showarrow": False,
-                      "font": {"size": 15, "color": COLORS[i % 6]}})  # fmt: skip
-    return notes
+        places.append(last)
+    last = every.min() * scale - 19
+    for i in reversed(range(len(places))):  # ... and up again, where they have run out of the picture
+        last = places[i] = max(places[i], last + 19)
+    return [{"x": np.log10(far) if log_x else far, "y": high, "text": ink.safe(name), "xanchor": "left",
+             "xshift": 10, "yshift": place - high * scale, "showarrow": False,
+             "font": {"size": 15, "color": COLORS[i % 6]}}
+            for (high, far, i, name), place in zip(ends, places, strict=True)]  # fmt: skip
 
 
 def predict_then(
