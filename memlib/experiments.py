@@ -106,7 +106,7 @@ def story() -> dict[str, Callable[[int], dict]]:
 
 
 def leaderboard() -> dict[str, Callable[[int], dict]]:
-    """All memories within 64 KB on all tasks, and beside them those that keep more (about a quarter of an hour)."""
+    """All memories within 64 KB on all tasks, and beside them those that keep more (about ten minutes)."""
     from memlib.leaderboard import MEMORIES, score
 
     def one(make, seed: int) -> dict:

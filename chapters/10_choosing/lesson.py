@@ -140,7 +140,7 @@ assert resident(Full(), 22) > room >= resident(Full(), 21)  # the full cache is 
 # | gist, drift | a noisy topic for 256 steps: is it read? And 32 to 64 steps after it has changed, the new one? |
 # | text | held-out Python: 0 is as bad as a window of one, 1 as good as the full cache |
 #
-# One command makes the table (`python -m memlib.experiments leaderboard`, three seeds, a quarter of an hour; `make experiments`
+# One command makes the table (`python -m memlib.experiments leaderboard`, three seeds, some ten minutes; `make experiments`
 # makes all). *Most used of 2*: of two pairs the one is kept that attention used more (chapter 05b). *Rescaled*: a slot's key is the **sum** of its pairs' keys, not their
 # mean, so that a query for one of them finds it (`MeanPool(rescale=True)`).
 #
@@ -198,13 +198,13 @@ draw.board(within, beyond, notes, title="Within 64 KB, ranked; below, what keeps
 #   delta rule is second and wins three; the 16-bit window wins drift and, by a hair, copy. Above the board stands, for each task, the lead beside what
 #   the seeds differ by: a lead that is not larger may be luck. A tie counts for both.
 # - **Bits are a lever.** With 16 bits a number a window holds twice as many pairs, with 8 bits nearly four times, and the missing digits do not show:
-#   recall doubles, and doubles again nearly. (Tried on **windows only**: there is no hybrid of 8 bits on the board and no matrix of 16. The winner comes from the one family that got the lever.)
+#   recall goes from 0.08 to 0.16 to 0.31. (Tried on **windows only**: there is no hybrid of 8 bits on the board and no matrix of 16. The winner comes from the one family that got the lever.)
 # - **Re-binding punishes what holds old values.** A softmax cannot tell the newest value of a key from older ones, it mixes them. So the more a window holds the worse: a window of 10
 #   reads 0.60 right, of 21 0.45, of 42 0.21, of 80 0.13, which is a guess; and it is not the digits: windows of 42 and 80 in float32 read the same. (Shorter ones lack keys: 0.46 with 4.) So a **short** window scores well because it holds few old values,
 #   and the hybrid with means of 2 owes its 0.65 mostly to its 10 raw pairs. A delta rule with $\beta=1$ overwrites, and reads all.
 # - **Only what reaches back finds the fact.** 21 or 42 pairs end inside the question. 80 pairs reach a fact 16 bytes back, and
 #   hardly one that is 64 bytes back: a third of the answers. The matrices find it farther back, and they were trained with it. So this column compares models as much as memories.
-# - **Three seeds are not three models.** The delta rule is ahead of the gated one in each seed, by 0.02 to 0.05; the seeds draw other questions, but each
+# - **Three seeds are not three models.** The delta rule is ahead of the gated one in each seed, by 0.02 to 0.03; the seeds draw other questions, but each
 #   of the two is **one** trained model. Another training could turn their order round.
 # - **Re-binding and topic pull apart.** The delta rule with $\beta=1$ overwrites: re-binding 1.0, gist 0.1. The cumulative average never does: re-binding 0.1, gist 1.0, and drift 0. Linear attention is a
 #   matrix and does as the average does: it only adds.
@@ -227,7 +227,7 @@ assert all(row["one fact"] < 0.05 for name, row in within.items() if "trained" n
 assert 0.2 < scores[first]["one fact"] < 0.5 < min(row["one fact"] for name, row in within.items() if "trained" in name)
 reach = [sum(evaluate.right(answers.reading(Quarter(80)), [lm.stream(gap, i) for i in range(6)])) for gap in (16, 64)]
 assert reach[0] >= 5 and reach[1] <= 1  # of six each
-assert abs(scores["window, 16 bits"]["recall"] - 2 * scores["window"]["recall"]) < 0.01 and scores[first]["recall"] > 1.4 * scores["window, 16 bits"]["recall"]
+assert abs(scores["window, 16 bits"]["recall"] - 2 * scores["window"]["recall"]) < 0.01 and scores[first]["recall"] > 1.8 * scores["window, 16 bits"]["recall"]
 assert scores["full cache"]["re-binding"] < 0.2 and scores["full cache"]["drift"] < 0.1 and scores["full cache"]["recall"] == 1
 assert scores[second]["re-binding"] > 0.99 > 0.2 > scores[second]["gist"] and scores["cumulative average"]["drift"] < 0.05
 assert scores["linear attention, trained"]["gist"] > 0.9 and max(scores[n]["re-binding"] for n in ("linear attention, trained", "cumulative average")) < 0.2
@@ -335,7 +335,7 @@ draw.curves({name: (longer, many[name]) for name in many}, x="pairs in the seque
 #
 # Now from 1,000 to 131,000 tokens, one head of width 64. The budget: 256 KB, 512 pairs. Spend it on a **memory** (a window; a hybrid cache; with
 # much less, a delta rule), on **linear attention**, or on **sparse attention**, which spends it on what is *read*: the 32 best of all
-# pairs, which stay. (`python -m memlib.experiments lengths` measured this in some minutes, three seeds; the times are of one machine with one thread.)
+# pairs, which stay. (`python -m memlib.experiments lengths` measured this in half a minute, three seeds; the times are of one machine with one thread.)
 # **Predict:** whose *time* a token stays flat as the sequence grows, and whose does not?
 
 # %%
@@ -356,7 +356,7 @@ for name in long:
           f"{over(name, 'bytes', 131072):>11,.0f}{1e6 * over(name, 'seconds', 1024):>7.0f}{1e6 * over(name, 'seconds', 131072):>7.0f}")  # fmt: skip
 trained = {name: sum(run["accuracy"] for run in runs) / len(runs) for name, runs in learned.items()}
 print("\nlearned to look up 8 pairs:", ", ".join(f"{name} {share:.2f}" for name, share in trained.items()))
-blend = next(name for name in long if name.startswith("hybrid"))
+blend = "hybrid, 256 and 256 of 4, rescaled"
 flat = ("window of 512", blend, "delta rule", "linear attention")
 everything = ("top-32 sparse attention", "full cache", "window of 480, k-NN of 32")
 sparse, full = ([over(name, "seconds", n) for n in far] for name in ("top-32 sparse attention", "full cache"))
@@ -366,9 +366,9 @@ draw.curves({name: (far, [1e3 * over(name, "seconds", n) for n in far]) for name
 
 # %% [markdown]
 # Two camps. Whoever keeps everything **finds** everything, and both bytes and time grow with the text; sparse attention
-# reads 32 values in the place of 131,000, yet it must *look* at every key, and then sort: on this machine it is the slower one up to 16,000 tokens, and beyond them takes a fifth to a half of the full cache's time.
+# reads 32 values in the place of 131,000, yet it must *look* at every key, and then sort: on this machine it is the slower one up to 16,000 tokens, and beyond them takes three to four tenths of the full cache's time.
 # (Where that turns is a matter of the machine: the full cache's time leaps once its keys no longer fit into the processor's own memory.) And it grows as the cache does. Whoever keeps 256 KB is as fast at the end as at the
-# start, and has of all the past one pair in 250 or fewer. Of the newest 256 the window and the hybrid find all, for these stand in them raw; the delta rule a fifth, linear attention none.
+# start, and has of all the past one pair in 250 or fewer. Of the newest 256 the window finds all and the hybrid nearly all, for these stand in them raw; the delta rule a fifth, linear attention none.
 #
 # At **equal bytes** there is no sparse attention here: its cache is over the budget at token 513. Linear attention is in both camps by name, and
 # untrained it finds nothing at 1,024 pairs: its feature map makes these keys alike, as above. The delta rule with $\beta=1$ and as many numbers finds some 60 of the 1,024.
@@ -426,11 +426,11 @@ assert all(over(name, "bytes", 131072) <= 262144 and over(name, "found", 131072)
 assert all(over(name, "bytes", 131072) > 200 * 262144 for name in everything)
 assert over("delta rule", "found_newest", 131072) > 0.1 > 0.02 > over("delta rule", "found", 131072)
 assert over("delta rule", "found", 1024) > 0.04 > 0.005 > over("linear attention", "found", 1024)  # as many numbers, another rule
-assert over("linear attention", "found_newest", 131072) < 0.02 and over(blend, "found_newest", 131072) == 1
-assert sparse[0] > 2 * full[0] and sparse[2] > full[2] and 1.3 * sparse[4] < full[4]
+assert over("linear attention", "found_newest", 131072) < 0.02 and 1 > over(blend, "found_newest", 131072) > 0.98
+assert sparse[0] > 2 * full[0] and sparse[2] > full[2] and all(0.25 < a / b < 0.5 for a, b in zip(sparse[3:], full[3:], strict=True))
 assert abs(over("window of 512", "found", 4096) - 512 / 4096) < 0.04 and over("window of 512", "found_newest", 131072) == 1
 assert max(over(name, "seconds", 131072) / over(name, "seconds", 1024) for name in flat) < 3  # stored times
-assert min(over(name, "seconds", 131072) / over(name, "seconds", 1024) for name in everything) > 10
+assert min(over(name, "seconds", 131072) / over(name, "seconds", 1024) for name in everything) > 5
 
 # %%
 def work(memory, n=400):
