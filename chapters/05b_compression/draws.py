@@ -155,10 +155,10 @@ def learns(pick):
 
 def explain(pick):
     said = (
-        "Most-used was trained on the text that was measured.",
-        "The loss reads the slots alone. The model reads them beside raw pairs, and there a mean key is outweighed, while a pair that was kept has its right score.",
-        "Most-used reads further back than the mean at the same rate.",
-        "Bits per byte and reads have nothing to do with one another.",
+        "Most-used was trained on the text that was measured and the mean on nothing, so its bits are lower there than on other text.",
+        "The loss reads the slots alone. Beside raw pairs a mean key is outweighed, while a pair that was kept whole has its right score.",
+        "Most-used keeps the pairs that are asked for longest, so it reads further back than the mean at the same rate and with the same slots.",
+        "Bits per byte are counted for the next byte alone, reads for a whole segment: the two measures have nothing to do with one another.",
     )
     places = pick((1, 0, 3, 2), (2, 3, 1, 0), (3, 2, 0, 1))
     return {said[was]: said[places.index(was)] for was in range(4)} | {'letter = "b"': f'letter = "{"abcd"[places[1]]}"'}

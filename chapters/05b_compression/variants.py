@@ -167,6 +167,7 @@ VARIANTS = {
                                            weight="torch.where(total > 0, groups / total.clamp(min=1e-12), torch.full_like(groups, 1 / rate)).mT"),
             "the most used of each group": weighted(weight="F.one_hot(groups.argmax(-1), rate).float()"),
             "a softmax of use": weighted(weight="torch.softmax(groups, -1)"),
+            "rows summed": weighted(use="used.sum(0).expand_as(used) if used.dim() > 2 else used"),
             "heads summed": weighted(use="used.sum(0) if used.dim() > 1 else used").replace("x.unflatten(-2,", "x.unflatten(-2,"),
             "the first of a group nobody looked at": weighted(weight="torch.where(total > 0, groups / total.clamp(min=1e-12), torch.eye(rate)[0].expand_as(groups))"),
             "NaN where nobody looked": weighted(weight="groups / total"),
