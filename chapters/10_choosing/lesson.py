@@ -373,9 +373,9 @@ draw.curves({name: (far, [1e3 * over(name, "seconds", n) for n in far]) for name
 # At **equal bytes** there is no sparse attention here: its cache is over the budget at token 513. Linear attention is in both camps by name, and
 # untrained it finds nothing at 1,024 pairs: its feature map makes these keys alike, as above. The delta rule with $\beta=1$ and as many numbers finds some 60 of the 1,024.
 #
-# These matrices are untrained, and a model *trained* with one can choose what it writes. Here is a little evidence, no more: small models that **learned** to look up 8 pairs among 64 tokens (`python -m memlib.experiments mqar`, two
+# These matrices are untrained, and a model *trained* with one can choose what it writes. Here is a little evidence, no more: small models that **learned** to look up 8 pairs among 64 tokens (`python -m memlib.experiments mqar`, three
 # trainings each) stand below the table. Linear attention and the delta rule come near the full cache there, and a window of 32, which reaches half of the 64 tokens, has 0.65. Eight pairs are far fewer than a matrix can hold, so this says that they can
-# be trained, not how much they would hold. (The gated one stands at the mean of 0.04 and 0.64: one of its two trainings learned something in its 600 steps, the other nothing.)
+# be trained, not how much they would hold. (The gated one stands at the mean of 0.04, 0.64 and 0.07: one of its three trainings learned something in its 600 steps, the others nothing.)
 #
 # ## Five places to put a memory
 #
@@ -418,9 +418,9 @@ assert (alike @ alike.mT).mean() > 0.6 > 0.1 > (F.normalize(torch.randn(200, 32)
 assert math.lgamma(4101) < 8 * room * math.log(2) < math.lgamma(4201)  # math.lgamma(N + 1) is the logarithm of N!
 nearest = KNN(4, 0)
 assert [tasks.recall(nearest, n, 32) for n in (8, 512)] == [1, 1] and resident(nearest, 512) == 512 * 256 > 20 * room
-assert sorted(run["accuracy"] > 0.3 for run in learned["gated delta"]) == [False, True]
+assert sorted(run["accuracy"] > 0.3 for run in learned["gated delta"]) == [False, False, True]
 assert trained["full cache"] > 0.99 and min(trained["linear attention"], trained["delta rule"]) > 0.85 > 0.3 > trained["cumulative average"]
-assert all(len(runs) == 3 for runs in long.values())
+assert all(len(runs) == 3 for runs in (*long.values(), *learned.values()))
 assert all(over(name, "found", n) == 1 for name in everything for n in far)
 assert all(over(name, "bytes", 131072) <= 262144 and over(name, "found", 131072) < 0.02 for name in flat)
 assert all(over(name, "bytes", 131072) > 200 * 262144 for name in everything)
