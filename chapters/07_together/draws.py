@@ -32,7 +32,7 @@ def diagrams(pick):
         'two_predictions = "a"': f'two_predictions = "{a}"',
         'nothing_to_set = "c"': f'nothing_to_set = "{c}"',
         'blended_early = "bc"': f'blended_early = "{b}{c}"',
-        'weighs_memory = "gate_memory"': f'weighs_memory = "{gate}"',
+        'g_is = "gate_memory"': f'g_is = "{gate}"',
     }
 
 
@@ -227,10 +227,10 @@ def transcripts(pick):
 
 def explain(pick):
     said = (
-        "What stood a thousand bytes before is of no use for the next byte, to any model.",
-        "The gate was trained to ignore pairs that do not help.",
-        "The search is approximate and misses the right pairs when there are many.",
-        "This model's keys are turned to distances it never saw; one softmax must give such scores their share, a gate can be nearly shut.",
+        "Older bytes are of no use to this model.",
+        "One softmax over two memories gives the far side a share that no full cache would give it.",
+        "The search misses the right pairs when there are many.",
+        "It was trained on rows of 256 bytes; farther away its keys are compared at distances it never saw, and such scores mean little, whoever reads them.",
     )
     places = pick((1, 3, 0, 2), (3, 0, 2, 1), (2, 1, 3, 0))
     now = {was: "abcd"[place] for place, was in enumerate(places)}

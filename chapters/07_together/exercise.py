@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Exercise 07 · Near and far of your own
 #
-# Three core tasks (about 20 minutes), five stretch tasks and a bonus. Run a cell with Shift+Enter. You write where it
+# Three core tasks (about 25 minutes), five stretch tasks (40) and a bonus (20). Run a cell with Shift+Enter. You write where it
 # says `...` or `raise NotImplementedError`; below each answer a **check** prints plain numbers and the cell under it
 # says how far you are. Folded hints get stronger from one to the next. At the end one button grades everything you
 # have run, with other numbers than the ones you see. Under each check stands the output that is wanted, until you run
@@ -36,11 +36,11 @@ answers = lm.load("facts")  # the answering model
 #   probability distributions;
 # - `nothing_to_set`: where no weight has to be chosen or learned;
 # - `blended_early`: where later layers see only a blend of both sides (two of the three);
-# - `weighs_memory`: in B as it is drawn, does g belong to `gate_local` or to `gate_memory`? Write the name.
+# - `g_is`: in B as it is drawn, is g a `gate_local` or a `gate_memory`? Write the name.
 #
 # <details><summary>Hint 1</summary>Look where the two lines meet: at the scores, at the outputs of attention, or at the very end.</details>
 # <details><summary>Hint 2</summary>In one of them they never part: all pairs stand in one sum of exponentials.</details>
-# <details><summary>Hint 3</summary>λ and g are weights that somebody sets. Which diagram has neither? And which line is multiplied by g?</details>
+# <details><summary>Hint 3</summary>λ and g are weights that somebody sets. Which diagram has neither? And is the line that g multiplies the one of Mem or of Mem_knn?</details>
 
 # %% task="diagrams" points=2 kind="hand" minutes=4
 # BEGIN SOLUTION
@@ -49,18 +49,19 @@ two_reads = "b"
 two_predictions = "a"
 nothing_to_set = "c"
 blended_early = "bc"
-weighs_memory = "gate_memory"
+g_is = "gate_memory"
 # END SOLUTION
 
 # %% check="diagrams"
-# NEXT: Follow the two lines from the left until they meet: before the softmax, behind it, or behind all layers?
+# NEXT: Follow the two lines from the left until they meet: before the softmax, behind it, or behind all layers? For g: which read is it multiplied with?
 written = {"combined cache": combined, "two reads": two_reads, "two predictions": two_predictions,
            "nothing to set": nothing_to_set, "blended early": blended_early}  # fmt: skip
-for name, letters in written.items():
-    if letters is ...:
+for name, answer in (written | {"what g weighs": g_is}).items():
+    if answer is ...:
         raise NotImplementedError(name)
+for name, letters in written.items():
     report(name, "".join(sorted(c for c in str(letters).lower() if c.isalpha())), sealed=True)
-report("what g weighs", str(weighs_memory).strip(" ()`'\"").split("=")[0].lower(), sealed=True)
+report("what g weighs", str(g_is).strip(" ()`'\"").split("=")[0].lower(), sealed=True)
 
 # %% look="diagrams"
 look("diagrams")
@@ -376,7 +377,7 @@ look("choose")
 # Write the letters as `broken = "xyz"`, for one, two and three, in this order.
 #
 # <details><summary>Hint 1</summary>For each: does it know what was said a moment ago? What was said three sentences ago? What stands in the book?</details>
-# <details><summary>Hint 2</summary>An empty store disturbs nobody. Useless pairs are fetched all the same, and are heard.</details>
+# <details><summary>Hint 2</summary>An empty store disturbs nobody. Useless pairs are fetched all the same, and are heard: they garble some answers and leave others. A window too short loses all that stands three sentences back.</details>
 # <details><summary>Hint 3</summary>Two of them cite the book over what was said. Only one of these two still knows the last sentence before its question.</details>
 
 # %% task="transcripts" points=2 kind="hand" minutes=7
@@ -388,7 +389,8 @@ broken = "bcd"
 # NEXT: Make a table for each assistant: known of the last sentence, known of earlier ones, known of the book.
 if broken is ...:
     raise NotImplementedError("broken")
-letters = [c for c in "".join(broken).lower() if c in "abcde"]
+said = broken if isinstance(broken, str) else " ".join(broken)
+letters = [c for c in said.lower().replace("and", " ") if c in "abcde"]
 report("how many letters", len(letters), digits=0)
 for name, letter in zip(("one", "two", "three"), letters, strict=False):
     report(f"assistant {name}", letter, sealed=True)
@@ -399,17 +401,17 @@ look("transcripts")
 # %% [markdown]
 # ## Stretch 5 · Explain a curve (1 point, 4 minutes)
 #
-# In the lesson the Python model's bits per byte rose by more than half when a joint memory could fetch from 1,024 older bytes. With `gate_memory=0.1` they stayed as they were. Which sentence
-# explains **that** measurement? Write its letter.
+# In the lesson the Python model's bits per byte **fell** when a joint memory could fetch from 64 older bytes, and **rose** by more than half when from 1,024. With a full cache they did the same, both
+# times. Which sentence fits all four measurements best? Write its letter.
 #
-# - **a** What stood a thousand bytes before is of no use for the next byte, to any model.
-# - **b** The gate was trained to ignore pairs that do not help.
-# - **c** The search is approximate and misses the right pairs when there are many.
-# - **d** This model's keys are turned to distances it never saw; one softmax must give such scores their share, a gate can be nearly shut.
+# - **a** Older bytes are of no use to this model.
+# - **b** One softmax over two memories gives the far side a share that no full cache would give it.
+# - **c** The search misses the right pairs when there are many.
+# - **d** It was trained on rows of 256 bytes; farther away its keys are compared at distances it never saw, and such scores mean little, whoever reads them.
 #
-# <details><summary>Hint 1</summary>The other model read the same bytes, through the same memory.</details>
-# <details><summary>Hint 2</summary>Which of the four is refuted by how the store searches, and which by how the gate came to its number?</details>
-# <details><summary>Hint 3</summary>What is different between the two models' keys?</details>
+# <details><summary>Hint 1</summary>Try each sentence on 64 older bytes first.</details>
+# <details><summary>Hint 2</summary>A full cache does not search, and it is one softmax over one memory. What did it do?</details>
+# <details><summary>Hint 3</summary>How many bytes has the model before its eyes in the one case, and how many in the other? With how many was it trained?</details>
 
 # %% task="explain" points=1 kind="explain" minutes=4
 # BEGIN SOLUTION
@@ -417,7 +419,7 @@ letter = "d"
 # END SOLUTION
 
 # %% check="explain"
-# NEXT: Try each sentence on the answering model, whose bits fell: would it hold there too?
+# NEXT: Four measurements: joint and full cache, with 64 and with 1,024 older bytes. Which of them does your sentence contradict?
 report("letter", str(letter).strip(" ().").lower(), sealed=True)
 
 # %% look="explain"
@@ -429,9 +431,9 @@ look("explain")
 # One query, 8 local and 32 far pairs, one-hot values: the read says how much of each pair it holds. Three kinds of questions: the key stands on **one** side only; it stands on **both**
 # sides and a mark in the query's last number says which counts (+4 local, -4 far; 0 in the other questions); or it stands **nowhere**. Write `careful(q, near, far)` that reads the pairs `near`
 # and `far` (KVs) with `q [rows, 1, 16]` and gives the read `[rows, 1, 40]`: at least **0.9** of the right pair, in the mean, in each of the first two kinds, and at most **0.1** in all (the sum
-# of the read) in the third: it says nothing rather than something. `attend(q, near, lse=True)` gives a read and its lse. A matching key has the score 24, the others lie around 0, up to about 6 above or below it, and now and then more.
+# of the read) in the third: it says nothing rather than something. `attend(q, near, lse=True)` gives a read and its lse. A matching key has the score 24. The others lie around 0 with a spread (standard deviation) of 6: the loudest of 40 is usually near 13, sometimes 19.
 #
-# <details><summary>Hint</summary>Two log-sum-exps and a tilt for the first two kinds. For the third: what would a third memory do that holds one pair of value zero, and which lse should it have?</details>
+# <details><summary>Hint</summary>Two log-sum-exps and a tilt for the first two kinds. For the third: what would a third memory do that holds one pair of value zero (a sink built by hand, as a trained model has learned one), and which lse should it have? Higher than the loudest of 40 pairs that do not match, lower than one that does.</details>
 
 # %%
 def questions(kind, rows=400):
@@ -454,16 +456,15 @@ def questions(kind, rows=400):
 
 
 # %% task="design" points=2 kind="design" minutes=12 bonus=true
-# BEGIN SOLUTION
 def careful(q, near, far):
+    # BEGIN SOLUTION
     (a, lse_a), (b, lse_b) = attend(q, near, lse=True), attend(q, far, lse=True)
     tilt = 2 * q[..., -1]
     silence = torch.full_like(lse_a, 19.0) + tilt.abs()
     weights = torch.softmax(torch.stack([lse_a + tilt, lse_b - tilt, silence]), 0)[..., None]
     return weights[0] * a + weights[1] * b
+    # END SOLUTION
 
-
-# END SOLUTION
 
 # %% check="design"
 # NEXT: Print the three means. Where both fit, does the mark decide? Where nothing fits, how large are the lses, and when something does?

@@ -4,9 +4,9 @@
 # **After this chapter you can** put a local memory and a k-NN memory together in two ways and tell the two diagrams from a
 # third; compute from two log-sum-exps the gate that nobody had to train; say which side `gate_local` and `gate_memory`
 # weigh; foresee what a learned gate can and cannot learn; choose for an assistant that must follow a dialogue and cite a
-# fixed library; and tell from a transcript which of its memories is broken.
+# fixed library; and tell from a transcript and its scores which memory is broken.
 #
-# **Time:** 90 minutes for the lesson and 60 for the exercise: two or three sittings. **You need:** chapters 00, 01, 04 (joined and
+# **Time:** 110 minutes for the lesson and 85 for the exercise: three sittings or more. **You need:** chapters 00, 01, 04 (joined and
 # mixed, log-sum-exp) and 06 (a k-NN memory fetches for each query the k pairs with the nearest keys, from its own past or from a
 # store outside). No GPU.
 #
@@ -69,43 +69,48 @@ display(
 # ## Does it still know?
 #
 # A window of 32 forgets the code. In chapter 06 a k-NN memory stood beside it, **one softmax** over the 32 newest pairs and the 8 nearest of all others,
-# and the code was found again. Today the same two are read **separately**, in every layer, and their answers are added: half of the one, half of the other.
-# The pairs are the very same, and no pair is read twice (`KNN(8, local=32)` skips what `Window(32)` holds). **Predict:** does the model still know? And with one
-# tenth from the far side, or nine tenths?
+# and the code was found again. Today the same two are also read **separately**, and their answers are added: `gate_memory=0.5` takes half from the far side and half
+# from the near one. The rule that fetches is the same, and no pair is read twice (`KNN(8, local=32)` skips what `Window(32)` holds). **Predict:** does the model still
+# know, with half and half in every layer? With one tenth from the far side, or nine tenths? And with nine tenths in one layer only?
 
 # %%
-near, recall = Window(32), KNN(8, local=32)
-half = Gated(near, recall, gate_memory=0.5)
+newest, recall = Window(32), KNN(8, local=32)
+half = Gated(newest, recall, gate_memory=0.5)
 widgets.one_fact(half, answers, distance=150)
 
 # %% tags=["film"]
-fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
-stream = lm.stream(150, seed=1, own=fact)
-ways = {"one softmax": Joint(near, recall), "window alone": near}
-ways |= {f"{far} from the far side": Gated(near, recall, gate_memory=far) for far in (0.1, 0.3, 0.5, 0.7, 0.9)}
+facts = [lm.Fact(f"The {thing} code is {code}.", f"what is the {thing} code?", code) for thing, code in (("door", "4711"), ("locker", "9064"))]
+streams = [lm.stream(150, seed=seed, own=fact) for fact in facts for seed in (1, 2, 3)]
+ways = {"full cache": Full(), "one softmax": Joint(newest, recall), "window alone": newest}
+ways |= {f"{far} from the far side": Gated(newest, recall, gate_memory=far) for far in (0.1, 0.3, 0.5, 0.9)}
+ways["0.9, in one layer only"] = [Gated(newest, recall, gate_memory=0.9) if i == place[0] else newest for i in range(3)]
 
 
 @torch.no_grad()
 def believes(memory):
-    """The probability that the model gives to the whole right answer."""
-    ids, (start, end) = data.as_bytes(stream.text)[None].long(), stream.answer_span
-    p = torch.softmax(answers.reading(memory)(ids)[0, start - 1 : end - 1], -1)
-    return p[torch.arange(end - start), ids[0, start:end]].prod().item()
+    """The probability that the model gives to the whole right answer, for each stream."""
+    ids = torch.nn.utils.rnn.pad_sequence([data.as_bytes(one.text).long() for one in streams], batch_first=True)
+    odds, spans = torch.softmax(answers.reading(memory)(ids), -1), [one.answer_span for one in streams]
+    return [odds[i, range(a - 1, b - 1), ids[i, a:b]].prod().item() for i, (a, b) in enumerate(spans)]
 
 
-sure, asked = {name: believes(m) for name, m in ways.items()}, tasks.one_fact(half, model=answers, stream=stream)
-assert sure["one softmax"] > 0.6 and max(sure["0.1 from the far side"], sure["0.9 from the far side"]) < 0.2
-assert all(sure["one softmax"] > p for name, p in sure.items() if name != "one softmax")
-assert asked.recipe_dye[:, -1].min() == 1  # and yet all of the fact is there
-display(draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=asked.said,
+sure, seen = {name: believes(m) for name, m in ways.items()}, tasks.one_fact(half, model=answers, stream=streams[0])
+display(draw.dye(seen.recipe_dye, seen.view_dye, seen.text, seen.fact_span, after=seen.said,
                  title="A window of 32 and the 8 nearest of all others, half and half"),
-        draw.bars({name: round(p, 3) for name, p in sure.items()}, y="probability of the right answer", top=1.15,
-                  title="The window alone, and the same two memories put together in six ways"))  # fmt: skip
+        draw.bars({name: round(sum(some) / 6, 3) for name, some in sure.items()}, y="probability of the right answer", top=1.15,
+                  title="Two codes in three texts each: the mean of six"))  # fmt: skip
+mean = {name: sum(some) / 6 for name, some in sure.items()}
+everywhere = [mean[name] for name in mean if name.endswith("far side")]
+assert seen.recipe_dye[:, -1].min() == 1  # all of the fact is there
+assert max(everywhere) < 0.3 < mean["0.9, in one layer only"] < mean["one softmax"] + 0.05
+assert mean["one softmax"] > mean["full cache"] - 0.1 and mean["full cache"] > 0.5 > 0.1 > mean["window alone"]
+assert min(sure["full cache"]) < 0.7
 
 # %% [markdown]
-# The orange line stays at 100 %: the datastore drops nothing. So in six of the seven ways the fact is *held*; what the model says hangs on how
-# two reads are put together. With a tenth from the far side the code is not heard. With nine tenths the layers that need their own
-# neighbourhood get too little of it. **One softmax, with no number to set at all, is best.** How does it do that? And is it always?
+# The orange line stays at 100 %: the datastore drops nothing. In all bars but the window's the fact is *held*; what the model says hangs on **how** two reads are put
+# together, and **where**. With half and half in every layer it is nearly lost, with a tenth the code is not heard, with nine tenths every layer gets too little of its own
+# neighbourhood. **No fixed number does well in every layer.** In one layer only, nine tenths do fairly well. **One softmax** may stand in every layer with no number to
+# set, and stays close to the **full cache** (which is not sure of every one of the six either: look at `sure`). How does it do that?
 #
 # ## Predict
 #
@@ -161,6 +166,8 @@ draw.film(held, tokens, views=received, events=said, tiers=counts, title="A wind
 #        prediction                      prediction                         prediction
 # ```
 #
+# (Here g and λ weigh the near side. Other drawings turn them round: ask each time.)
+#
 # **1, `Joint(near, far)`**: $\mathrm{Att}(q,[\mathrm{Mem},\mathrm{Mem}_{knn}])$. Nothing to learn.
 # **2, `Gated(near, far, ...)`**: $g\,\mathrm{Att}(q,\mathrm{Mem})+(1-g)\,\mathrm{Att}(q,\mathrm{Mem}_{knn})$, with a gate $g$ that is a number, or learned.
 # **3** merges **probability distributions** at the very end, not outputs of attention in the middle. Near the end of this lesson you see how it differs. The first two are nearer relatives than they look:
@@ -197,7 +204,8 @@ print(f"largest difference between one softmax and its own gate, {len(alike)} by
 # ## The gate nobody trained
 #
 # Here it is on real tensors: the share of each read that comes from the **fetched** pairs, $1-g$. A gate with a fixed number is a
-# flat line, from the first byte on for which there is anything to fetch. **Predict** where the line is high: in the first `code 4711`, or in the second? And what more neighbours do to it? Then move the sliders.
+# flat line, from the first byte on for which there is anything to fetch; the third line is the share of those older bytes in a full cache. **Predict** where the joint line is high: in the
+# first `code 4711`, or in the second? And what do more neighbours do to it? Then move the sliders.
 
 # %%
 def share_of_far(k_nearest, window):
@@ -207,37 +215,45 @@ def share_of_far(k_nearest, window):
     return torch.sigmoid(far - near)
 
 
+dense = view(Full(), q, k)  # what a full cache would do
+
+
 def two_gates(k_nearest, window):
     places, name = list(range(len(tokens))), f"{k_nearest} nearest, beside a window of {window}"
     fixed = view(Gated(Window(window), KNN(k_nearest, window), gate_memory=0.5), q, k)
-    lines = {"joint": (places, share_of_far(k_nearest, window)),
-             "gate_memory = 0.5": (places, [fixed[t, : max(t + 1 - window, 0)].sum().item() for t in places])}  # fmt: skip
+    older = [[row[: max(t + 1 - window, 0)].sum().item() for t, row in enumerate(x)] for x in (fixed, dense)]
+    lines = {"joint": (places, share_of_far(k_nearest, window)), "gate_memory = 0.5": (places, older[0]), "full cache": (places, older[1])}
     fig = draw.curves(lines, x="query of byte", y="share from the fetched pairs", title=name)
     fig.update_xaxes(tickvals=places, ticktext=[draw.label(c) for c in tokens])
     return fig.update_yaxes(range=[-0.03, 1.05])
 
 
+rest, lengths_of_v = int(dense[9].argmax()), v.norm(dim=-1)
+print(f"the comma, byte 9, reads byte {rest} ({tokens[rest]!r}): joint {received[9, rest]:.2f}, full cache {dense[9, rest]:.2f}")
+print(f"length of the value of byte {rest}: {lengths_of_v[rest]:.1f}; of the first 4711: {lengths_of_v[5:9].mean():.1f} in the mean")
+display(widgets.knob(two_gates, k_nearest=(1, 12, 2), window=(1, 12, 4)))
 share, seen_far = share_of_far(2, 4), [row[: max(t - 3, 0)].sum() for t, row in enumerate(received)]
 assert torch.allclose(share, torch.stack(seen_far), atol=1e-5)  # as in the film
 assert share[20:].min() > 0.95  # where the text repeats, the far side has the digits
-assert share[9:12].min() > 0.8  # and it takes much also where nothing is repeated
-more = [share_of_far(n, 4)[4:] for n in (1, 2, 4, 8)]
-assert all((b >= a - 1e-6).all() for a, b in zip(more, more[1:], strict=False))  # one more pair never lowers it
+assert share[9:12].min() > 0.8  # and it takes much also where nothing is repeated,
+assert max(abs(share[t] - dense[t, : t - 3].sum()) for t in range(4, 24)) < 0.2  # as the full cache does, at every byte
+assert min(received[9, rest], dense[9, rest]) > 0.6 and rest < 5 and lengths_of_v[rest] < 0.6 * lengths_of_v[5:9].mean()
+grown = [share_of_far(n, 4)[4:] for n in (1, 2, 4, 8)]
+assert all((b >= a - 1e-6).all() for a, b in zip(grown, grown[1:], strict=False))  # one more pair never lowers it
 right, noise = KV(torch.tensor([[4.0]]), torch.ones(1, 1)), KV(torch.zeros(55, 1), torch.zeros(55, 1))
 assert abs(Joint(Full(), Full()).read((right, noise), one).item() - 0.5) < 0.01  # one good pair, 55 others
 assert Gated(Full(), Full(), gate_local=0.5).read((right, noise), one) == 0.5  # a number does not care how many
-once, twice, again = received, view(Joint(Window(4), KNN(2, local=0)), q, k), []
-for t in range(4, 24):
+doubled, again = view(Joint(Window(4), KNN(2, local=0)), q, k), []
+for t in range(4, 24):  # KNN(2, local=0) fetches what the window holds as well
     ids = KNN(2, local=0).fetch(kv[: t + 1], q[t : t + 1])[1].flatten().tolist()
-    again += [t] if max(ids) > t - 4 else []  # something the window holds is fetched as well
-assert again and all(twice[t, t - 3 : t + 1].sum() >= once[t, t - 3 : t + 1].sum() - 1e-6 for t in again)
-print(f"KNN(2, local=0) fetches pairs of the window as well, at {len(again)} of 20 bytes: they count twice.")
-widgets.knob(two_gates, k_nearest=(1, 12, 2), window=(1, 12, 4))
+    again += [t] if max(ids) > t - 4 else []
+assert again and all(doubled[t, t - 3 : t + 1].sum() >= received[t, t - 3 : t + 1].sum() - 1e-6 for t in again)  # twice
 
 # %% [markdown]
 # At the second `4711` the far side takes nearly everything, as it should: the digits stand there. But look at the comma, the space and the `a` behind the first `4711`:
-# it takes most of the read there too, although nothing was said before that could help. **A softmax cannot say "nothing found".** Among many pairs some score is always high, and each
-# further neighbour adds its exponential.
+# it takes most of the read there too, although nothing was said before that could help. The full cache does **the same**, byte by byte. At the comma both put most on the space before
+# the code, whose value is short (printed): a resting place, the sink of chapter 01. **A softmax cannot put its weight nowhere**; a trained model says "nothing found" by leaving it
+# with a pair that says little. Where there is no such pair, one can be added: the bonus of the exercise.
 #
 # *Misconception: "more neighbours cost only time."* Let the one right pair be local with a score of 4, so $e^4\approx 55$. Every fetched pair of
 # score 0 adds 1. With 55 of them half of the read is noise: $k$ mediocre pairs speak like one of score $+\ln k$.
@@ -273,7 +289,6 @@ class Mine:
         return join(self.far.slots(mem[1]), self.near.slots(mem[0]))  # far pairs are older
 
 
-
 print(check(Mine(Window(6), KNN(3, 6)), Joint(Window(6), KNN(3, 6))))
 
 # %% [markdown]
@@ -285,33 +300,33 @@ print(check(Mine(Window(6), KNN(3, 6)), Joint(Window(6), KNN(3, 6))))
 # |---|---|---|
 # | the book this course follows (arXiv 2501.09223) | the **local** read | a vector, one number for each width of the values |
 # | Memorizing Transformers, final version (arXiv 2203.08913) | the **memory** | one number a head |
-# | Infini-attention (arXiv 2404.07143) | the **memory** | one number a head |
+# | Infini-attention (arXiv 2404.07143; chapter 03b) | the **memory** | one number a head |
 #
 # Copy a gate from one into the other and it is turned round; nothing crashes. So here the name says it: `gate_local=0.9` or
-# `gate_memory=0.9`, never just `gate`. A number, a tensor of one a head, or a module: `HeadGate(heads)` learns one number a head;
-# `VectorGate(width, values)` makes of each query a number, or one for each width of the values. Where one side is **empty**, the other counts alone, whatever the gate says.
+# `gate_memory=0.9`, never just `gate`. A number, a tensor of one a head, or a module: `HeadGate(heads)` learns one number a head, $\sigma(b)$;
+# `VectorGate(width, values)` makes of each query a number, $\sigma(w\cdot q+b)$, or one for each width of the values. Where one side is **empty**, the other counts alone, whatever the gate says.
 #
 # **Predict** how much the query of byte 20 receives from the fetched pairs: with `gate_local=0.9`, with `gate_memory=0.9`, joint. And at byte 2?
 
 # %%
-near = Window(4)
-ways = {"gate_local = 0.9": Gated(near, past, gate_local=0.9),
-        "gate_memory = 0.9": Gated(near, past, gate_memory=0.9), "joint": small}  # fmt: skip
-from_far = {name: view(m, q, k) for name, m in ways.items()}
+four, older_two = small.memories
+weighed = {"gate_local = 0.9": Gated(four, older_two, gate_local=0.9),
+           "gate_memory = 0.9": Gated(four, older_two, gate_memory=0.9), "joint": small}  # fmt: skip
+from_far = {name: view(m, q, k) for name, m in weighed.items()}
 shares = {name: [row[: max(t - 3, 0)].sum().item() for t, row in enumerate(x)] for name, x in from_far.items()}
 assert all(abs(x - 0.1) < 1e-5 for x in shares["gate_local = 0.9"][4:])
 assert all(abs(x - 0.9) < 1e-5 for x in shares["gate_memory = 0.9"][4:]) and shares["joint"][20] > 0.9
 for x in from_far.values():  # nothing to fetch: the window alone, whatever the gate
-    assert torch.allclose(x[:4], view(near, q, k)[:4], atol=1e-6)
-flipped = Gated(near, past, gate_memory=0.1)  # the same thing by its other name
-assert torch.allclose(outputs(flipped, q, kv), outputs(ways["gate_local = 0.9"], q, kv), atol=1e-6)
-draw.curves({name: (list(steps), x) for name, x in shares.items()}, x="query of byte",
+    assert torch.allclose(x[:4], view(four, q, k)[:4], atol=1e-6)
+flipped = Gated(four, older_two, gate_memory=0.1)  # the same thing by its other name
+assert torch.allclose(outputs(flipped, q, kv), outputs(weighed["gate_local = 0.9"], q, kv), atol=1e-6)
+draw.curves({name: (list(range(len(tokens))), x) for name, x in shares.items()}, x="query of byte",
             y="share from the fetched pairs", title="A number is the same for every query; one softmax is not")  # fmt: skip
 
 # %% [markdown]
-# ## What a gate can learn, and what it cannot
+# Byte 20 received 0.1, 0.9 and nearly all; byte 2 nothing all three times: nothing was outside the window yet.
 #
-# (Byte 20 received 0.1, 0.9 and nearly all; byte 2 nothing all three times: nothing was outside the window yet.)
+# ## What a gate can learn, and what it cannot
 #
 # Now local and far **compete**. In this small world a query asks for one key among 8 local and 32 far pairs. Values are one-hot, so a read
 # says how much of it is the **right pair**. There are two kinds of questions:
@@ -367,22 +382,21 @@ widgets.predict("the joint softmax, as more questions are marked", shares_marked
 learned = {"one number (HeadGate)": [], "from the query (VectorGate)": []}
 for marked, one_exam in zip(shares_marked, exam, strict=True):
     for name, make in zip(learned, (lambda: HeadGate(1), lambda: VectorGate(16)), strict=True):
-        memory, steps = trained(make(), marked)
+        memory, _ = trained(make(), marked)
         with torch.no_grad():
             learned[name].append(right_part(memory, *one_exam).mean().item())
         if name.startswith("from") and marked == 1:
             weights = memory.gate_local.linear.weight.detach()[0]
             said_local = [memory.share_local(torch.eye(16)[-1:] * mark).item() for mark in (4, -4)]
+print(f"the gate trained on marked questions: local {said_local[0]:.3f} at mark +4, {said_local[1]:.3f} at mark -4")
+display(draw.curves({name: (shares_marked, y) for name, y in ({"joint": by_joint} | learned).items()}, x="share of marked questions",
+                    y="part of the right pair", title="What is found, and what is asked: two different things"))  # fmt: skip
 number, from_query = learned.values()
 assert by_joint[0] > 0.95 and abs(by_joint[-1] - 0.5) < 0.03
 assert abs(from_query[0] - 0.5) < 0.05 and from_query[-1] > 0.95
 assert max(abs(x - 0.5) for x in number) < 0.03
 assert abs(by_joint[2] - from_query[2]) < 0.05 and by_joint[2] < 0.8
 assert weights.abs().argmax() == 15 and said_local[0] > 0.9 > 0.1 > said_local[1]  # it has found the mark
-print(f"the gate trained on marked questions: local {said_local[0]:.3f} at mark +4, {said_local[1]:.3f} at mark -4")
-curves = {"joint": by_joint} | learned
-draw.curves({name: (shares_marked, y) for name, y in curves.items()}, x="share of marked questions",
-            y="part of the right pair", title="What is found, and what is asked: two different things")  # fmt: skip
 
 # %% [markdown]
 # The curves cross, and no one of the three is good at both ends.
@@ -463,35 +477,38 @@ print(book, "\n", *[f"\n{kind}:  {some[0].text.decode()}" for kind, some in aske
 
 
 def know(memory, layer=1, kinds=asked):
-    """Shares of right answers by kind; one layer reads through `memory`, the others through the window."""
-    reader = answers.reading([memory if i == layer else local for i in range(3)])
+    """Shares of right answers by kind; one layer reads through `memory`, the others through the window (a list: each its own)."""
+    reader = answers.reading(memory if isinstance(memory, list) else [memory if i == layer else local for i in range(3)])
     marks = evaluate.right(reader, [one for kind in kinds for one in asked[kind]])
     return {kind: sum(marks[12 * i : 12 * i + 12]) / 12 for i, kind in enumerate(kinds)}
 
 
 with_book = {layer: Joint(local, KNN(32, store=library[layer])) for layer in range(3)}
 scores = {f"the book in layer {layer}": know(m, layer) for layer, m in with_book.items()}
-scores["local only"] = know(local)
-everywhere = answers.reading([with_book[layer] for layer in range(3)])
-in_all = sum(evaluate.right(everywhere, sum(asked.values(), []))) / 36
 looks_up = max(range(3), key=lambda layer: scores[f"the book in layer {layer}"]["book"])
-print(f"\nlayer {looks_up} looks up:", {name: got["book"] for name, got in scores.items()})
+scores["local only"] = know(local)
+for some in (range(looks_up + 1), range(looks_up, 3), range(3)):
+    scores[f"in layers {', '.join(map(str, some))}"] = know([with_book[i] if i in some else local for i in range(3)])
+print("\ntwelve questions of each kind, the share of right answers:")
+for name, got in scores.items():
+    print(f"  {name:22}", "   ".join(f"{kind} {x:.2f}" for kind, x in got.items()))
+in_one, beneath, above, in_all = (sum(scores[name].values()) for name in (f"the book in layer {looks_up}", *list(scores)[-3:]))
 assert scores["local only"]["book"] < 0.2 < 0.7 < min(scores["local only"][kind] for kind in ("said", "changed"))
 assert scores[f"the book in layer {looks_up}"]["book"] > 0.6
-assert sorted(got["book"] for got in scores.values())[-2] < 0.3  # in any other layer the book is of no use
-in_one = sum(scores[f"the book in layer {looks_up}"].values()) / 3
-assert in_all < in_one  # and in all layers at once it is worse than in this one
-print(f"all 36 questions: the book in layer {looks_up} {in_one:.2f}, in all three layers {in_all:.2f}")
+assert sorted(scores[f"the book in layer {i}"]["book"] for i in range(3))[-2] < 0.3  # in any other layer it is of no use
+assert max(in_all, beneath) < above - 0.5 < in_one - 0.5  # and beneath this layer it does harm
 
 # %% [markdown]
 # Local only, the assistant follows the dialogue and knows nothing of the book. With the book in **one** layer it knows both; in the other layers the same book helps
-# nobody, and in **all three** at once it does harm: layers that do not look anything up are served book bytes as well. (Memorizing Transformers also use one layer only.)
+# nobody, and in **all three** at once it does harm. Nearly all of the harm comes from the layer **beneath** (layers 0, 1 against 1, 2): most likely because it makes the queries
+# with which layer 1 looks up. (In every layer of the first experiment one softmax did no harm: it fetched the text's own past, which each layer was trained to read. A book from outside is
+# something else.)
 #
 # Now the gate. `Gated(local, book, gate_memory=g)`: **sketch** the right answers to questions about the **book**, as $g$ grows from 0 to 1. And think of
 # the other two kinds before you go on.
 
 # %%
-gates = [0.0, 0.25, 0.5, 0.75, 1.0]
+gates = [0.0, 0.25, 0.4, 0.5, 0.75, 1.0]
 book_of = KNN(32, store=library[looks_up])
 gated = [scores["local only"], *(know(Gated(local, book_of, gate_memory=g), looks_up) for g in gates[1:])]
 widgets.predict("questions about the book, as gate_memory grows", gates, [got["book"] for got in gated],
@@ -504,11 +521,6 @@ print("twelve questions of each kind, the share of right answers (gate_memory = 
 for name, got in table.items():
     shown = "   ".join(f"{kind} {x:.2f}" for kind, x in got.items())
     print(f"  {name:20} {shown}   all {sum(got.values()) / 3:.2f}")
-assert gated[1]["book"] > gated[0]["book"] + 0.1 and min(gated[1][kind] for kind in ("said", "changed")) > 0.8
-assert gated[3]["book"] > 0.6 and max(gated[3]["said"], gated[3]["changed"]) < 0.3  # it only cites
-assert gated[4]["book"] < gated[3]["book"]  # and with nothing but the book even that suffers
-assert all(sum(got.values()) < sum(joint.values()) for got in gated) and min(joint.values()) > 0.5
-assert joint["said"] + joint["changed"] < gated[0]["said"] + gated[0]["changed"]  # not free
 
 
 def wrong(name, memory, *kinds):
@@ -524,65 +536,87 @@ def wrong(name, memory, *kinds):
 wrong("joint", with_book[looks_up], "said", "changed")
 wrong("gate_memory = 1.0", Gated(local, book_of, gate_memory=1.0), "book")
 places = "tower shed office lift studio clinic harbour museum chapel school bakery market".split()
-more = "".join(tell(f"{x} code", f"{2135 + 611 * i}") + tell(f"{x} tour", f"{8 + i}:{10 + 4 * i}") for i, x in enumerate(places))
-longer = know(Joint(local, KNN(32, store=stores_of(book + more)[looks_up])), looks_up)
+pages = "".join(tell(f"{x} code", f"{2135 + 611 * i}") + tell(f"{x} tour", f"{8 + i}:{10 + 4 * i}") for i, x in enumerate(places))
+long_book = KNN(32, store=stores_of(book + pages)[looks_up])
+longer = know(Joint(local, long_book), looks_up)
 print("a library three times as long, joint:", {kind: round(x, 2) for kind, x in longer.items()})
-assert longer["said"] + longer["changed"] < joint["said"] + joint["changed"] - 0.2
 lines = {kind: (gates, [got[kind] for got in gated]) for kind in asked}
-lines |= {"joint, mean of all three": (gates, [sum(joint.values()) / 3] * 5)}
-draw.curves(lines, x="gate_memory", y="right answers", title="A fixed gate: a little of the book is free, more of it is not")
+lines |= {"joint, mean of all three": (gates, [sum(joint.values()) / 3] * len(gates))}
+display(draw.curves(lines, x="gate_memory", y="right answers", title="A fixed gate: a little of the book is free, more of it is not"))
+none, quarter, _, _, much, wholly = gated
+assert quarter["book"] > none["book"] + 0.1 and min(quarter[kind] for kind in ("said", "changed")) > 0.8
+assert much["book"] > 0.6 and max(much["said"], much["changed"]) < 0.3  # it only cites
+assert wholly["book"] < much["book"]  # and with nothing but the book even that suffers
+assert all(sum(got.values()) < sum(joint.values()) for got in gated) and min(joint.values()) > 0.5
+assert joint["said"] + joint["changed"] < none["said"] + none["changed"]  # not free
+assert longer["said"] + longer["changed"] < joint["said"] + joint["changed"] - 0.2 and longer["book"] < joint["book"]
 
 # %% [markdown]
-# With a fixed number a **little** of the book is free: 0.25 finds a few pages, and nothing of the dialogue is lost. Then one is swapped for the other: between 0.5 and 0.75 the
-# dialogue goes and the book comes. At 1.0 even citing suffers: this layer reads nothing of the reply so far, and the replies printed begin well and end badly. The
-# **joint** softmax beats every number, all kinds together.
+# With a fixed number a **little** of the book is free: 0.25 finds a few pages, 0.4 half of them, and nothing of the dialogue is lost. Then one is swapped for the other: from 0.5 to 0.75 the
+# dialogue goes and the book comes. At 1.0 even citing suffers: this layer reads nothing of its **own** reply so far, and the replies printed begin well and end badly. The
+# **joint** softmax beats every number tried here, all kinds together.
 #
 # **And it is not free.** Local only knew all that was *said* and *changed*. Joint answers some of it from the book, because something there looks alike: look for
 # the values printed under the table. And the more there is in a library, the more looks alike: with one three times as long (last line) more of the
-# **dialogue** is answered wrongly, though no word of it has changed.
+# **dialogue** is answered wrongly, though no word of it has changed, and more of the **book** too.
 #
 # Why does one softmax do so well on *changed*, where both sides have an answer? Look at the gate itself, at the byte before the answer, head by head.
 
 # %%
-def meter(kind, memory_far):
+def meter(questions, memory_far):
     """For each head the mean share that the store gets when an answer begins."""
-    rows, spans = [one.text for one in asked[kind]], [one.answer_span[0] for one in asked[kind]]
+    rows, spans = [one.text for one in questions], [one.answer_span[0] for one in questions]
     ids = torch.stack([data.as_bytes(row.ljust(max(map(len, rows)))).long() for row in rows])
     qs, pairs = answers.qkv(ids)[looks_up]
     (_, near), (_, far) = (attend_all(m, qs, pairs, lse=True) for m in (local, memory_far))
     return torch.stack([torch.sigmoid(far - near)[i, :, at - 1] for i, at in enumerate(spans)]).mean(0)
 
 
-meters = {kind: meter(kind, book_of) for kind in asked}
+meters = {kind: meter(asked[kind], book_of) for kind in asked}
 swing = meters["book"] - meters["changed"]  # of each head
 busy = int(swing.argmax())
-assert swing[busy] > 0.3 and meters["book"][busy] > 0.6
-assert max(abs(swing[h]) for h in range(4) if h != busy) < 0.2  # the other heads do not look anything up here
-one_head = torch.zeros(4, 1, 1)
-one_head[busy] = 0.5
-silenced = know(Gated(local, book_of, gate_memory=one_head), looks_up)
-one_softmax = know(Gated(local, Joint(local, book_of), gate_memory=2 * one_head), looks_up)  # 1 in that head, 0 in the others
-assert sum(silenced.values()) < sum(joint.values()) - 0.2 and silenced["book"] < joint["book"] - 0.2
-assert one_softmax["said"] + one_softmax["changed"] > joint["said"] + joint["changed"] and one_softmax["book"] > 0.6
-assert all(meters[kind][h] > 0.3 for kind in asked for h in range(4) if h != busy) and meters["said"][busy] > 0.2
+print("The head that looks up:", f"layer {looks_up}, head {busy}; the first cell of this lesson picked layer {place[0]}, head {place[1]}")
+plain = [stream_of(one.prompt.decode().replace(" is now ", " is "), new) for one, new in zip(asked["changed"], NEWS, strict=True)]
+meters["changed, without the word now"] = meter(plain, book_of)
 for kind, m in meters.items():
-    print(f"{kind:8} share from the book, heads 0 to 3:", "  ".join(f"{x:.2f}" for x in m.tolist()))
-for name, got in {"joint in all heads": joint, f"gate_memory = 0.5 in head {busy}, 0 in the others": silenced,
-                  f"joint in head {busy}, the others local": one_softmax}.items():  # fmt: skip
-    print(f"{name:44}", {kind: round(x, 2) for kind, x in got.items()})
+    print(f"{kind:30} share from the book, heads 0 to 3:", "  ".join(f"{x:.2f}" for x in m.tolist()))
+without_now = know(with_book[looks_up], looks_up, {"changed": plain})["changed"]
+print(f"changed, right answers: with the word now {joint['changed']:.2f}, without it {without_now:.2f}\n")
+one_head = torch.zeros(4, 1, 1)  # a number a head: here 1 in the busy one
+one_head[busy] = 1
+gated_one = {g: know(Gated(local, book_of, gate_memory=g * one_head), looks_up) for g in (0.5, 0.75)}
+# a Joint inside a Gated, with gates of 0 and 1: some heads read the Joint, the others the window
+joint_one = know(Gated(local, Joint(local, book_of), gate_memory=one_head), looks_up)
+joint_rest = know(Gated(local, Joint(local, book_of), gate_memory=1 - one_head), looks_up)
+longer_one = know(Gated(local, Joint(local, long_book), gate_memory=one_head), looks_up)
+rows = {"joint in all heads": joint, f"joint in head {busy}, the others local": joint_one, f"head {busy} local, joint in the others": joint_rest}
+rows |= {"gate_memory = 0.5 in all heads": gated[gates.index(0.5)]}
+rows |= {f"gate_memory = {g} in head {busy}, 0 in the others": got for g, got in gated_one.items()}
+rows |= {"library three times as long, joint in all heads": longer, f"library three times as long, joint in head {busy}": longer_one}
+for name, got in rows.items():
+    print(f"{name:48}", "   ".join(f"{kind} {x:.2f}" for kind, x in got.items()))
 shown = {f"{kind}: head {h}": meters[kind][h].item() for h in (busy, (busy + 1) % 4) for kind in asked}
-draw.bars(shown, top=1.1, y="share from the book when the answer begins",
-          title=f"Head {busy} decides by what it finds; head {(busy + 1) % 4} takes some of both always")  # fmt: skip
+display(draw.bars(shown, top=1.1, y="share from the book when the answer begins",
+                  title=f"Head {busy} decides by what it finds; head {(busy + 1) % 4} takes some of both always"))  # fmt: skip
+others = [h for h in range(4) if h != busy]
+assert (looks_up, busy) == place and swing[busy] > 0.3 and meters["book"][busy] > 0.6
+assert max(abs(swing[h]) for h in others) < 0.2  # the other heads do not look anything up here
+assert all(meters[kind][h] > 0.3 for kind in asked for h in others) and meters["said"][busy] > 0.2
+assert meters["changed, without the word now"][busy] > meters["changed"][busy] + 0.15 and without_now > 0.6
+assert joint_rest["book"] < 0.2 and min(joint_rest["said"], joint_rest["changed"]) > 0.8  # without the busy head: no page, no harm
+assert all(sum(got.values()) < sum(joint.values()) - 0.2 for got in gated_one.values())
+assert joint_one["said"] + joint_one["changed"] > joint["said"] + joint["changed"] and joint_one["book"] > 0.6
+assert sum(longer_one.values()) > sum(longer.values())
 
 # %% [markdown]
-# One head looks up, and its gate swings: nearly all from the book where only the book knows, mostly from the dialogue where something newer was said. (That the
-# newer counts is something this model was trained for: it learned to prefer *now* and the nearer place. A softmax by itself knows nothing of newer.) Where something was just
-# *said* and the book has nothing on it, this head still takes a part from there: a softmax cannot say "nothing found". The other heads draw about half of their read from the book, or more,
-# **whatever is asked**: mostly noise.
+# One head looks up (the very head of the first cell), and its gate swings: nearly all from the book where only the book knows, mostly from the dialogue where something newer was said.
+# The word *now* moves it: without that word the head takes most from the book. **And yet the answers stay right** (printed): one gate is not the whole decision, the rest of the network sees
+# the blend and makes something of it. The other heads draw about half of their read from the book, or more, **whatever is asked**. By themselves they cite no page and do no harm; beside the busy head
+# they seem to add a page of the book and to cost an answer or two about the dialogue. With twelve questions of a kind that is a hint, no more.
 #
-# One number **a head** can silence them (Memorizing Transformers train it with the model). By hand, 0.5 in the busy head and 0 in the
-# others: the noise is gone, but so is much of the book, because the busy head's own number is the same for every question. **One softmax in the busy head only**, the others local (last line
-# printed): what the dialogue had lost comes back, and nearly all of the book is known. *Where* to fetch is chosen once; *how much*, what is found decides for each query.
+# One number **a head** can silence them (Memorizing Transformers train it with the model). By hand, with either of two numbers in the busy head and 0 in the
+# others, it is no match for joint: the busy head's own number is the same for every question. **One softmax in the busy head only**, the others local: what
+# the dialogue had lost comes back, and nearly all of the book is known, also of the long one. *Where* to fetch is chosen once; *how much*, what is found decides for each query.
 #
 # ## Whose memory is broken?
 #
@@ -625,7 +659,7 @@ for name, memories in bots.items():
 assert symptoms["A"] == scores["local only"]  # an empty store: exactly the assistant without a book
 assert symptoms["B"]["book"] > 0.6 and max(symptoms["B"]["said"], symptoms["B"]["changed"]) < 0.3
 assert symptoms["C"]["book"] < 0.2 and symptoms["C"]["said"] < symptoms["A"]["said"] - 0.2
-drawn = meter("said", turned)  # what the heads of C draw from the store
+drawn = meter(asked["said"], turned)  # what the heads of C draw from the store
 noisy = [h for h in range(4) if drawn[h] > 0.5]
 assert len(noisy) >= 2 and drawn[busy] < 0.1
 display(
@@ -677,89 +711,77 @@ by_local, by_far = first_byte(local), first_byte(Gated(local, book_of, gate_memo
 merged = {"probabilities merged": (by_local + by_far) / 2,
           "outputs merged": first_byte(Gated(local, book_of, gate_memory=0.5))}  # fmt: skip
 now, old = by_local.argmax(-1), by_far.argmax(-1)
-differ = (now != old).nonzero().flatten()  # where the sides disagree
-parts, of_dialogue = {}, {}
-for name, p in merged.items():
-    a, b = p[differ, now[differ]], p[differ, old[differ]]
-    parts |= {f"{name}: the dialogue's": a.mean().item(), f"{name}: the book's": b.mean().item()}
-    of_dialogue[name] = a
-    print(f"{name:22} the dialogue's byte, question by question:", " ".join(f"{x:.2f}" for x in a.tolist()))
-assert len(differ) >= 6 and (of_dialogue["probabilities merged"] > 0.4).all()  # both voices are heard, always
+differ = (now != old).nonzero().flatten()  # where the sides disagree (some pairs of answers begin with the same byte)
+of_dialogue = {name: p[differ, now[differ]] for name, p in merged.items()}
+of_book = {name: p[differ, old[differ]] for name, p in merged.items()}
+for name in merged:
+    for side, part in {"dialogue": of_dialogue[name], "book": of_book[name]}.items():
+        print(f"{name:21} the {side}'s byte:".ljust(45), " ".join(f"{x:.2f}" for x in part.tolist()))
+things = list(BOOK)
+parts = {f"outputs merged, {things[i]}": x.item() for i, x in zip(differ.tolist(), of_dialogue["outputs merged"], strict=True)}
+parts["probabilities merged, each"] = of_dialogue["probabilities merged"].mean().item()
+display(draw.bars(parts, y="probability of the byte that the dialogue says", top=1.1, title="Two sides that disagree, each weighed by one half"))
+assert len(differ) >= 6 and all((x["probabilities merged"] > 0.3).all() for x in (of_dialogue, of_book))  # both, always
 assert of_dialogue["outputs merged"].max() - of_dialogue["outputs merged"].min() > 0.3  # now this way, now that
-draw.bars(parts, y="probability of that first byte", top=1.1, title="Two sides that disagree, each weighed by one half")
 
 # %% [markdown]
-# Merged probabilities are what they were, halved: two peaks, always. Merged outputs are blended **before** the rest of the
-# network decides, and it decides: here for the dialogue, there for the book. A mixture keeps both opinions, a blend can be made something of. Chapter 08 goes on with
+# Merged probabilities are what they were, halved: both answers, always, by arithmetic. Merged outputs are blended **before** the rest of the
+# network goes on: mostly the dialogue comes out, sometimes the book, and some remain mixtures. A mixture keeps both opinions, a blend can be made something of. Chapter 08 goes on with
 # the mixture: for it no layer of the model has to be touched.
 #
-# ## Memorizing Transformers, both versions
+# ## Memorizing Transformers
 #
-# Wu et al. (2022, arXiv 2203.08913) published both strategies, one after the other:
+# Wu et al. (2022, arXiv 2203.08913) used both strategies. Their first version **joined**, with $k=128$ in a model of 6 layers; the final one is **gated** by one number a head that weighs the
+# **memory**, with $k=32$ in 12 layers, and keys and queries are normalised: all have one length, so that no key is fetched, or loud, only because it is long.
 #
-# | | first version | final version |
-# |---|---|---|
-# | layers | 6 | 12 |
-# | fetched, $k$ | 128 | 32 |
-# | put together | **joint**: one softmax | **gated**: one number a head, it weighs the **memory** |
-# | also | | keys and queries normalised |
+# The final version's perplexity (arXiv papers, local context 512, lower is better), by size of the memory: none 3.29; 1,536 pairs 2.61; 8,192 pairs 2.49.
 #
-# Normalising brings all keys to one length: then none is fetched, or loud, only because it is long; and a memory written long ago stays comparable while the model trains on.
-#
-# Their table (arXiv papers, perplexity, local context 512, lower is better), by size of the memory; the last one also has a Transformer-XL's local memory (the pairs of the segment before are kept and read too: chapter 05a):
-#
-# | none | 1,536 | 8,192 | 65K, with XL |
-# |---|---|---|---|
-# | 3.29 | 2.61 | 2.49 | 2.31 |
-#
-# Now ours: a window of 64 in every layer, and beside it the 32 nearest of so many older bytes. Always the **same** bytes are scored. Two models: the **answering** model, of
-# whose keys half is not turned by position, and which has read rows of 2,048; and the **Python** model, whose keys are turned whole and which has read rows of 256. **Predict** for each: does the
-# joint memory lower the bits per byte?
+# Now ours: a window of 64 in every layer, and beside it the 32 nearest of so many older bytes. Always the **same** 128 bytes of two texts are scored. Two models: the **answering** model, of
+# whose keys half is not turned by position, and which has read rows of 2,048; and the **Python** model, whose keys are turned whole and which has read rows of 256. **Predict** for each, with 64 and
+# with 1,024 older bytes: does the joint memory lower the bits per byte? And would a **full cache**?
 
 # %%
-older, scored = [0, 256, 1024], 192
+older, scored = [64, 256, 1024], 128  # 64 older bytes, a window of 64, 128 scored: 256 in all
 held_out = data.batch(data.texts()[1], 64 + older[-1] + scored, 2, torch.Generator().manual_seed(3))
 
 
 @torch.no_grad()
-def bits(reader, memory, past):
+def bits(reader, memory, before):
     """Bits per byte of the last bytes, where the text begins so many bytes before the window."""
-    rows = held_out[:, -(scored + 64 + past + 1) :]
+    rows = held_out[:, -(scored + 64 + before + 1) :]
     logits = reader.reading(memory)(rows[:, :-1])[:, -scored:]
     return F.cross_entropy(logits.mT, rows[:, -scored:]).item() / math.log(2)
 
 
-near, recall = Window(64), KNN(32, local=64)
-one_layer = [Joint(near, recall) if i == looks_up else near for i in range(3)]
-tried = {"answering, joint": (answers, Joint(near, recall)), "answering, joint in one layer": (answers, one_layer),
-         "Python, joint": (model, Joint(near, recall)),
-         "Python, gate_memory = 0.1": (model, Gated(near, recall, gate_memory=0.1))}  # fmt: skip
-measured, saved = {}, {"published, none to 8,192": 1 - math.log(2.49) / math.log(3.29)}
-for name, (reader, memory) in tried.items():
-    measured[name] = [bits(reader, near, older[-1])] + [bits(reader, memory, past) for past in older[1:]]
-    saved[name] = 1 - measured[name][-1] / measured[name][0]
-for name, x in saved.items():
-    print(f"{name:32} saves {x:5.0%} of the bits")
-assert min(saved["answering, joint"], saved["answering, joint in one layer"]) > 0.05  # trained without it, and yet
-assert all(measured[name][2] > measured[name][1] - 0.1 for name in list(tried)[:2])  # all that is gained, 256 bytes give
-loud = {}
-for name, reader in {"answering": answers, "Python": model}.items():  # one row, the middle layer
-    qs, pairs = reader.qkv(held_out[:1, :-1])[1]
-    (_, by_near), (_, by_far) = (attend_all(m, qs, pairs, lse=True) for m in (near, recall))
-    loud[name] = torch.sigmoid(by_far - by_near)[..., -scored:].mean().item()
-    print(f"{name:32} share of the fetched pairs, joint, in the middle layer: {loud[name]:.2f}")
-assert loud["Python"] > 0.6 and loud["Python"] > loud["answering"] + 0.15
-assert saved["Python, joint"] < -0.1 < saved["Python, gate_memory = 0.1"]
-draw.curves({name: (older, got) for name, got in measured.items()}, x="older bytes that may be fetched",
-            y="bits per byte", title="The same 384 bytes of held-out text, beside a window of 64")  # fmt: skip
+window64, nearest32 = Window(64), KNN(32, local=64)
+tried = {"window": window64, "joint": Joint(window64, nearest32), "full cache": Full()}
+measured, farthest = {}, {}
+for model_name, reader in {"answering": answers, "Python": model}.items():
+    for name, memory in tried.items():
+        measured[model_name, name] = [bits(reader, memory, before) for before in older]
+    for g in (0.1, 0.5):
+        farthest[model_name, g] = bits(reader, Gated(window64, nearest32, gate_memory=g), older[-1])
+    print(f"{model_name:10} bits per byte with {older[-1]:,} older bytes:", "   ".join(
+        [f"{name} {measured[model_name, name][-1]:.2f}" for name in tried] + [f"gate_memory {g}: {farthest[model_name, g]:.2f}" for g in (0.1, 0.5)]))
+    display(draw.curves({name: (older, measured[model_name, name]) for name in tried}, x="older bytes that may be fetched", y="bits per byte",
+                        title=f"The {model_name} model: the same 256 bytes of held-out text, beside a window of 64"))  # fmt: skip
+for (model_name, name), got in measured.items():
+    window_bits, full = measured[model_name, "window"], measured[model_name, "full cache"]
+    if name == "joint":
+        assert got[0] < window_bits[0] - 0.03  # within what it was trained on, it helps both
+        assert max(abs(a / b - 1) for a, b in zip(got, full, strict=True)) < 0.1  # and follows the full cache everywhere
+        assert got[-1] < window_bits[-1] - 0.1 if model_name == "answering" else got[-1] > 1.5 * window_bits[-1]
+for (model_name, g), got in farthest.items():  # a gate nearly shut changes little, half and half costs both
+    assert abs(got / measured[model_name, "window"][-1] - 1) < 0.08 if g == 0.1 else got > measured[model_name, "window"][-1]
 
 # %% [markdown]
-# The **answering model** gains, with a memory it was never trained with, and one layer is nearly enough. But 256 older bytes give it all it gains; theirs goes on gaining with the size. The **Python
-# model** is spoiled, and the more it may fetch, the worse: its fetched pairs are *louder* than its window (last lines printed). The likely reason: its keys are turned whole, so a far key
-# is compared at a distance it never saw, and its score means nothing, yet is not low. (The two models differ in what they have read as well.) One softmax cannot turn a side
-# **off**. The gate at 0.1 is nearly shut and does no harm: the second reason for gates.
+# In both models the joint memory does what the **full cache** would do: here it is as good as reading everything, and as bad. The **answering** model gains. So does the **Python** model
+# as long as all that it reads fits in the 256 bytes of its training rows. Beyond them both ruin it: far keys are compared at distances it never saw, and such scores mean little, whoever reads them. (The two models
+# differ in what they have read as well.) That is not the fault of one softmax, and no way of putting memories together mends it.
 #
-# The limits: three layers, a few hundred bytes scored, models not trained with it; theirs were, on whole papers. And bits of a token and of a byte are different things: compare the direction, not the size.
+# The **gates** (printed, at 1,024): 0.1 is nearly shut, so it does little harm and little good; 0.5 costs both models more than the window alone. Numbers set by hand in every layer, again.
+#
+# The limits: three layers, 256 bytes scored (another `manual_seed` gives other sizes), models not trained with a memory; theirs were. Bits of a byte and perplexity of a token differ: compare directions.
 #
 # ## What it costs
 
@@ -785,8 +807,6 @@ cost = [step_times(rivals, n) for n in lengths]
 pair, last = 2 * 8 * 64 * 4, {name: size for name, (_, size) in cost[-1].items()}
 assert last["window of 64"] == 64 * pair and last["full cache"] == (16384 + 20) * pair
 assert last["joint: 64 and 32 nearest"] == last["gated: 64 and 32 nearest"] == (16384 + 20 + 64) * pair
-slower = [one_n["joint: 64 and 32 nearest"][0] / one_n["full cache"][0] for one_n in cost]  # than a full cache
-assert slower[-1] < slower[0]
 for name in rivals:
     print(f"{name:26}", "   ".join(f"{n:,}: {one_n[name][0]:.2f} ms, {one_n[name][1] / 2**20:.1f} MB"
                                    for n, one_n in zip(lengths, cost, strict=True)))  # fmt: skip
@@ -800,8 +820,8 @@ draw.curves({name: (lengths, [one_n[name][0] for one_n in cost]) for name in riv
 # | keys compared | $t$ | $n$ | $t$ (exactly), or fewer with an index: chapter 08 |
 # | values read | $t$ | $n$ | $n+k$ |
 #
-# Searched exactly, k-NN saves no comparison; it saves **reading** $t-n-k$ values, and noise. The gate costs nothing beside the search. The search
-# is dear beside a full cache while texts are short, and less so the longer they get: see in the figure whether the lines cross here. What pays is elsewhere: the datastore need not lie where the model computes, and a **library** is written once and serves every dialogue.
+# Searched exactly, k-NN saves no comparison; it saves **reading** $t-n-k$ values and the exponentials of their scores. The gate costs nothing beside the search. The search
+# is dear beside a full cache while texts are short, and less so the longer they get: see in the figure whether the lines cross here. (The window's cost is the same at each length; that its line rises comes from being timed in turn with large neighbours.) What pays is elsewhere: the datastore need not lie where the model computes, and a **library** is written once and serves every dialogue.
 #
 # ## Four new questions
 
@@ -813,7 +833,7 @@ display(
         why="Joint: g = 2 / 8 for the local side, 0.25 x 10 + 0.75 x 50 = 40. The gate weighs the memory: 0.75 x 10 + 0.25 x 50 = 20.",
     ),
     widgets.quiz(
-        "A trained gate of one number a head came out at gate_memory = 0.02 in most heads, 0.9 in one. What does that say?",
+        "Suppose that a trained gate, one number a head, came out at gate_memory = 0.02 in most heads, 0.9 in one (invented numbers). What would that say?",
         ["training has failed", "one head has become the memory head; the others do without", "the memory holds too few pairs"],
         1,
         "A number a head is set once for all queries. Heads divide the work, and the layers above choose between them.",
@@ -822,13 +842,13 @@ display(
         "An assistant must obey the newest instruction even if it contradicts the handbook word for word. Both contain the very same key. What decides in a joint softmax?",
         ["the newest always wins", "the scores: equal ones are shared half and half", "the handbook, since it was stored first"],
         1,
-        "One softmax knows scores, not dates. Newer can win only by what the keys carry (position, a word such as now), or by a gate that favours the local side.",
+        "One softmax knows scores, not dates. Newer can win by what the keys carry (position, a word such as now), by a gate that favours the local side, or by what later layers make of the blend.",
     ),
     widgets.quiz(
         "You add 10,000 pages to the library. Answers about the DIALOGUE get worse, though nothing of it was touched. Why?",
         ["the window has become shorter", "more stored pairs look like any query, and their exponentials take weight in the one softmax", "the store is searched more slowly"],
         1,
-        "The k nearest of more pairs are nearer, useful or not. A smaller k, a gate, or a search within the right part of the library helps.",
+        "The k nearest of more pairs are nearer, useful or not. Above it helped to let only the head fetch that looks things up.",
     ),
 )
 

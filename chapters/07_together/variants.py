@@ -2,7 +2,7 @@
 
 DIAGRAMS = {
     "combined": '"c"', "two_reads": '"b"', "two_predictions": '"a"', "nothing_to_set": '"c"', "blended_early": '"bc"',
-    "weighs_memory": '"gate_memory"',
+    "g_is": '"gate_memory"',
 }  # fmt: skip
 BY_LSE = {
     "gate_near": "1 / 3", "joint_read": "32", "memory_read": "22", "local_read": "34", "gate_more": "3 / 11",
@@ -104,8 +104,8 @@ VARIANTS = {
     "diagrams": {
         "correct": {
             "capitals": diagrams(combined='"C"', blended_early='"C, B"'),
-            "another order": diagrams(blended_early='"cb"', weighs_memory='"gate_memory="'),
-            "lists": diagrams(two_reads='["b"]', blended_early='["b", "c"]', weighs_memory='" GATE_MEMORY "'),
+            "another order": diagrams(blended_early='"cb"', g_is='"gate_memory="'),
+            "lists": diagrams(two_reads='["b"]', blended_early='["b", "c"]', g_is='" GATE_MEMORY "'),
         },
         "wrong": {
             "joint and gated exchanged": diagrams(combined='"b"', two_reads='"c"'),
@@ -113,8 +113,8 @@ VARIANTS = {
             "the predictions need nothing": diagrams(nothing_to_set='"a"'),
             "only the gated one blends": diagrams(blended_early='"b"'),
             "all three blend early": diagrams(blended_early='"abc"'),
-            "the other side": diagrams(weighs_memory='"gate_local"'),
-            "just a gate": diagrams(weighs_memory='"gate"'),
+            "the other side": diagrams(g_is='"gate_local"'),
+            "just a gate": diagrams(g_is='"gate"'),
         },
     },
     "by_lse": {
@@ -251,6 +251,7 @@ VARIANTS = {
         "correct": {
             "capitals": 'broken = "BCD"',
             "commas": 'broken = "b, c, d"',
+            "words": 'broken = "b, c and d"',
             "a list": 'broken = ["b", "c", "d"]',
         },
         "wrong": {
