@@ -344,7 +344,7 @@ def moves(in_place, steps=10):
 
 (right, right_loss), (frozen, frozen_loss) = moves(False), moves(True)
 assert min(right) > 1e-3 and frozen[:3] == right[:3] and max(frozen[4:]) == 0  # from then on it never moves again
-assert right_loss[-1] < frozen_loss[-1] - 0.02 < frozen_loss[3] - 0.04  # after that the loss falls all the same, if less
+assert right_loss[-1] < frozen_loss[-1] - 0.02 < frozen_loss[3] - 0.04  # yet the loss falls
 steps = list(range(1, 11))
 display(draw.curves({"detach()": (steps, right), "detach_()": (steps, frozen)}, x="step",
                     y="how far the K/V projection moves", title="The same training, one letter apart"),
@@ -654,8 +654,8 @@ draw.bars(whole_read, y="share of the old pairs' part of the read that is lost",
 
 # %% [markdown]
 # **Half of the puzzle.** Yes: by this measure most-used loses .50, the mean .70, auto-encoding .73, in the order of their bits.
-# The weight was what the loss did not see: a single number that nobody trained, the count bias $\log 4$, brings the mean to .50 and from 1.762 to 1.744 bits. The trained convolution had gained next to nothing,
-# BPTT less (1.751). (BPTT with the count bias comes out *worse* than without, 1.759: a good part of what it had learned must be the same weight.) A convolution whose loss sees the slots beside the segment gains more again (.46, 1.739).
+# The weight was what the loss did not see: a single number that nobody trained, the count bias $\log 4$, brings the mean to .50 and from 1.762 to 1.744 bits. Training by attention reconstruction had gained next to nothing,
+# BPTT less than this (1.751). (BPTT with the count bias comes out *worse* than without, 1.759: a good part of what it had learned must be the same weight.) A convolution whose loss sees the slots beside the segment gains more again (.46, 1.739).
 #
 # The other half stays open: the mean with the count bias is level with most-used here, the convolution *beside* is before it, and both have more bits than most-used (1.730); the control, pairs
 # that nobody chose, loses .67, nearly what the plain mean does, and has clearly fewer bits. It is a better measure, not the last.
