@@ -580,7 +580,7 @@ display(draw.bars({name: x - 0.973 for name, x in published.items()}, y="bits pe
 # %% [markdown]
 # **The 32 raw pairs beat every compressed memory of the same size**, although the others reach back 80 bytes. **As there:** max is last. Attention reconstruction, mean and auto-encoding stand in
 # the published order too, but within three thousandths (there within eleven, attention reconstruction nine before the mean). What
-# counts as a difference? Model and text are the same for all, only the pool differs; but with its examples in another order the first of the three moves
+# counts as a difference? Only the pool differs; but with its examples in another order the first of the three moves
 # by two thousandths (printed). Up to three thousandths we call it none. **Turned round:** most-used is
 # far ahead, and BPTT, the last there, is the best of those that learned.
 #
@@ -658,7 +658,7 @@ draw.bars(whole_read, y="share of the old pairs' part of the read that is lost",
 # BPTT less than this (1.751). (BPTT with the count bias comes out *worse* than without, 1.759: a good part of what it had learned must be the same weight.) A convolution whose loss sees the slots beside the segment gains more again (.46, 1.739).
 #
 # The other half stays open: the mean with the count bias is level with most-used here, the convolution *beside* is before it, and both have more bits than most-used (1.730); the control, pairs
-# that nobody chose, loses .67, nearly what the plain mean does, and has clearly fewer bits. It is a better measure, not the last.
+# that nobody chose, loses .67, nearly as much as the mean, and has clearly fewer bits. It is a better measure, not the last.
 # **When a better loss brings no better result, look at what the loss does not see**.
 #
 # ## How aggressively to compress?
@@ -746,8 +746,8 @@ by_seed.update_traces(mode="markers").update_xaxes(tickvals=[0, 1, 2])
 # **No gain.** Seed by seed the compressed memory and the raw one of the same size are thousandths of a bit apart, learned or not; from seed to
 # seed all three move by two to three hundredths. With one seed one could have published anything: in seed 2 the smallest memory is the best of the four. On
 # average, what little there is speaks for the raw pairs. The 64 raw pairs gain less than a hundredth
-# of a bit over 32, so there is little here for any longer memory to gain, and these runs cannot tell whether compression helps a model that could use a book. They show how to
-# read such tables: with three seeds, and the differences within a seed.
+# of a bit over 32, so there is little here for any longer memory to gain, and these runs cannot tell whether compression helps a model that could use a book. Read such
+# tables with three seeds, and by the differences within a seed.
 #
 # ## Back to the one fact
 #
