@@ -20,7 +20,7 @@ help:
 	@echo "make course      make .venv, install, open JupyterLab on the first notebook (PORT=, BROWSER=none)"
 	@echo "make test        the same environment, and every test"
 	@echo "make notebooks   build notebooks/, exercises/ and solutions/ from chapters/ (FILMS=1: make the films anew)"
-	@echo "make experiments make the runs that take too long for a lesson, and are not stored yet (all: an hour and a half)"
+	@echo "make experiments make the runs that take too long for a lesson, and are not stored yet (all: two hours)"
 	@echo "make bench       the library beside its peers: a table and a plot"
 
 course:
