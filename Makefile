@@ -29,7 +29,7 @@ course:
 test:
 	@$(FIND); $$p $(COURSE)/environment.py test && \
 	  echo "Running every test on two processes: a few minutes" && \
-	  OMP_NUM_THREADS=1 exec $(IN) -m pytest -n 2 --dist loadfile -q $(ARGS)
+	  OMP_NUM_THREADS=1 exec $(IN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q $(ARGS)
 
 notebooks:
 	@$(FIND); $$p $(COURSE)/environment.py course && exec $(IN) -m memlib.course.build $(if $(FILMS),--films)
