@@ -7,25 +7,40 @@ much later, some after they changed. Bytes of an answer weigh more than the rest
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from random import Random
 
 import torch
 from torch import Tensor
 
-from memlib.lm import data
+from memlib.lm import data, paraphrases
 from memlib.lm.facts import ANSWER, ASK, KINDS, Fact, fact, talk
-from memlib.lm.words import SMALL_TALK, syllables
+from memlib.lm.words import OPENERS, SMALL_TALK, held_out_wording, name, syllables, upper
 
 STAGES = ((0.40, 256), (0.20, 512), (0.20, 1024), (0.20, 2048))  # share of the steps, bytes a row
 TEXT = 0.25  # share of rows that are pieces of real text
 ALIKE = 0.6  # share of talks whose facts are all of one or two kinds: only the subject tells them apart
-STRANGE = 0.5  # share of statements and questions with words that do not belong there
+PARAPHRASED = 0.5  # share of statements, and of questions, put together from parts
+STRANGE = 0.25  # share of statements and questions with words that do not belong there
 ORDINARY = sorted({word for line in SMALL_TALK for word in re.findall(r"\b[a-z]+\b", re.sub(r"\{.\}", "", line))})
 SMALL, LARGE = 0.3, 10.0  # weight of a byte of talk, and of an answer
 
 
+def paraphrased(one: Fact, rng: Random) -> Fact:
+    """The same fact, half of the time stated, and half of the time asked for, in words put together from parts."""
+    owner, _, thing = one.subject.rpartition("'s ")
+    fill = {"n": owner or (one.subject if one.kind == "city" else name(rng)), "s": thing, "v": one.answer}
+    says, asks = one.statement, one.question
+    if rng.random() < PARAPHRASED:
+        says = rng.choice(OPENERS) + paraphrases.statement(rng, one.kind).format(**fill)
+        says = says if says.startswith(one.answer) else upper(says)
+    if rng.random() < PARAPHRASED:
+        asks = paraphrases.question(rng, one.kind).format(**fill)
+    return replace(one, statement=says, question=asks)
+
+
 def strange(sentence: str, about: Fact, rng: Random) -> str:
-    """The sentence, half of the time with up to three words swapped or put in, made up or out of small talk: never
+    """The sentence, now and then with up to three words swapped or put in, made up or out of small talk: never
     in the answer or the subject. So wordings that nobody has seen are met in training."""
     if rng.random() >= STRANGE:
         return sentence
@@ -41,7 +56,8 @@ def strange(sentence: str, about: Fact, rng: Random) -> str:
             i = rng.choice(free)
             end = re.search(r"\W*$", words[i])[0]
             words[i] = (word.title() if words[i].istitle() else word) + end
-    return " ".join(words)
+    made = " ".join(words)
+    return sentence if held_out_wording(about.kind, made) else made
 
 
 def conversation(length: int, rng: Random, text: Tensor | None = None) -> tuple[bytes, list[tuple[int, int]]]:
@@ -61,6 +77,7 @@ def conversation(length: int, rng: Random, text: Tensor | None = None) -> tuple[
             out += (one.answer + ". ").encode()
         elif rng.random() < (dense * 0.2 if far and len(out) > early else dense) or not (spans or open_facts):
             one = fact(rng, rng.choice(kinds), rebound=rng.random() < 0.25)
+            one = paraphrased(one, rng)
             if one.before:
                 out += (one.before + " " + (talk(rng) + " " if rng.random() < 0.5 else "")).encode()
             out += (strange(one.statement, one, rng) + " ").encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from random import Random
 
@@ -163,9 +164,21 @@ They sold {i} tickets before lunch.|A {l} crossed the street.|{n} forgot the {o}
 The sun came out at last.|{n} said it would snow.|{c} is far away from {e}.""".replace("\n", "|").split("|")
 
 
+def _pattern(wordings: list[str]) -> re.Pattern:
+    return re.compile("|".join(re.sub(r"\\{[nsv]\\}", ".+", re.escape(one)) for one in wordings), re.IGNORECASE)
+
+
+_HELD_OUT = {kind: _pattern(says + asks) for kind, (_, says, _, asks) in WORDINGS.items()}
+
+
 def held_out(value: str) -> bool:
     """Whether training never sees this value: one in six, by hash."""
     return zlib.crc32(value.encode()) % 6 == 0
+
+
+def held_out_wording(kind: str, sentence: str) -> bool:
+    """Whether this is a statement or question of the kind that training never shows, whatever it is about."""
+    return bool(_HELD_OUT[kind].search(sentence))
 
 
 def upper(text: str) -> str:
