@@ -1,4 +1,4 @@
-"""Wordings put together from parts, for training alone: a few hundred verbs and frames instead of a few dozen sentences.
+"""Wordings put together from parts, for training alone: hundreds of verbs and frames beside dozens of sentences.
 
 No sentence of `words.WORDINGS` that is held out comes out of here.
 """
