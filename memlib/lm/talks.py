@@ -18,7 +18,7 @@ from memlib.lm.facts import ANSWER, ASK, KINDS, Fact, fact, talk
 from memlib.lm.words import OPENERS, SMALL_TALK, held_out_wording, name, syllables, upper
 
 STAGES = ((0.40, 256), (0.20, 512), (0.20, 1024), (0.20, 2048))  # share of the steps, bytes a row
-TEXT = 0.25  # share of rows that are pieces of real text
+TEXT = 0.15  # share of rows that are pieces of real text
 ALIKE = 0.6  # share of talks whose facts are all of one or two kinds: only the subject tells them apart
 PARAPHRASED = 0.5  # share of statements, and of questions, put together from parts
 STRANGE = 0.25  # share of statements and questions with words that do not belong there
@@ -44,14 +44,17 @@ def strange(sentence: str, about: Fact, rng: Random) -> str:
     in the answer or the subject. So wordings that nobody has seen are met in training."""
     if rng.random() >= STRANGE:
         return sentence
-    kept = set(re.findall(r"\w+", f"{about.answer} {about.subject}".lower()))
+    answer, subject = (set(re.findall(r"\w+", text.lower())) for text in (about.answer, about.subject))
     words = sentence.split(" ")
     for _ in range(rng.randint(1, 3)):
-        fixed = [bool(kept & set(re.findall(r"\w+", word.lower()))) for word in words]
+        each = [set(re.findall(r"\w+", word.lower())) for word in words]
+        fixed = [bool(some & (answer | subject)) for some in each]
         word = syllables(rng) if rng.random() < 0.5 else rng.choice(ORDINARY)
-        if rng.random() < 0.4:  # put in, not between two words of the answer or the subject
-            gaps = [i for i in range(len(words)) if not (fixed[i] and i and fixed[i - 1])]
-            words.insert(rng.choice(gaps), word)
+        if rng.random() < 0.4:  # put in: not inside the subject, nor beside the answer, where it could be one itself
+            beside = {i for i, some in enumerate(each) if some & answer}
+            beside |= {i + 1 for i in beside} | {i for i in range(1, len(words)) if fixed[i] and fixed[i - 1]}
+            if gaps := [i for i in range(len(words)) if i not in beside]:
+                words.insert(rng.choice(gaps), word)
         elif free := [i for i in range(len(words)) if not fixed[i]]:
             i = rng.choice(free)
             end = re.search(r"\W*$", words[i])[0]
