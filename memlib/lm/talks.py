@@ -15,19 +15,44 @@ from torch import Tensor
 
 from memlib.lm import data, paraphrases
 from memlib.lm.facts import ANSWER, ASK, KINDS, Fact, fact, talk
-from memlib.lm.words import OPENERS, SMALL_TALK, held_out_wording, name, syllables, upper
+from memlib.lm.words import (
+    CITIES,
+    NAMES,
+    OPENERS,
+    SECRETS,
+    SMALL_TALK,
+    held_out,
+    held_out_wording,
+    name,
+    syllables,
+    upper,
+)
 
 STAGES = ((0.40, 256), (0.20, 512), (0.20, 1024), (0.20, 2048))  # share of the steps, bytes a row
 TEXT = 0.15  # share of rows that are pieces of real text
 ALIKE = 0.6  # share of talks whose facts are all of one or two kinds: only the subject tells them apart
-PARAPHRASED = 0.5  # share of statements, and of questions, put together from parts
+SPLICED = 0.5  # share of the words that are answers put together from the halves of two, so that no start tells the end
+PARAPHRASED = 0.35  # share of statements, and of questions, put together from parts
 STRANGE = 0.25  # share of statements and questions with words that do not belong there
 ORDINARY = sorted({word for line in SMALL_TALK for word in re.findall(r"\b[a-z]+\b", re.sub(r"\{.\}", "", line))})
+WORDS = ("pet", "city", "password")  # kinds whose answer is a word
+PARTS = [word.lower() for word in SECRETS + NAMES + CITIES if not (held_out(word) or held_out(word.title()))]
 SMALL, LARGE = 0.3, 10.0  # weight of a byte of talk, and of an answer
 
 
+def spliced(one: Fact, rng: Random) -> Fact:
+    """The same fact; half of the time, where its answer is a word, with another word for it, half this, half that."""
+    start, end = rng.choice(PARTS), rng.choice(PARTS)
+    made = start[: rng.randint(2, 4)] + end[-rng.randint(2, 4) :]
+    made = made.title() if one.answer.istitle() else made
+    said, found = re.subn(rf"\b{re.escape(one.answer)}\b", made, one.statement)
+    if rng.random() >= SPLICED or one.kind not in WORDS or found != 1 or held_out(made):
+        return one
+    return replace(one, statement=said, answer=made)
+
+
 def paraphrased(one: Fact, rng: Random) -> Fact:
-    """The same fact, half of the time stated, and half of the time asked for, in words put together from parts."""
+    """The same fact, now and then stated, and now and then asked for, in words put together from parts."""
     owner, _, thing = one.subject.rpartition("'s ")
     fill = {"n": owner or (one.subject if one.kind == "city" else name(rng)), "s": thing, "v": one.answer}
     says, asks = one.statement, one.question
@@ -80,7 +105,7 @@ def conversation(length: int, rng: Random, text: Tensor | None = None) -> tuple[
             out += (one.answer + ". ").encode()
         elif rng.random() < (dense * 0.2 if far and len(out) > early else dense) or not (spans or open_facts):
             one = fact(rng, rng.choice(kinds), rebound=rng.random() < 0.25)
-            one = paraphrased(one, rng)
+            one = paraphrased(spliced(one, rng), rng)
             if one.before:
                 out += (one.before + " " + (talk(rng) + " " if rng.random() < 0.5 else "")).encode()
             out += (strange(one.statement, one, rng) + " ").encode()
