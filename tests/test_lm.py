@@ -336,9 +336,10 @@ def test_any_distance_is_met_to_the_byte():
         assert stream(distance, own=own).distance == distance
 
 
-def test_training_never_shows_a_held_out_value_or_wording():
+def test_training_never_shows_a_held_out_value_or_wording(monkeypatch):
     from random import Random
 
+    from memlib.lm import paraphrases, talks
     from memlib.lm.words import OPENERS_HELD_OUT, WORDINGS
 
     for seed in range(300):
@@ -353,6 +354,21 @@ def test_training_never_shows_a_held_out_value_or_wording():
         assert all(word in said for word in one.subject.split(" ") if word in one.statement)
         assert not held_out_wording(one.kind, said) and not held_out_wording(one.kind, asks)
         assert all(part.lower() in one.question.lower() for part in one.subject.split("'s "))
+    facts = [(fact(seed), Random(seed)) for seed in range(300)]
+    made = [(one, spliced(one, rng), paraphrased(one, rng)) for one, rng in facts]
+    assert sum(one.answer != other.answer for one, other, _ in made) > 30
+    assert sum(one.statement != other.statement for one, _, other in made) > 60
+    assert sum(one.question != other.question for one, _, other in made) > 60
+    rng = Random(0)
+    for kind in KINDS:
+        for _ in range(5000):
+            assert not held_out_wording(kind, paraphrases.statement(rng, kind))
+            assert not held_out_wording(kind, paraphrases.question(rng, kind))
+    monkeypatch.setattr(talks, "STRANGE", 1.0)
+    monkeypatch.setattr(talks, "ORDINARY", ["for"])  # one word from "what is the code for the garage?"
+    own = Fact("The garage code is 4711.", "what is the code of the garage?", "4711", "code", "garage")
+    asked = {strange(own.question, own, Random(seed)) for seed in range(500)}
+    assert len(asked) > 100 and "what is the code for the garage?" not in asked
     for says, says_new, asks, asks_new in WORDINGS.values():
         assert not set(says) & set(says_new) and not set(asks) & set(asks_new)
     text, spans = conversation(600, Random(0))
