@@ -11,6 +11,8 @@ import argparse
 import json
 import math
 import platform
+from dataclasses import replace
+from random import Random
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +22,10 @@ from torch import Tensor
 from memlib.full import Full
 from memlib.kv import whole
 from memlib.lm import data
-from memlib.lm.facts import KINDS, Stream, stream
+from memlib.lm.facts import KINDS, Stream, fact, stream
 from memlib.lm.model import LanguageModel
 from memlib.lm.weights import load, read, where
+from memlib.lm.words import VALUE_FIRST, upper
 from memlib.window import Window
 
 DISTANCES = (32, 128, 256, 512, 1024, 1800, 2500, 4000)
@@ -83,6 +86,19 @@ def accuracy(model: LanguageModel, distance: int, count: int = 140, **how) -> di
     return {"all": sum(marks) / count} | shares
 
 
+def value_first(distance: int, count: int = 70) -> list[Stream]:
+    """Streams whose fact says the value before it says whose it is: wordings met in training, facts drawn anew."""
+    rng, streams = Random(0), []
+    for seed in range(count):
+        kind = KINDS[seed % len(KINDS)]
+        one = fact(seed, kind)
+        owner, _, thing = one.subject.rpartition("'s ")
+        fill = {"n": owner or one.subject, "s": thing, "v": one.answer}
+        says = upper(rng.choice(VALUE_FIRST[kind]).format(**fill))
+        streams.append(stream(distance, seed, own=replace(one, statement=says)))
+    return streams
+
+
 def text_figures(model: LanguageModel, held: Tensor) -> dict:
     """Bits per byte of the held-out text: by length with the full cache, by size of a window, by position."""
     edges = (0, 16, 64, 128, 256, 512, 1024, 2048)
@@ -100,7 +116,8 @@ def text_figures(model: LanguageModel, held: Tensor) -> dict:
 
 
 def fact_figures(model: LanguageModel, count: int = 140, distances: tuple[int, ...] = DISTANCES) -> dict:
-    """Share of right answers by distance: held-out values and wordings, trained wordings, re-bound facts."""
+    """Share of right answers by distance: held-out values and wordings, trained wordings, re-bound facts, and facts
+    that say the value first."""
 
     def table(count, **how):
         return {d: {k: round(x, 3) for k, x in accuracy(model, d, count, **how).items()} for d in distances}
@@ -109,6 +126,9 @@ def fact_figures(model: LanguageModel, count: int = 140, distances: tuple[int, .
         "right_answers": table(count, new=True),
         "right_answers_trained_wordings": {d: x["all"] for d, x in table(count // 2, new=False).items()},
         "right_answers_rebound": {d: x["all"] for d, x in table(count // 2, rebound=True).items()},
+        "right_answers_value_first": {
+            d: round(sum(right(model, value_first(d, count // 2))) / (count // 2), 3) for d in distances
+        },
     }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from random import Random
 
-from memlib.lm.words import held_out_wording
+from memlib.lm.words import VALUE_FIRST, held_out_wording
 
 
 def _list(text: str) -> list[str]:
@@ -96,7 +96,9 @@ WHERE = {
 def statement(rng: Random, kind: str) -> str:
     """A sentence with {v}, and with {s} and {n} as WORDINGS[kind] has them, that is none of its held-out ones."""
     while True:
-        if kind in WHERE:
+        if rng.random() < 0.1:
+            made = rng.choice(VALUE_FIRST[kind])
+        elif kind in WHERE:
             who, verbs, at, _, _ = WHERE[kind]
             made = f"{who} {rng.choice(verbs)} {at}."
             if rng.random() < 0.15:

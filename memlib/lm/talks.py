@@ -29,11 +29,11 @@ from memlib.lm.words import (
 )
 
 STAGES = ((0.40, 256), (0.20, 512), (0.20, 1024), (0.20, 2048))  # share of the steps, bytes a row
-TEXT = 0.15  # share of rows that are pieces of real text
-ALIKE = 0.6  # share of talks whose facts are all of one or two kinds: only the subject tells them apart
+TEXT = 0.1  # share of rows that are pieces of real text
+ALIKE = 0.3  # share of talks whose facts are all of one or two kinds: only the subject tells them apart
 SPLICED = 0.5  # share of the words that are answers put together from the halves of two, so that no start tells the end
-PARAPHRASED = 0.35  # share of statements, and of questions, put together from parts
-STRANGE = 0.25  # share of statements and questions with words that do not belong there
+PARAPHRASED = 0.25  # share of statements, and of questions, put together from parts
+STRANGE = 0.15  # share of statements and questions with words that do not belong there
 ORDINARY = sorted({word for line in SMALL_TALK for word in re.findall(r"\b[a-z]+\b", re.sub(r"\{.\}", "", line))})
 WORDS = ("pet", "city", "password")  # kinds whose answer is a word
 PARTS = [word.lower() for word in SECRETS + NAMES + CITIES if not (held_out(word) or held_out(word.title()))]
@@ -91,9 +91,9 @@ def strange(sentence: str, about: Fact, rng: Random) -> str:
 def conversation(length: int, rng: Random, text: Tensor | None = None) -> tuple[bytes, list[tuple[int, int]]]:
     """`length` bytes of talk, and the spans of the answers in it. `text`: real text some of it is filled with."""
     out, spans, open_facts = bytearray(), [], {}
-    dense, real = rng.uniform(0.2, 0.9), 0.3 if text is not None and rng.random() < 0.2 else 0.0
+    dense, real = rng.uniform(0.15, 0.75), 0.3 if text is not None and rng.random() < 0.2 else 0.0
     asked = dense * rng.random() ** 2  # so that many facts stand open at once
-    far, early = rng.random() < 0.7, length * rng.uniform(0.05, 1.0)  # facts, then talk, questions at the end
+    far, early = rng.random() < 0.8, length * rng.uniform(0.05, 1.0)  # facts, then talk, questions at the end
     kinds = rng.sample(KINDS, rng.randint(1, 2)) if rng.random() < ALIKE else KINDS
     out += (talk(rng) + " ").encode() if rng.random() < 0.7 else b""
     while len(out) < length:
@@ -103,7 +103,7 @@ def conversation(length: int, rng: Random, text: Tensor | None = None) -> tuple[
             out += (ASK + strange(one.question, one, rng) + ANSWER).encode()
             spans.append((len(out), len(out) + len(one.answer) + 1))
             out += (one.answer + ". ").encode()
-        elif rng.random() < (dense * 0.2 if far and len(out) > early else dense) or not (spans or open_facts):
+        elif rng.random() < (dense * 0.3 if far and len(out) > early else dense) or not (spans or open_facts):
             one = fact(rng, rng.choice(kinds), rebound=rng.random() < 0.25)
             one = paraphrased(spliced(one, rng), rng)
             if one.before:
