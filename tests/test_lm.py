@@ -12,7 +12,7 @@ from torch import nn
 from memlib.full import Full
 from memlib.kv import KV, attend, sdpa
 from memlib.lm import Config, Fact, LanguageModel, card, data, load, names, stream
-from memlib.lm.evaluate import bits_by_position, bits_per_byte, right
+from memlib.lm.evaluate import bits_by_position, bits_per_byte, right, value_first
 from memlib.lm.facts import KINDS, fact
 from memlib.lm.layers import turn, turns
 from memlib.lm.talks import conversation, mixed, paraphrased, spliced, strange
@@ -373,8 +373,22 @@ def test_training_never_shows_a_held_out_value_or_wording(monkeypatch):
         assert not set(says) & set(says_new) and not set(asks) & set(asks_new)
     text, spans = conversation(600, Random(0))
     assert len(text) == 600 and spans
-    tokens, weight = mixed(data.as_bytes("x" * 2000))(300, 8, torch.Generator().manual_seed(0))
-    assert tokens.shape == (8, 301) and weight.shape == (8, 300) and len(weight.unique()) == 3
+    tokens, weight = mixed(data.as_bytes("x" * 2000))(300, 20, torch.Generator().manual_seed(0))
+    assert tokens.shape == (20, 301) and weight.shape == (20, 300) and len(weight.unique()) == 3
+
+
+def test_a_wording_says_whose_the_value_is_before_the_value_and_the_others_stand_apart():
+    from memlib.lm.words import VALUE_FIRST, WORDINGS
+
+    assert set(VALUE_FIRST) == set(WORDINGS) == set(KINDS)
+    for kind, (says, says_new, _, _) in WORDINGS.items():
+        whose = "{n}" if kind == "city" else "{s}"
+        assert all(one.index(whose) < one.index("{v}") for one in says + says_new)
+        assert all(one.index(whose) > one.index("{v}") for one in VALUE_FIRST[kind])
+    for one in value_first(100, 21):
+        start = one.fact.statement.index(one.answer)
+        assert one.distance == 100 and one.fact.kind in KINDS
+        assert any(part in one.fact.statement[start:] for part in one.fact.subject.split("'s "))
 
 
 @torch.no_grad()

@@ -127,7 +127,7 @@ def mixed(text: Tensor):
 
     def draw(length: int, rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         rng = Random(int(torch.randint(2**62, (1,), generator=generator)))
-        plain = int(rows * TEXT)
+        plain = int(rows * TEXT + rng.random())  # on average so many
         tokens = [data.batch(text, length, plain, generator)] if plain else []
         weight = torch.ones(rows, length)
         for row in range(plain, rows):
