@@ -111,10 +111,11 @@ assert max(row[where][0] for name, row in known.items() if name != "full cache" 
 assert abs(known["hybrid"]["pooled"][1] - known["window of 128"]["pooled"][1]) < 0.1  # the first letter: a guess
 
 # %% [markdown]
-# **An honest negative:** as soon as the fact is pooled the answer is lost, at rate 4 and at rate 2. At rate 4 even its
-# first letter is no more than a guess, as with the window that holds nothing. A quarter of the dye is not a quarter of
-# the answers: this model copies byte for byte, and each time must find the place that follows the byte it has just
-# written. In a slot of four there is none. (A model *trained* with pooled slots may put more into them: chapter 05b.)
+# **An honest negative:** as soon as the fact is pooled the answer is lost, at rate 4 and (all but a few) at rate 2.
+# At rate 4 even its first letter is no more than a guess, as with the window that holds nothing. A quarter of the dye
+# is not a quarter of the answers: this model copies byte for byte, and each time must find the place that follows the
+# byte it has just written. In a slot of four there is none. (A model *trained* with pooled slots may put more into
+# them: chapter 05b.)
 #
 # So what are compressed slots good for? First see how they come about.
 #
@@ -686,15 +687,15 @@ told = {name: knows(each, 120, 21)[0] for name, each in layered.items()}
 best = max(list(told)[:3], key=told.get)
 short = f"{best}, windows of 32"
 told[short] = knows([m if isinstance(m, Full) else Window(32) for m in layered[best]], 120, 21)[0]
-assert best == "full cache in layer 1" and min(told[best], told[short]) > 0.6
+assert best == "full cache in layer 1" and min(told[best], told[short]) > 0.8 and told[short] > told[best] - 0.1
 assert told["hybrid in all"] < 0.2 and sorted(told[f"full cache in layer {i}"] for i in range(3))[1] < 0.3
 draw.bars(told, y="right answers", title="One layer looks up; only there must the pairs stay raw", top=1.15)
 
 # %% [markdown]
-# In one layer, here layer 1, the fact is looked up. Where that layer keeps its pairs the model answers, at a third of
-# the full cache's growth. The others had dropped the fact, and do as well with windows of 32: for this question they
-# need no far past. So **be short where nothing is looked up**. Gemma 3 does this by design: five layers of six have a
-# window of 1,024, the sixth a full cache (arXiv 2503.19786).
+# In one layer, here layer 1, the fact is looked up. Where that layer keeps its pairs the model nearly always answers,
+# at a third of the full cache's growth. The others had dropped the fact, and do as well with windows of 32: for this
+# question they need no far past. So **be short where nothing is looked up**. Gemma 3 does this by design: five layers
+# of six have a window of 1,024, the sixth a full cache (arXiv 2503.19786).
 #
 # ## Five new questions
 
