@@ -116,7 +116,8 @@ draw.curves({name: (list(share), list(share.values())) for name, share in near.i
 # %% [markdown]
 # Trained with it, the delta rule answers; the same stream, the same size of state. And it is no full cache: what lies
 # between is written into the same matrices, and with each of these memories the share of right answers falls;
-# with linear attention it is low from the start. The rest of the chapter shows how a matrix loses what it held.
+# with linear attention it is low from the start. (The full cache's model was trained much longer than the other three,
+# so not all of its lead is due to its memory.) The rest of the chapter shows how a matrix loses what it held.
 #
 # ## A pair as a matrix
 #
@@ -171,7 +172,8 @@ display(
 # The real keys and values of one head, into two matrices of 32 by 32. Left **linear attention**: each pair is added,
 # nothing is ever taken away. Right the **delta rule**: each pair corrects what its key answers. Orange is above zero,
 # blue below. Under each matrix stands what the query of this step receives of each byte. Watch the stripes on the
-# left: rows that look alike are two features of the keys that rise and fall together.
+# left: whole columns of one colour. There each row adds up the values, each times a number made of its key that is
+# never below zero, so the rows come out alike. On the right keys have both signs, and every column is mixed.
 
 # %% tags=["film"]
 both = {"linear attention": LinearAttention(), "the delta rule": DeltaRule()}
@@ -179,6 +181,8 @@ written = {name: torch.stack([mem.s for mem in states(memory, kv)]) for name, me
 views = {name: view(memory, q, k) for name, memory in both.items()}
 assert all(s.shape == (len(tokens), 32, 32) for s in written.values())  # the size never changes
 assert views["linear attention"].min() >= 0 > views["the delta rule"].min()  # a view below zero: see further down
+one_sign = {name: (s[-1].sign().sum(0).abs() == 32).sum() for name, s in written.items()}  # columns of one colour
+assert one_sign["linear attention"] > 0 == one_sign["the delta rule"]
 draw.matrices(written, tokens, views, title="The same pairs, added or corrected")
 
 # %% [markdown]
