@@ -50,9 +50,15 @@ widgets.one_fact(Full(), model)
 # and values that its layers have kept. The whole chapter is about those.
 #
 # Now move *bytes between* far to the right. The orange line stays at 100 %, all of the fact is in the cache, and
-# yet the answer becomes wrong: **having is not finding**. This small model finds nineteen facts of twenty over 128
-# bytes, and fewer and fewer beyond; below is what was measured on facts it had never been trained on. (In the code
-# `recipe_dye` is the orange line, how much of the fact is **stored**; `view_dye` is how much each byte **receives**.)
+# yet the answer becomes another number of the talk: **having is not finding**. This small model finds more than
+# nineteen facts of twenty over 256 bytes, and fewer and fewer over 1,000 and beyond; below is what was measured on
+# facts it had never been trained on. (In the code `recipe_dye` is the orange line, how much of the fact is **stored**;
+# `view_dye` is how much each byte **receives**.)
+#
+# A sentence of your own works too; its last word is taken for the answer. Say first whose, then what. A fact said the
+# other way round (type "Rex is Anna's dog.", ask "what is Anna's dog called?" and look at what the model says) is found
+# less often, however near it is: when the model read *Rex* it could not know whose name that was, and what it has kept
+# of a byte stays as it is.
 
 # %%
 door = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
@@ -60,7 +66,13 @@ fact = tasks.one_fact(Full(), model=model, stream=lm.stream(150, seed=1, own=doo
 print(f"right: {fact.answer!r}   the model says: {fact.said!r}   probability of the right answer: {fact.p:.3f}")
 assert fact.said == fact.answer and fact.p > 0.5 and fact.recipe_dye[:, -1].min() == 1
 shares = {int(far): share["all"] for far, share in lm.card("facts")["right_answers"].items()}  # python -m memlib.lm.evaluate facts
-assert min(shares[32], shares[128]) >= 0.95 > shares[256] > shares[1024] > shares[4000]
+assert min(shares[32], shares[128], shares[256]) > 0.95 and shares[256] > shares[1024] > shares[1800] > shares[4000]
+talk = lm.stream(1000, seed=0, own=door).prompt  # what the picture reads at its right end
+assert model.generate(talk, 4) != b"4711" and model.generate(talk, 4) in talk
+usual, turned = (lm.card("facts")[f"right_answers_{how}"] for how in ("trained_wordings", "value_first"))
+assert all(turned[far] < usual[far] for far in usual)  # said the other way round: less often, at every distance
+rex = lm.Fact("Rex is Anna's dog.", "what is Anna's dog called?", "Rex")
+assert model.generate(lm.stream(150, seed=0, own=rex).prompt, 3) != b"Rex"
 draw.curves({"full cache": (list(shares), list(shares.values()))}, x="bytes between fact and question", log_x=True,
             y="right answers", title="Having is not finding: new facts, all in the cache")  # fmt: skip
 
