@@ -156,36 +156,39 @@ CHATS = {
     ),
 }  # fmt: skip
 REPLIES = {  # what the answering model said, each fault in each dialogue
-    ("a", "museum"): ("3917", "kufeum", "quartz", "3917", "narrz"),
-    ("a", "auction"): ("14:40", "auction", "pigeon", "14:40", "1usic"),
+    ("a", "museum"): ("3917", "ma17", "quartz", "3917", "dinner"),
+    ("a", "auction"): ("14:40", "atntion", "pigeon", "14:40", "14:40"),
     ("a", "chapel"): ("6083", "6083", "11:20", "6083", "6083"),
-    ("b", "chapel"): ("608:entitastes", "Reselnches", "11:20", "608: 6083", "6083"),
+    ("b", "museum"): ("2917", "locnan playity", "quartz", "3917", "thaetartz"),
+    ("b", "auction"): ("14:40dendeccct", "quitive", "pigeon", "14:40", "14:40's seacce"),
     ("c", "museum"): ("3917", "harbour", "harbour", "2750", "yellow basket"),
-    ("c", "auction"): ("14:40", "ginger", "ginger", "18:10", "18:10"),
-    ("c", "chapel"): ("6083", "9:35", "9:35", "81964", "2750"),
+    ("c", "auction"): ("14:40", "ginger", "ginger", "9:35", "18:10"),
+    ("c", "chapel"): ("6083", "9:35", "9:35", "2750", "2750"),
     ("d", "museum"): ("2750", "harbour", "harbour", "2750", "yellow basket"),
-    ("d", "auction"): ("18:10", "ginger", "ginger", "18:10", "18:10"),
-    ("d", "chapel"): ("81964", "9:35", "9:35", "81964", "2750"),
+    ("d", "auction"): ("18:10", "ginger", "ginger", "9:35", "18:10"),
+    ("d", "chapel"): ("2750", "9:35", "9:35", "2750", "2750"),
 }
 WRITTEN = {  # as they stand in the exercise
-    "one": "  - The chapel code is 6083.\n"
-    "  what is the chapel code?      608:entitastes\n"
-    "  when is the lecture?          Reselnches\n"
-    "  - The lecture is now at 11:20. What a long week it was. Anna bought a red drum yesterday.\n"
-    "  when is the lecture?          11:20\n"
-    "  what is the shed code?        6083",
-    "two": "  - The museum code is 3917.\n"
-    "  what is the museum code?      3917\n"
-    "  what is the router password?  harbour\n"
+    "one": "  - The museum code is 3917.\n"
+    "  what is the museum code?      2917\n"
+    "  what is the router password?  locnan playity\n"
     "  - The router password is now quartz. We had soup and bread for dinner. What a long week it was.\n"
-    "  what is the router password?  harbour\n"
-    "  what is the museum code?      2750\n"
-    "  where is the compass?         yellow basket",
+    "  what is the router password?  quartz\n"
+    "  what is the museum code?      3917\n"
+    "  where is the compass?         thaetartz",
+    "two": "  - The chapel code is 6083.\n"
+    "  what is the chapel code?      6083\n"
+    "  when is the lecture?          9:35\n"
+    "  - The lecture is now at 11:20. What a long week it was. Anna bought a red drum yesterday.\n"
+    "  when is the lecture?          9:35\n"
+    "  what is the chapel code?      2750\n"
+    "  what is the shed code?        2750",
     "three": "  - The auction is at 14:40.\n"
     "  when is the auction?          18:10\n"
     "  what is the phone password?   ginger\n"
     "  - The phone password is now pigeon. In Oslo the shops close at six. What a long week it was.\n"
     "  what is the phone password?   ginger\n"
+    "  when is the auction?          9:35\n"
     "  when is the rehearsal?        18:10",
 }
 
@@ -204,8 +207,8 @@ def transcripts(pick):
     several = (
         (("c", "chapel"), ("d", "museum"), ("a", "auction")),
         (("d", "chapel"), ("a", "museum"), ("c", "auction")),
-        (("b", "chapel"), ("d", "museum"), ("c", "auction")),
-        (("d", "auction"), ("c", "museum"), ("b", "chapel")),
+        (("b", "auction"), ("d", "museum"), ("c", "chapel")),
+        (("d", "chapel"), ("c", "museum"), ("b", "auction")),
         (("a", "chapel"), ("c", "museum"), ("d", "auction")),
     )
     said = {

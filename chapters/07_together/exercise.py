@@ -345,23 +345,24 @@ look("choose")
 #
 # ```
 # Assistant one
-#   - The chapel code is 6083.
-#   what is the chapel code?      608:entitastes
-#   when is the lecture?          Reselnches
-#   - The lecture is now at 11:20. What a long week it was. Anna bought a red drum yesterday.
-#   when is the lecture?          11:20
-#   what is the shed code?        6083
+#   - The museum code is 3917.
+#   what is the museum code?      2917
+#   what is the router password?  locnan playity
+#   - The router password is now quartz. We had soup and bread for dinner. What a long week it was.
+#   what is the router password?  quartz
+#   what is the museum code?      3917
+#   where is the compass?         thaetartz
 # ```
 #
 # ```
 # Assistant two
-#   - The museum code is 3917.
-#   what is the museum code?      3917
-#   what is the router password?  harbour
-#   - The router password is now quartz. We had soup and bread for dinner. What a long week it was.
-#   what is the router password?  harbour
-#   what is the museum code?      2750
-#   where is the compass?         yellow basket
+#   - The chapel code is 6083.
+#   what is the chapel code?      6083
+#   when is the lecture?          9:35
+#   - The lecture is now at 11:20. What a long week it was. Anna bought a red drum yesterday.
+#   when is the lecture?          9:35
+#   what is the chapel code?      2750
+#   what is the shed code?        2750
 # ```
 #
 # ```
@@ -371,6 +372,7 @@ look("choose")
 #   what is the phone password?   ginger
 #   - The phone password is now pigeon. In Oslo the shops close at six. What a long week it was.
 #   what is the phone password?   ginger
+#   when is the auction?          9:35
 #   when is the rehearsal?        18:10
 # ```
 #

@@ -102,15 +102,15 @@ display(draw.dye(seen.recipe_dye, seen.view_dye, seen.text, seen.fact_span, afte
 mean = {name: sum(some) / 6 for name, some in sure.items()}
 everywhere = [mean[name] for name in mean if name.endswith("far side")]
 assert seen.recipe_dye[:, -1].min() == 1  # all of the fact is there
-assert max(everywhere) < 0.3 < mean["0.9, in one layer only"] < mean["one softmax"] + 0.05
+assert max(everywhere) < 0.5 < mean["0.9, in one layer only"] < mean["one softmax"] + 0.05
+assert max(mean["0.1 from the far side"], mean["0.9 from the far side"]) < 0.1
 assert mean["one softmax"] > mean["full cache"] - 0.1 and mean["full cache"] > 0.5 > 0.1 > mean["window alone"]
-assert min(sure["full cache"]) < 0.7
 
 # %% [markdown]
 # The orange line stays at 100 %: the datastore drops nothing. In all bars but the window's the fact is *held*; what the model says hangs on **how** two reads are put
-# together, and **where**. Half and half in every layer, it is nearly lost; with a tenth it is not heard; with nine tenths every layer gets too little of its own
-# neighbourhood. In one layer only, nine tenths do fairly well. **One softmax** may stand in every layer, with no number to
-# set, and stays close to the **full cache** (not sure of all six either: look at `sure`). How?
+# together, and **where**. In every layer no number does well: with a tenth from the far side the fact is not heard, with nine tenths every layer gets too little of its own
+# neighbourhood, and between them most of it is lost too. In one layer only, nine tenths do fairly well. **One softmax** may stand in every layer, with no number to
+# set, and stays close to the **full cache**. How?
 #
 # ## Predict
 #
@@ -227,16 +227,16 @@ def two_gates(k_nearest, window):
     return fig.update_yaxes(range=[-0.03, 1.05])
 
 
-rest, lengths_of_v = int(dense[9].argmax()), v.norm(dim=-1)
-print(f"the comma, byte 9, reads byte {rest} ({tokens[rest]!r}): joint {received[9, rest]:.2f}, full cache {dense[9, rest]:.2f}")
+rest, lengths_of_v = int(dense[13].argmax()), v.norm(dim=-1)
+print(f"the '!', byte 13, reads byte {rest} ({tokens[rest]!r}): joint {received[13, rest]:.2f}, full cache {dense[13, rest]:.2f}")
 print(f"length of the value of byte {rest}: {lengths_of_v[rest]:.1f}; of the first 4711: {lengths_of_v[5:9].mean():.1f} in the mean")
 display(widgets.knob(two_gates, k_nearest=(1, 12, 2), window=(1, 12, 4)))
 share, seen_far = share_of_far(2, 4), [row[: max(t - 3, 0)].sum() for t, row in enumerate(received)]
 assert torch.allclose(share, torch.stack(seen_far), atol=1e-5)  # as in the film
 assert share[20:].min() > 0.95  # where the text repeats, the far side has the digits
-assert share[9:12].min() > 0.8  # and it takes much also where nothing is repeated,
+assert share[[9, 11, 13]].min() > 0.6  # and it takes much also where nothing is repeated,
 assert max(abs(share[t] - dense[t, : t - 3].sum()) for t in range(4, 24)) < 0.2  # as the full cache does, at every byte
-assert min(received[9, rest], dense[9, rest]) > 0.6 and rest < 5 and lengths_of_v[rest] < 0.6 * lengths_of_v[5:9].mean()
+assert min(received[13, rest], dense[13, rest]) > 0.5 and rest == 4 and lengths_of_v[rest] < 0.6 * lengths_of_v[5:9].mean()
 grown = [share_of_far(n, 4)[4:] for n in (1, 2, 4, 8)]
 assert all((b >= a - 1e-6).all() for a, b in zip(grown, grown[1:], strict=False))  # one more pair never lowers it
 right, noise = KV(torch.tensor([[4.0]]), torch.ones(1, 1)), KV(torch.zeros(55, 1), torch.zeros(55, 1))
@@ -244,8 +244,8 @@ assert abs(Joint(Full(), Full()).read((right, noise), one).item() - 0.5) < 0.01 
 assert Gated(Full(), Full(), gate_local=0.5).read((right, noise), one) == 0.5  # a number does not care how many
 
 # %% [markdown]
-# At the second `4711` the far side takes nearly everything, as it should: the digits stand there. But look at the comma, the space and the `a` behind the first `4711`:
-# it takes most there too, although nothing said before could help. The full cache does **the same**. At the comma both put most on the space before
+# At the second `4711` the far side takes nearly everything, as it should: the digits stand there. But look at the comma, the `a` and the `!` behind the first `4711`:
+# it takes most there too, although nothing said before could help. The full cache does **the same**. At the `!` both put most on the space before
 # the code, whose value is short (printed): a resting place, the sink of chapter 01. **A softmax cannot put its weight nowhere**; here "nothing found" is said by leaving it
 # with a pair that says little. Where there is none, one can be added: the bonus of the exercise.
 #
@@ -486,12 +486,12 @@ in_one, above, in_all = (sum(scores[name].values()) for name in (f"the book in l
 assert scores["local only"]["book"] < 0.2 < 0.7 < min(scores["local only"][kind] for kind in ("said", "changed"))
 assert scores[f"the book in layer {looks_up}"]["book"] > 0.6
 assert sorted(scores[f"the book in layer {i}"]["book"] for i in range(3))[-2] < 0.3  # in any other layer it is of no use
-assert looks_up == 1 and in_all < above - 0.5 < in_one - 0.5  # and in the layer beneath it does harm
+assert looks_up == 1 and in_all < min(above, in_one) - 0.4 and above > in_one - 0.4  # and in the layer beneath it does harm
 
 # %% [markdown]
 # Local only, the assistant follows the dialogue and knows nothing of the book. With the book in **one** layer it knows both; in the other layers the same book helps
-# nobody, and in **all three** at once it does harm, nearly all of it from the layer **beneath** (layers 1 and 2 alone lose little): most likely because that layer makes the queries
-# with which layer 1 looks up. (At the beginning one softmax did no harm in every layer: it fetched the text's own past, which each layer was trained to read.)
+# nobody, and in **all three** at once it does harm, nearly all of it from the layer **beneath** (layers 1 and 2 alone lose little or nothing): most likely because that layer makes the queries
+# with which layer 1 looks up. (At the beginning one softmax did hardly any harm in every layer: it fetched the text's own past, which each layer was trained to read.)
 #
 # Now the gate. `Gated(local, book, gate_memory=g)`: **sketch** the right answers to questions about the **book**, as $g$ grows from 0 to 1. And think of
 # the other two kinds before you go on.
@@ -522,32 +522,31 @@ def wrong(name, memory, *kinds):
             print(f"  {name}: {one.prompt.decode().split('. ')[1]}. {one.prompt.decode().split('. ')[-1]} [{reply}]")
 
 
-wrong("joint", with_book[looks_up], "said", "changed")
 wrong("gate_memory = 1.0", Gated(local, book_of, gate_memory=1.0), "book")
 places = "tower shed office lift studio clinic harbour museum chapel school bakery market".split()
 pages = "".join(tell(f"{x} code", f"{2135 + 611 * i}") + tell(f"{x} tour", f"{8 + i}:{10 + 4 * i}") for i, x in enumerate(places))
 long_book = KNN(32, store=stores_of(book + pages)[looks_up])
 longer = know(Joint(local, long_book), looks_up)
 print("a library three times as long, joint:", {kind: round(x, 2) for kind, x in longer.items()})
+wrong("long library, joint", Joint(local, long_book), "said", "changed")
 lines = {kind: (gates, [got[kind] for got in gated]) for kind in asked}
 lines |= {"joint, mean of all three": (gates, [sum(joint.values()) / 3] * len(gates))}
-display(draw.curves(lines, x="gate_memory", y="right answers", title="A fixed gate: a little of the book is free, more of it is not"))
-none, quarter, _, _, much, wholly = gated
-assert quarter["book"] > none["book"] + 0.1 and min(quarter[kind] for kind in ("said", "changed")) > 0.8
+display(draw.curves(lines, x="gate_memory", y="right answers", title="A fixed gate: one side is swapped for the other"))
+none, _, little, _, much, wholly = gated
+assert none["book"] + 0.1 < little["book"] < 0.6 and min(little[kind] for kind in ("said", "changed")) > 0.8
 assert much["book"] > 0.6 and max(much["said"], much["changed"]) < 0.3  # it only cites
-assert wholly["book"] < much["book"]  # and with nothing but the book even that suffers
-assert all(sum(got.values()) < sum(joint.values()) for got in gated) and min(joint.values()) > 0.5
-assert joint["said"] + joint["changed"] < none["said"] + none["changed"]  # not free
-assert longer["said"] + longer["changed"] < joint["said"] + joint["changed"] - 0.2 and longer["book"] < joint["book"]
+assert wholly["book"] <= much["book"]  # and with nothing but the book it cites no better
+assert all(sum(got.values()) < sum(joint.values()) for got in gated) and min(joint.values()) > 0.7
+assert min(none["said"], none["changed"]) > 0.9 and longer["book"] > 0.6
+assert longer["said"] + longer["changed"] < joint["said"] + joint["changed"] - 0.2  # not free
 
 # %% [markdown]
-# With a fixed number a **little** of the book is free: 0.25 finds a few pages, 0.4 half of them, and nothing of the dialogue is lost. Then one is swapped for the other: from 0.5 to 0.75 the
-# dialogue goes and the book comes. At 1.0 even citing suffers: this layer reads nothing of its **own** reply so far, and the replies printed begin well and end badly. The
+# With a fixed number a **little** of the book comes nearly free: 0.4 finds some of the pages, and hardly anything of the dialogue is lost. Then one is swapped for the other: from 0.5 to 0.75 the
+# dialogue goes and the book comes. At 1.0 nothing more is gained: this layer reads nothing of its **own** reply so far, and a reply that is wrong there (printed) begins well and ends badly. The
 # **joint** softmax beats every number tried here, all kinds together.
 #
-# **And it is not free.** Local only knew all that was *said* and *changed*. Joint answers some of it from the book, because something there looks alike: see
-# the values printed under the table. In a library three times as long (last line) more looks alike: more of the **dialogue** is answered wrongly, though no word of it
-# has changed, and more of the **book** too.
+# **And it is not free.** Local only knew what was *said* and *changed*, and beside this small book joint knows nearly as much of it. In a library three times as long (last lines) more
+# looks alike: a good part of the **dialogue** is answered wrongly, though no word of it has changed. Look at the values printed: they stand in the book, or nearly.
 #
 # Why does one softmax do so well on *changed*, where both sides have an answer? Look at the gate itself, at the byte before the answer, head by head.
 
@@ -584,28 +583,29 @@ rows |= {f"gate_memory = 0.5 in head {busy}, 0 in the others": gated_one}
 rows |= {"library three times as long, joint in all heads": longer, f"library three times as long, joint in head {busy}": longer_one}
 for name, got in rows.items():
     print(f"{name:48}", "   ".join(f"{kind} {x:.2f}" for kind, x in got.items()))
-shown = {f"{kind}: head {h}": meters[kind][h].item() for h in (busy, (busy + 1) % 4) for kind in asked}
-display(draw.bars(shown, top=1.1, y="share from the book when the answer begins",
-                  title=f"Head {busy} decides by what it finds; head {(busy + 1) % 4} takes some of both always"))  # fmt: skip
 others = [h for h in range(4) if h != busy]
+steady = max(others, key=lambda h: meters["said"][h].item())  # the one of them that draws most
+shown = {f"{kind}: head {h}": meters[kind][h].item() for h in (busy, steady) for kind in asked}
+display(draw.bars(shown, top=1.1, y="share from the book when the answer begins",
+                  title=f"Head {busy} decides by what it finds; head {steady} takes some of both always"))  # fmt: skip
 assert (looks_up, busy) == place and swing[busy] > 0.3 and meters["book"][busy] > 0.6
 assert max(abs(swing[h]) for h in others) < 0.2  # the other heads do not look anything up here
-assert all(meters[kind][h] > 0.3 for kind in asked for h in others) and meters["said"][busy] > 0.2
+assert min(meters[kind][steady] for kind in asked) > 0.3 and meters["said"][busy] > 0.2
 assert meters["changed, without the word now"][busy] > meters["changed"][busy] + 0.15 and without_now > 0.6
 assert joint_rest["book"] < 0.2 and min(joint_rest["said"], joint_rest["changed"]) > 0.8  # without the busy head: no page, no harm
 assert sum(gated_one.values()) < sum(joint.values()) - 0.2
-assert joint_one["said"] + joint_one["changed"] > joint["said"] + joint["changed"] and joint_one["book"] > 0.6
-assert sum(longer_one.values()) > sum(longer.values())
+assert longer_one["said"] + longer_one["changed"] > longer["said"] + longer["changed"]  # the dialogue gains,
+assert 0.5 < longer_one["book"] <= longer["book"] and 0.6 < joint_one["book"] <= joint["book"]  # the book does not
 
 # %% [markdown]
 # One head looks up (the very head of the first cell), and its gate swings: nearly all from the book where only the book knows, mostly from the dialogue where something newer was said.
 # The word *now* moves it: without it the head takes most from the book. **And yet the answers stay right** (printed): the rest of the network sees
-# the blend and makes something of it. The other heads draw about half of their read from the book, or more, **whatever is asked**. By themselves they cite no page and do no harm; beside the busy head
-# they add a page of the book and cost two answers about the dialogue: of twelve a kind, a hint and no more.
+# the blend and makes something of it. The other heads draw each its own share from the book, small or large, **whatever is asked**. By themselves they cite no page and do no harm; beside the busy head
+# they help to cite, and in the long library they cost answers about the dialogue (last two rows: of twelve a kind, a hint and no more).
 #
 # One number **a head** can silence them; by hand, with 0.5 in the busy head and 0 in the
-# others, it is no match for joint: the busy head's own number is the same for every question. **One softmax in the busy head only**, the others local: what
-# the dialogue had lost comes back, and nearly all of the book is known, also of the long one. *Where* to fetch is chosen once; *how much* is decided by what each query finds.
+# others, it is no match for joint: the busy head's own number is the same for every question. **One softmax in the busy head only**, the others local: with the long library more
+# of the dialogue is known than with joint in all heads, and no more of the book. *Where* to fetch is chosen once; *how much* is decided by what each query finds.
 #
 # ## Whose memory is broken?
 #
@@ -640,7 +640,7 @@ def built(far, **gate):
 
 empty = KNN(32, store=[stores.open(":memory:", dim=32) for _ in range(4)])
 turned = KNN(32, store=library[looks_up][1:] + library[looks_up][:1])  # each head asks its neighbour's store
-bots, symptoms = {"A": built(empty), "B": built(book_of, gate_memory=0.8), "C": built(turned)}, {}
+bots, symptoms = {"A": built(empty), "B": built(book_of, gate_memory=0.9), "C": built(turned)}, {}
 for name, memories in bots.items():
     symptoms[name] = know(memories[looks_up], looks_up)
     print(f"Transcript {name}", *chat(memories, TURNS), sep="\n    ")
@@ -657,7 +657,7 @@ display(
         ["the window is too short", "the store is empty", "the gate is turned round"],
         1,
         "Both things that were said come out, the book's never do: they are taken from the dialogue, or made up. An empty side "
-        "has no weight, so nothing else is disturbed: all that was said is known, 1.00.",
+        f"has no weight, so nothing else is disturbed: what was said is known as it is without a book, {symptoms['A']['said']:.2f}.",
     ),
     widgets.quiz(
         "Transcript B. What is broken?",
@@ -668,7 +668,7 @@ display(
         "date explains no wrong answer about the dialogue.",
     ),
     widgets.quiz(
-        "Transcript C looks like A, but mind the line under it. What is broken?",
+        "Transcript C cites no page of the book, as A. But mind what becomes of what was said, and the line under it. What is broken?",
         ["the store is empty", "pairs are fetched, but useless ones: the store of another head", "the window is too short"],
         1,
         f"An empty store could not disturb the dialogue, and here it knows {symptoms['C']['said']:.2f} of what was said in place of "
@@ -710,12 +710,14 @@ things = list(BOOK)
 parts = {things[i]: round(x.item(), 2) for i, x in zip(differ.tolist(), of_dialogue["outputs merged"], strict=True)}
 parts["each, probabilities merged"] = round(of_dialogue["probabilities merged"].mean().item(), 2)
 display(draw.bars(parts, y="probability of the byte that the dialogue says", top=1.1, title="Outputs merged, half and half, where the two sides disagree; last bar: probabilities merged"))
-assert len(differ) >= 6 and all((x["probabilities merged"] > 0.3).all() for x in (of_dialogue, of_book))  # both, always
-assert of_dialogue["outputs merged"].max() - of_dialogue["outputs merged"].min() > 0.3  # now this way, now that
+for x, side in ((of_dialogue, by_local), (of_book, by_far)):  # both, always: what each side gave, halved
+    assert (x["probabilities merged"] >= side.max(-1).values[differ] / 2 - 1e-6).all()
+assert len(differ) >= 6 and (of_dialogue["outputs merged"] > 0.5).float().mean() > 0.6  # mostly the dialogue,
+assert of_dialogue["outputs merged"].max() - of_dialogue["outputs merged"].min() > 0.2  # now more of it, now less
 
 # %% [markdown]
 # Merged probabilities are what they were, halved: both answers, always, by arithmetic. Merged outputs are blended **before** the rest of the
-# network goes on: mostly the dialogue comes out, sometimes the book, some stay mixtures. Chapter 08 goes on with
+# network goes on, and what comes out is no fixed part of either: mostly the dialogue, here nearly alone, there mixed with the book. Chapter 08 goes on with
 # merged probabilities.
 #
 # ## Memorizing Transformers
@@ -760,15 +762,16 @@ for (model_name, name), got in measured.items():
         assert got[0] < window_bits[0] - 0.03  # within what it was trained on, it helps both
         assert max(abs(a / b - 1) for a, b in zip(got, full, strict=True)) < 0.1  # and joint follows the full cache everywhere
         assert got[-1] < window_bits[-1] - 0.1 if model_name == "answering" else got[-1] > 1.5 * window_bits[-1]
-for (model_name, g), got in farthest.items():  # a gate nearly shut changes little, half and half costs both
-    assert abs(got / measured[model_name, "window"][-1] - 1) < 0.08 if g == 0.1 else got > measured[model_name, "window"][-1]
+for (model_name, g), got in farthest.items():  # a gate nearly shut changes little, half and half helps neither
+    assert abs(got / measured[model_name, "window"][-1] - 1) < 0.08 if g == 0.1 else got > 0.98 * measured[model_name, "window"][-1]
+assert farthest["Python", 0.5] > 1.2 * measured["Python", "window"][-1]
 
 # %% [markdown]
 # The joint memory does what the **full cache** does: as good as reading everything, and as bad. The **answering** model gains. So does the **Python** model
 # while all that it reads fits in the 256 bytes of its training rows. Beyond them both ways ruin it: most likely because far keys are compared at distances it never saw, and such scores mean little, whoever
 # reads them. That is no fault of one softmax. (The models differ in what they have read as well.)
 #
-# The **gates** (printed): 0.1 is nearly shut, so it does little harm and little good; 0.5 costs both models, against the window alone. Numbers set by hand in every layer, again.
+# The **gates** (printed): 0.1 is nearly shut, so it does little harm and little good; 0.5 costs the Python model much and helps the answering model nothing, against the window alone. Numbers set by hand in every layer, again.
 #
 # The limits: 256 bytes scored (another `manual_seed` gives other sizes), models not trained with a memory; theirs were. Bits of a byte and perplexity of a token differ: compare directions.
 #
@@ -839,7 +842,7 @@ display(
         "You add 10,000 pages to the library. Answers about the DIALOGUE get worse, though nothing of it was touched. Why?",
         ["the window has become shorter", "more stored pairs look like any query, and their exponentials take weight in the one softmax", "the store is searched more slowly"],
         1,
-        "The k nearest of more pairs are nearer, useful or not. Above it helped to let only the head fetch that looks things up.",
+        "The k nearest of more pairs are nearer, useful or not. Above it helped the dialogue to let only the head fetch that looks things up.",
     ),
 )
 
