@@ -15,7 +15,7 @@ from memlib.lm import Config, Fact, LanguageModel, card, data, load, names, stre
 from memlib.lm.evaluate import bits_by_position, bits_per_byte, right, value_first
 from memlib.lm.facts import KINDS, fact
 from memlib.lm.layers import turn, turns
-from memlib.lm.talks import conversation, mixed, paraphrased, spliced, strange
+from memlib.lm.talks import bare, conversation, mixed, paraphrased, spliced, strange
 from memlib.lm.train import Recipe, main, plain, train
 from memlib.lm.words import held_out, held_out_wording
 from memlib.window import Window
@@ -348,13 +348,16 @@ def test_training_never_shows_a_held_out_value_or_wording(monkeypatch):
         assert not any(shown.statement.startswith(opener) for opener in OPENERS_HELD_OUT)
         assert held_out_wording(asked.kind, asked.statement) and held_out_wording(asked.kind, asked.question)
     for seed in range(3000):
-        one = paraphrased(spliced(fact(seed), Random(seed)), Random(seed))
+        one = bare(paraphrased(spliced(fact(seed), Random(seed)), Random(seed)), Random(seed))
         said, asks = strange(one.statement, one, Random(seed)), strange(one.question, one, Random(seed))
         assert one.answer in said and not held_out(one.answer)
         assert all(word in said for word in one.subject.split(" ") if word in one.statement)
         assert not held_out_wording(one.kind, said) and not held_out_wording(one.kind, asks)
         assert all(part.lower() in one.question.lower() for part in one.subject.split("'s "))
     facts = [(fact(seed), Random(seed)) for seed in range(300)]
+    stripped = [(one, bare(one, rng)) for one, rng in facts]
+    assert 100 < sum(one.statement != other.statement for one, other in stripped) < 200
+    assert all(one.statement.endswith(other.statement[1:]) for one, other in stripped)
     made = [(one, spliced(one, rng), paraphrased(one, rng)) for one, rng in facts]
     assert sum(one.answer != other.answer for one, other, _ in made) > 30
     assert sum(one.statement != other.statement for one, _, other in made) > 60

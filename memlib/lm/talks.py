@@ -33,6 +33,7 @@ TEXT = 0.1  # share of rows that are pieces of real text
 ALIKE = 0.3  # share of talks whose facts are all of one or two kinds: only the subject tells them apart
 SPLICED = 0.5  # share of the words that are answers put together from the halves of two, so that no start tells the end
 PARAPHRASED = 0.25  # share of statements, and of questions, put together from parts
+BARE = 0.5  # share of statements that begin without an opener, so that none is needed to notice a fact
 STRANGE = 0.15  # share of statements and questions with words that do not belong there
 ORDINARY = sorted({word for line in SMALL_TALK for word in re.findall(r"\b[a-z]+\b", re.sub(r"\{.\}", "", line))})
 WORDS = ("pet", "city", "password")  # kinds whose answer is a word
@@ -62,6 +63,15 @@ def paraphrased(one: Fact, rng: Random) -> Fact:
     if rng.random() < PARAPHRASED:
         asks = paraphrases.question(rng, one.kind).format(**fill)
     return replace(one, statement=says, question=asks)
+
+
+def bare(one: Fact, rng: Random) -> Fact:
+    """The same fact, half of the time without its opener."""
+    opener = max((opener for opener in OPENERS if one.statement.startswith(opener)), key=len)
+    if not opener or rng.random() >= BARE:
+        return one
+    says = one.statement[len(opener) :]
+    return replace(one, statement=says if says.startswith(one.answer) else upper(says))
 
 
 def strange(sentence: str, about: Fact, rng: Random) -> str:
@@ -105,7 +115,7 @@ def conversation(length: int, rng: Random, text: Tensor | None = None) -> tuple[
             out += (one.answer + ". ").encode()
         elif rng.random() < (dense * 0.3 if far and len(out) > early else dense) or not (spans or open_facts):
             one = fact(rng, rng.choice(kinds), rebound=rng.random() < 0.25)
-            one = paraphrased(spliced(one, rng), rng)
+            one = bare(paraphrased(spliced(one, rng), rng), rng)
             if one.before:
                 out += (one.before + " " + (talk(rng) + " " if rng.random() < 0.5 else "")).encode()
             out += (strange(one.statement, one, rng) + " ").encode()
@@ -127,10 +137,10 @@ def mixed(text: Tensor):
 
     def draw(length: int, rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         rng = Random(int(torch.randint(2**62, (1,), generator=generator)))
-        plain = int(rows * TEXT + rng.random())  # on average so many
-        tokens = [data.batch(text, length, plain, generator)] if plain else []
+        real = int(rows * TEXT + rng.random())  # on average so many
+        tokens = [data.batch(text, length, real, generator)] if real else []
         weight = torch.ones(rows, length)
-        for row in range(plain, rows):
+        for row in range(real, rows):
             talked, spans = conversation(length + 1, rng, text)
             tokens.append(data.as_bytes(talked).long()[None])
             weight[row] = SMALL
