@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from memlib import Window, detective, lm, tasks, view, widgets
+from memlib import KNN, Joint, Window, detective, lm, tasks, view, widgets
+from memlib.course.places import CHAPTERS
 from memlib.detective import SUSPECTS, TEXT, Box
 
 BOXES = {}
@@ -41,6 +42,37 @@ def test_a_box_that_keeps_everything_grows_slower_and_a_window_does_not():
 def test_answers_come_through_the_memory():
     assert BOXES["full cache"].ask(100) == "4711" and BOXES["window"].ask(100) != "4711"
     assert BOXES["full cache"].ask(60, "The name of the cat is Minka.", "what is the cat called?") == "Minka"
+
+
+ASSISTANTS = {  # exercise 10, Stretch 2: what is in each, in the order of the transcripts
+    "One": lambda answers: answers.reading(Window(100, sinks=30)),
+    "Two": lambda answers: lm.load("facts_delta"),
+    "Three": lambda answers: answers.reading(Window(110)),
+    "Four": lambda answers: answers.reading(Joint(Window(32), KNN(8, 32))),
+}
+BETWEEN = (  # the small talk that the transcripts leave out
+    "We had soup and bread for dinner. What a long week it was. In Oslo the shops close at six. ",
+    "The coffee was cold again. It rained all day. Anna bought a red drum yesterday. ",
+    "What a long week it was. ",
+)
+
+
+def test_the_assistants_of_the_exercise_say_what_is_written():
+    source = (CHAPTERS / "10_choosing/exercise.py").read_text("utf-8")
+    lines = [line.removeprefix("#").strip() for line in source.split("\n")]
+    answers, knows = lm.load("facts"), {}
+    for who, made in ASSISTANTS.items():
+        (first,) = (i for i, line in enumerate(lines) if line.startswith(f"{who} ") and " ... " in line)
+        told = lines[first].removeprefix(who).removesuffix("...").strip().split(" ... ")
+        text, model = "".join(a.strip() + " " + b for a, b in zip(told, BETWEEN, strict=True)), made(answers)
+        for fact, line in zip(told, lines[first + 1 : first + 4], strict=True):
+            question, written = line.split("?")[0] + "?", line.split("?")[1].split()[0]
+            said = model.generate(f"{text}Question: {question} Answer: ".encode(), 16).decode(errors="replace")
+            said = said.split(".")[0]
+            value = fact.rstrip(".").split()[-1]
+            knows[who] = knows.get(who, "") + ("knows " if said == value else "no ")
+            assert (said == value) == (written == value), (who, question, said)
+    assert knows == {"One": "knows no knows ", "Two": 3 * "knows ", "Three": "no no knows ", "Four": 3 * "knows "}
 
 
 def test_a_guess_needs_the_mechanism_and_about_the_size():

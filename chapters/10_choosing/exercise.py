@@ -327,12 +327,12 @@ look("detective")
 # %% [markdown]
 # ## Stretch 2 · What is inside? (3 points, 15 minutes)
 #
-# Four assistants of the answering model. Each read three facts with small talk between them (the first fact some 230 bytes before the questions, the second 130, the last 40); each question was put to a fresh copy that had read this text and no other question:
+# Four assistants of the answering model. Each read three facts with small talk between them (the first fact ends some 250 bytes before the questions, the second 130, the last 25); each question was put to a fresh copy that had read this text and no other question:
 #
 # ```
 # One     The museum code is 3917. ... The phone password is ginger. ... The flight is at 11:20. ...
 #         what is the museum code?      3917
-#         what is the phone password?   moseum
+#         what is the phone password?   na17
 #         when is the flight?           11:20
 #
 # Two     The shed code is 2750. ... The camera password is marble. ... The rehearsal is at 18:10. ...
@@ -342,7 +342,7 @@ look("detective")
 #
 # Three   The tower code is 6083. ... The router password is quartz. ... The lecture is at 9:35. ...
 #         what is the tower code?       9:35
-#         what is the router password?  whaterday
+#         what is the router password?  yesterday
 #         when is the lecture?          9:35
 #
 # Four    The museum code is 3917. ... The phone password is ginger. ... The flight is at 11:20. ...

@@ -10,7 +10,7 @@
 # memory of your own, in two more. Fewer if chapters 03b and 07 are fresh. **You need:** chapters 00 to 02, 03a, 04, 05a and 06; 03b and 07 help.
 # Nothing is trained here. No GPU.
 #
-# `answers` is the answering model; `facts_delta` and `facts_gated` are models of the same build, trained on the same talks
+# `answers` is the answering model; `facts_delta` and `facts_gated` are models of the same build, trained on such talks
 # **through** a matrix memory (a delta rule, plain and gated: one matrix a head, in which a new pair corrects what was stored
 # under its key).
 
@@ -78,6 +78,7 @@ asked = tasks.one_fact(list(delta.memories), model=delta, stream=stream)
 narrow = tasks.one_fact(Window(21), model=answers, stream=stream)
 assert max(asked.state_bytes) <= LIMIT and max(narrow.state_bytes) <= LIMIT
 assert not any(evaluate.right(answers.reading(Window(21)), [lm.stream(gap, i) for gap in (2, 4, 10, 16) for i in range(6)]))
+assert not any(evaluate.right(answers.reading(Window(21)), [lm.stream(gap, own=fact) for gap in range(20, 1001, 40)]))
 assert asked.right and not narrow.right and not narrow.recipe_dye[:, -1].any() and asked.recipe_dye[:, -1].min() > 0.2
 draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=asked.said,
          title="48 KB of matrices, trained: the fact fades, and is still found")  # fmt: skip
@@ -155,11 +156,11 @@ display(
         "Within 64 KB: how many of the 8 tasks does the memory with the best total win?",
         ["all eight", "fewer than half", "none"],
         1,
-        "It holds the most pairs, so it wins where pairs are found, and text. At re-binding it is at the bottom, no better than a guess. A total hides this.",
+        "It holds the most pairs, so it wins recall, and text. At re-binding it is at the bottom, no better than a guess. A total hides this.",
     ),
     widgets.quiz(
         "The full cache holds everything, in some 900 KB. Where does it still lose?",
-        ["nowhere", "at re-binding and drift", "at copy and text"],
+        ["nowhere", "at re-binding and drift", "at recall and text"],
         1,
         "Its keys carry no positions in these two tasks: it holds every value a key ever had, and every step of the old topic, "
         "and mixes them alike.",
@@ -196,9 +197,9 @@ draw.board(within, beyond, notes, title="Within 64 KB, ranked; below, what keeps
 # %% [markdown]
 # What it shows, plainly:
 #
-# - **No memory within 64 KB wins every task.** The 8-bit window has the best total, in each of the three seeds, and wins two of eight; the
-#   delta rule is second and wins three; the 16-bit window wins drift and, by a hair, copy. Above the board stands, for each task, the lead beside what
-#   the seeds differ by: a lead that is not larger may be luck. A tie counts for both.
+# - **No memory within 64 KB wins every task.** The 8-bit window has the best total, in each of the three seeds, and wins recall and text; the
+#   two delta rules follow and win one fact, passkey and re-binding; the cumulative average wins gist, the 16-bit window drift. Copy has no winner to speak of: both windows of short
+#   numbers save as much as the full cache does. Above the board stands, for each task, the lead beside what the seeds differ by: a lead that is not larger may be luck. A tie counts for both.
 # - **Bits are a lever.** With 16 bits a number a window holds twice as many pairs, with 8 bits nearly four times, and the missing digits do not show:
 #   recall goes from 0.08 to 0.16 to 0.31. (Tried on **windows only**: there is no hybrid of 8 bits on the board and no matrix of 16. The winner comes from the one family that got the lever.)
 # - **Re-binding punishes what holds old values.** A softmax cannot tell the newest value of a key from older ones, it mixes them. So the more a window holds the worse: a window of 10
@@ -206,7 +207,7 @@ draw.board(within, beyond, notes, title="Within 64 KB, ranked; below, what keeps
 #   and the hybrid with means of 2 owes its 0.65 mostly to its 10 raw pairs. A delta rule with $\beta=1$ overwrites, and reads all.
 # - **Only what reaches back finds the fact.** 21 or 42 pairs end inside the question. 80 pairs reach a fact 16 bytes back, and
 #   hardly one that is 64 bytes back: a third of the answers. The matrices find it farther back, and they were trained with it. So this column compares models as much as memories.
-# - **Three seeds are not three models.** The delta rule is ahead of the gated one in each seed, by 0.02 to 0.03; the seeds draw other questions, but each
+# - **Three seeds are not three models.** The delta rule is ahead of the gated one in each seed, by 0.01 to 0.03; the seeds draw other questions, but each
 #   of the two is **one** trained model. Another training could turn their order round.
 # - **Re-binding and topic pull apart.** The delta rule with $\beta=1$ overwrites: re-binding 1.0, gist 0.1. The cumulative average never does: re-binding 0.1, gist 1.0, and drift 0. Linear attention is a
 #   matrix and does as the average does: it only adds.
@@ -224,10 +225,13 @@ draw.board(within, beyond, notes, title="Within 64 KB, ranked; below, what keeps
 
 # %%
 # what stands under the board, checked
-first, second = list(within)[:2]
-assert first == "window, 8 bits" and second == "delta rule, trained" and len(won[first]) <= 4 and max(map(len, won.values())) <= 4
-gated = "gated delta, trained"
-assert all(a["total"] > b["total"] > c["total"] for a, b, c in zip(results[first], results[second], results[gated], strict=True))  # seed by seed
+first, second, gated = list(within)[:3]
+assert (first, second, gated) == ("window, 8 bits", "delta rule, trained", "gated delta, trained") and max(map(len, won.values())) <= 4
+assert {"recall", "text"} <= set(won[first]) <= {"recall", "text", "copy"} and "gist" in won["cumulative average"] and "drift" in won["window, 16 bits"]
+assert all(task in won.get(second, []) + won.get(gated, []) for task in ("one fact", "passkey", "re-binding"))
+copied = [scores[name]["copy"] for name in ("window, 16 bits", first, "full cache")]
+assert max(copied) - min(copied) < 0.02 and best["copy"] == max(copied[:2])
+assert all(a["total"] > b["total"] and 0.005 < b["total"] - c["total"] < 0.035 for a, b, c in zip(results[first], results[second], results[gated], strict=True))  # seed by seed
 assert all(row["one fact"] < 0.05 for name, row in within.items() if "trained" not in name and name != first)
 assert 0.2 < scores[first]["one fact"] < 0.5 < min(row["one fact"] for name, row in within.items() if "trained" in name)
 reach = [sum(evaluate.right(answers.reading(Quarter(80)), [lm.stream(gap, i) for i in range(6)])) for gap in (16, 64)]
@@ -408,8 +412,8 @@ display(
     ),
 )
 # what the last three sections say, checked
-tops = [next(iter(weighed(*w))) for w in ((4, 1, 2, 1), (4, 1, 0, 0), (0, 1, 2, 0), (1, 2, 4, 0))]
-assert tops == [first, second, "hybrid, mean of 2", "hybrid, mean of 2"]
+tops = [next(iter(weighed(*w))) for w in ((4, 1, 2, 1), (4, 1, 0, 0), (0, 1, 2, 0))]
+assert tops == [first, second, "hybrid, mean of 2"]
 assert all(abs(value - within[name]["total"]) < 1e-3 for name, value in weighed(4, 1, 2, 1).items())  # the board's own weights
 for size, row in ((21, found["window of 21"]), (80, found["window of 80, 8 bits"])):
     assert all(abs(y - min(1, size / n)) < 1e-6 for n, y in zip(lengths, row, strict=True))
