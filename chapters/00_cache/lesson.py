@@ -49,11 +49,12 @@ widgets.one_fact(Full(), model)
 # The model cannot know beforehand which code you type. It has to find it in the text it has read: in the keys
 # and values that its layers have kept. The whole chapter is about those.
 #
-# Now move *bytes between* far to the right. The orange line stays at 100 %, all of the fact is in the cache, and
-# yet the answer becomes another number of the talk: **having is not finding**. This small model finds more than
-# nineteen facts of twenty over 256 bytes, and fewer and fewer over 1,000 and beyond; below is what was measured on
-# facts it had never been trained on. (In the code `recipe_dye` is the orange line, how much of the fact is **stored**;
-# `view_dye` is how much each byte **receives**.)
+# Now ask for 4711 and move *bytes between* to its right end (it takes some seconds). The orange line stays at
+# 100 %, all of the fact is in the cache, and yet the answer becomes another number of the talk: **having is not
+# finding**. (Another code may hold out a little longer.) This small model finds more than nineteen facts of twenty
+# over 256 bytes, and fewer and fewer over 1,000 and beyond; below is what was measured on facts it had never been
+# trained on. (In the code `recipe_dye` is the orange line, how much of the fact is **stored**; `view_dye` is how much
+# each byte **receives**.)
 #
 # A sentence of your own works too; its last word is taken for the answer. Say first whose, then what. A fact said the
 # other way round (type "Rex is Anna's dog.", ask "what is Anna's dog called?" and look at what the model says) is found
