@@ -73,18 +73,20 @@ fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
 stream = lm.stream(150, seed=1, own=fact)
 wide, narrow = (tasks.one_fact(Window(n), model=answers, stream=stream) for n in (400, 64))
 digit = len(wide.text) - wide.text.index("4711")
-assert wide.right and not narrow.right and narrow.said[0].isdigit()
+assert wide.right and not narrow.right
 assert wide.recipe_dye[:, -1].min() == 1 and not narrow.recipe_dye[:, -1].any()  # all of it, and nothing of it
 said = {n: answers.reading(Window(n)).generate(stream.prompt, 4) for n in (digit - 4, digit + 4)}
 assert said[digit - 4] != b"4711" == said[digit + 4]  # it falls out at the way back to its digits
+short = [answers.reading(Window(n)).generate(stream.prompt, 4) for n in range(16, digit, 16)]
+assert b"4711" not in short and sum(one[:1].isdigit() for one in short) > len(short) / 2  # four bytes all the same
 draw.dye(narrow.recipe_dye, narrow.view_dye, narrow.text, narrow.fact_span, after=narrow.said,
          title=f"A window of 64; the code's first digit stands {digit} bytes before the answer")  # fmt: skip
 
 # %% [markdown]
 # The fact falls out when the window becomes shorter than the way back to its digits. What the model says then is
-# worth a look: it does not fall silent, it begins an answer, mostly with a digit, and fills it with what is still in
-# the window: a number of the small talk, or the letters of the *Hmmm*. A model that has forgotten does not know that
-# it has.
+# worth a look: it does not fall silent, it says four letters as before. Mostly the first is a digit, and the rest is
+# like what still stands in the window: numbers or names of the small talk, the *mmm* of the *Hmmm*, even words of the
+# question. A model that has forgotten does not know that it has.
 #
 # ## Predict
 #
