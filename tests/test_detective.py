@@ -66,12 +66,12 @@ def test_the_assistants_of_the_exercise_say_what_is_written():
         told = lines[first].removeprefix(who).removesuffix("...").strip().split(" ... ")
         text, model = "".join(a.strip() + " " + b for a, b in zip(told, BETWEEN, strict=True)), made(answers)
         for fact, line in zip(told, lines[first + 1 : first + 4], strict=True):
-            question, written = line.split("?")[0] + "?", line.split("?")[1].split()[0]
+            question, written = line.split("?")[0] + "?", line.split("?")[1].strip().split("  ")[0]
             said = model.generate(f"{text}Question: {question} Answer: ".encode(), 16).decode(errors="replace")
             said = said.split(".")[0]
             value = fact.rstrip(".").split()[-1]
             knows[who] = knows.get(who, "") + ("knows " if said == value else "no ")
-            assert (said == value) == (written == value), (who, question, said)
+            assert said != value if written == "(a wrong word)" else said == written, (who, question, said)
     assert knows == {"One": "knows no knows ", "Two": 3 * "knows ", "Three": "no no knows ", "Four": 3 * "knows "}
 
 

@@ -332,7 +332,7 @@ look("detective")
 # ```
 # One     The museum code is 3917. ... The phone password is ginger. ... The flight is at 11:20. ...
 #         what is the museum code?      3917
-#         what is the phone password?   na17
+#         what is the phone password?   (a wrong word)
 #         when is the flight?           11:20
 #
 # Two     The shed code is 2750. ... The camera password is marble. ... The rehearsal is at 18:10. ...
@@ -342,7 +342,7 @@ look("detective")
 #
 # Three   The tower code is 6083. ... The router password is quartz. ... The lecture is at 9:35. ...
 #         what is the tower code?       9:35
-#         what is the router password?  yesterday
+#         what is the router password?  (a wrong word)
 #         when is the lecture?          9:35
 #
 # Four    The museum code is 3917. ... The phone password is ginger. ... The flight is at 11:20. ...
