@@ -81,6 +81,7 @@ seen = tasks.one_fact(kept_whole, model=answers, stream=lm.stream(60, own=fact))
 left = seen.recipe_dye.mean(0)[seen.fact_span[1] :]
 assert left[:8].min() > 0.9 and left[-1] < 0.8  # all of it while it is raw; then some bytes are kept, others dropped
 assert len({round(float(x), 4) for x in seen.recipe_dye[:, -1]}) > 1  # each layer keeps others
+assert 0.3 < left[-1] < 0.7 and not seen.right  # about half of the fact is there, and the code is not told
 draw.dye(seen.recipe_dye, seen.view_dye, seen.text, seen.fact_span, after=seen.said,
          title=f"Of 32 popped pairs the 16 most used are kept: {left[-1]:.0%} of the fact, whole")  # fmt: skip
 
@@ -795,16 +796,17 @@ for name, (right, sure) in known.items():
 assert known["raw, all of it"][0] > 0.8 and known["96 raw"][1] < 0.05
 assert max(right for name, (right, _) in known.items() if name not in ("raw, all of it", "least used half")) < 0.35
 assert known["mean of two"][1] > 3 * known["96 raw"][1]  # the same bytes: slots that reach back beat raw pairs that do not
-assert known["most used half"][1] < min(known["unchosen half"][1], known["mean of two"][1]) < known["least used half"][1]
-assert known["least used half"][0] > known["most used half"][0] + 0.15  # an untrained rule, and the best of all
+middle = [known[name][1] for name in ("unchosen half", "mean of two", "conv, beside")]
+assert known["most used half"][1] < min(middle) and max(middle) < known["least used half"][1]
+assert known["least used half"][0] > known["most used half"][0] + 0.2  # an untrained rule, and the best of all
 assert abs(math.log(known["conv, beside"][1] / known["mean of two"][1])) < 0.6  # learning changed little
 draw.bars({name: sure for name, (_, sure) in known.items()}, y="probability of a byte of the answer", top=1.1,
           title="The code, through seven memories")  # fmt: skip
 
 # %% [markdown]
-# **Learning: no.** Through the mean, most-used and the learned pool the model hardly ever tells the code. They are not nothing: with the same number of pairs, raw, the probability of a byte is a small part of the mean's.
+# **Learning: no.** Through the mean, most-used and the learned pool the model seldom tells the code. They are not nothing: with the same number of pairs, raw, the probability of a byte is a small part of the mean's.
 #
-# **Most-used is the worst pool here**, worse than a half that nobody chose, and the half it throws away is the best: through the *least* used pairs the model tells many a code (last bar but one; here about every second). The
+# **Most-used is the worst pool here**, worse than a half that nobody chose, and the half it throws away is the best: through the *least* used pairs the model tells many a code (last bar but one). The
 # votes were worse than chance. They were cast by the small talk, and nobody had asked for the code yet. (Why the unread pairs serve so well, no cell here shows: they are whole, and what all the small talk reads is perhaps
 # what tells no fact from another. It is no rule for other tasks.) Every loss of this chapter, too, asks the queries of the **present**, and a
 # needle is the question nobody foresaw. (Chapter 06 keeps every pair and looks for the right one.)
