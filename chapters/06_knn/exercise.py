@@ -424,8 +424,8 @@ look("choose")
 # %% [markdown]
 # ## Stretch 5 · Explain a curve (1 point, 4 minutes)
 #
-# In the lesson 21 facts were asked for after 5,000 bytes of talk. A window of 32 with the 8 nearest answered about twice as many
-# as the full cache. Which sentence explains **that** measurement? Write its letter.
+# In the lesson 21 facts were asked for after 5,000 bytes of talk. A window of 32 with the 8 nearest answered clearly more
+# of them than the full cache. Which sentence explains **that** measurement? Write its letter.
 #
 # - **a** The full cache had dropped most of the facts by then.
 # - **b** By inner product the search finds better keys than attention does.
