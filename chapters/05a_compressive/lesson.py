@@ -98,7 +98,7 @@ draw.dye(ages[240].recipe_dye, ages[240].view_dye, ages[240].text, ages[240].fac
 # end of the third segment. The first digit of the answer fills it. That digit's own query still reads the queues as they
 # were, and says the second digit. Then the queues move, the code is pooled **in the middle of the answer**, and what
 # follows is wrong. At 57 there is room for two digits more, and the whole code comes out. (At 58 only the last digit
-# must come out of a slot of four; sometimes it does.)
+# must come out of a slot of four.)
 #
 # An accident of one stream? 21 new facts at each of four distances, with a Mem and segments of 128, so that at 32 every fact
 # is still raw. A **Transformer-XL** is the same memory without CMem; beside it one with raw pairs as far as the compressed
