@@ -155,51 +155,29 @@ CHATS = {
         "when is the lecture?", "what is the chapel code?", "what is the shed code?",
     ),
 }  # fmt: skip
-REPLIES = {  # what the answering model said, each fault in each dialogue
-    ("a", "museum"): ("3917", "ma17", "quartz", "3917", "dinner"),
-    ("a", "auction"): ("14:40", "atntion", "pigeon", "14:40", "14:40"),
+REPLIES = {  # what the answering model says, by fault and dialogue: python chapters/07_together/transcripts.py
+    ("a", "museum"): ("3917", "ma17", "quartz", "3917", "narry name"),
+    ("a", "auction"): ("14:40", "question", "pigeon", "14:40", "14:40"),
     ("a", "chapel"): ("6083", "6083", "11:20", "6083", "6083"),
-    ("b", "museum"): ("2917", "locnan playity", "quartz", "3917", "thaetartz"),
-    ("b", "auction"): ("14:40dendeccct", "quitive", "pigeon", "14:40", "14:40's seacce"),
+    ("b", "auction"): ("1 onfres the a", "the a askey we", "pigeon", "14: 14: 140 is", "140"),
     ("c", "museum"): ("3917", "harbour", "harbour", "2750", "yellow basket"),
     ("c", "auction"): ("14:40", "ginger", "ginger", "9:35", "18:10"),
     ("c", "chapel"): ("6083", "9:35", "9:35", "2750", "2750"),
-    ("d", "museum"): ("2750", "harbour", "harbour", "2750", "yellow basket"),
+    ("d", "museum"): ("2750", "harbour", "harbour", "2750", "yellow basken"),
     ("d", "auction"): ("18:10", "ginger", "ginger", "9:35", "18:10"),
     ("d", "chapel"): ("2750", "9:35", "9:35", "2750", "2750"),
 }
-WRITTEN = {  # as they stand in the exercise
-    "one": "  - The museum code is 3917.\n"
-    "  what is the museum code?      2917\n"
-    "  what is the router password?  locnan playity\n"
-    "  - The router password is now quartz. We had soup and bread for dinner. What a long week it was.\n"
-    "  what is the router password?  quartz\n"
-    "  what is the museum code?      3917\n"
-    "  where is the compass?         thaetartz",
-    "two": "  - The chapel code is 6083.\n"
-    "  what is the chapel code?      6083\n"
-    "  when is the lecture?          9:35\n"
-    "  - The lecture is now at 11:20. What a long week it was. Anna bought a red drum yesterday.\n"
-    "  when is the lecture?          9:35\n"
-    "  what is the chapel code?      2750\n"
-    "  what is the shed code?        2750",
-    "three": "  - The auction is at 14:40.\n"
-    "  when is the auction?          18:10\n"
-    "  what is the phone password?   ginger\n"
-    "  - The phone password is now pigeon. In Oslo the shops close at six. What a long week it was.\n"
-    "  what is the phone password?   ginger\n"
-    "  when is the auction?          9:35\n"
-    "  when is the rehearsal?        18:10",
-}
 
 
-def _told(fault, chat):
-    """A transcript: the dialogue, with what was said under this fault."""
+def told(chat, replies):
+    """A transcript as it stands in the exercise: the dialogue with these replies."""
     first, early, page, later, *asked = CHATS[chat]
-    said = dict(zip((early, page), REPLIES[fault, chat], strict=False))
-    rows = [f"- {first}", *(f"{ask:30}{reply}" for ask, reply in said.items()), f"- {later}"]
-    rows += [f"{ask:30}{reply}" for ask, reply in zip(asked, REPLIES[fault, chat][2:], strict=True)]
+    rows = [f"- {first}", *(f"{ask:30}{reply}" for ask, reply in zip((early, page), replies[:2], strict=True)), f"- {later}"]
+    rows += [f"{ask:30}{reply}" for ask, reply in zip(asked, replies[2:], strict=True)]
     return "\n".join(f"  {row}" for row in rows)
+
+
+WRITTEN = ("b", "auction"), ("c", "museum"), ("d", "chapel")  # assistants one, two and three of the exercise
 
 
 def transcripts(pick):
@@ -222,7 +200,7 @@ def transcripts(pick):
     cases, order = pick(*others)  # the letters are not those of the public edition
     now = {was: "abcd"[place] for place, was in enumerate(order)}
     changes = {said[letter]: said[order["abcd".index(letter)]] for letter in "abcd"}
-    changes |= {WRITTEN[name]: _told(*case) for name, case in zip(WRITTEN, cases, strict=True)}
+    changes |= {told(was[1], REPLIES[was]): told(case[1], REPLIES[case]) for was, case in zip(WRITTEN, cases, strict=True)}
     return changes | {
         'broken = "bcd"': f'broken = "{"".join(now[fault] for fault, _ in cases)}"',
     }

@@ -345,35 +345,35 @@ look("choose")
 #
 # ```
 # Assistant one
-#   - The museum code is 3917.
-#   what is the museum code?      2917
-#   what is the router password?  locnan playity
-#   - The router password is now quartz. We had soup and bread for dinner. What a long week it was.
-#   what is the router password?  quartz
-#   what is the museum code?      3917
-#   where is the compass?         thaetartz
+#   - The auction is at 14:40.
+#   when is the auction?          1 onfres the a
+#   what is the phone password?   the a askey we
+#   - The phone password is now pigeon. In Oslo the shops close at six. What a long week it was.
+#   what is the phone password?   pigeon
+#   when is the auction?          14: 14: 140 is
+#   when is the rehearsal?        140
 # ```
 #
 # ```
 # Assistant two
+#   - The museum code is 3917.
+#   what is the museum code?      3917
+#   what is the router password?  harbour
+#   - The router password is now quartz. We had soup and bread for dinner. What a long week it was.
+#   what is the router password?  harbour
+#   what is the museum code?      2750
+#   where is the compass?         yellow basket
+# ```
+#
+# ```
+# Assistant three
 #   - The chapel code is 6083.
-#   what is the chapel code?      6083
+#   what is the chapel code?      2750
 #   when is the lecture?          9:35
 #   - The lecture is now at 11:20. What a long week it was. Anna bought a red drum yesterday.
 #   when is the lecture?          9:35
 #   what is the chapel code?      2750
 #   what is the shed code?        2750
-# ```
-#
-# ```
-# Assistant three
-#   - The auction is at 14:40.
-#   when is the auction?          18:10
-#   what is the phone password?   ginger
-#   - The phone password is now pigeon. In Oslo the shops close at six. What a long week it was.
-#   what is the phone password?   ginger
-#   when is the auction?          9:35
-#   when is the rehearsal?        18:10
 # ```
 #
 # Write the letters as `broken = "xyz"`, for one, two and three, in this order.
@@ -384,6 +384,7 @@ look("choose")
 
 # %% task="transcripts" points=2 kind="hand" minutes=7
 # BEGIN SOLUTION
+# (what they say, in every dialogue: python chapters/07_together/transcripts.py)
 broken = "bcd"
 # END SOLUTION
 

@@ -138,7 +138,7 @@ for t, mem in enumerate(states(small, kv)):
     window = range(max(t - 3, 0), t + 1)
     assert set(received[t].nonzero().flatten().tolist()) <= {*caught[t], *window}  # 4 and 2, no more
     assert abs(received[t].sum() - 1) < 1e-5 and not {*caught[t]} & {*window}  # and none of them twice
-assert caught[20][0] == 6 and received[20][caught[20][0]] > 0.9 > 0.1 > received[20][caught[20][1]]  # one good, one not
+assert caught[20][0] == 6 and received[20][caught[20][0]] > 0.8 > 0.15 > received[20][caught[20][1]]  # one good, one not
 counts = {"datastore": [max(t - 3, 0) for t in steps], "window": [min(t + 1, 4) for t in steps]}
 draw.film(held, tokens, views=received, events=said, tiers=counts, title="A window of 4, and the 2 nearest of what is older")
 
@@ -227,16 +227,19 @@ def two_gates(k_nearest, window):
     return fig.update_yaxes(range=[-0.03, 1.05])
 
 
-rest, lengths_of_v = int(dense[13].argmax()), v.norm(dim=-1)
-print(f"the '!', byte 13, reads byte {rest} ({tokens[rest]!r}): joint {received[13, rest]:.2f}, full cache {dense[13, rest]:.2f}")
-print(f"length of the value of byte {rest}: {lengths_of_v[rest]:.1f}; of the first 4711: {lengths_of_v[5:9].mean():.1f} in the mean")
+lengths_of_v, behind, again = v.norm(dim=-1), range(9, 14), range(20, 23)  # behind the first 4711; the second 471
+read_lengths = {name: (x @ v).norm(dim=-1) for name, x in (("joint", received), ("full cache", dense))}
+for name, of_read in read_lengths.items():
+    print(f"{name:10} length of what is read: behind the first 4711 {of_read[behind].mean():.1f}, at the second 471 {of_read[again].mean():.1f}")
+print(f"the first 4 puts {dense[5, 4]:.2f} on the space before it; length of that value {lengths_of_v[4]:.1f}, of the digits' {lengths_of_v[5:9].mean():.1f}")
 display(widgets.knob(two_gates, k_nearest=(1, 12, 2), window=(1, 12, 4)))
 share, seen_far = share_of_far(2, 4), [row[: max(t - 3, 0)].sum() for t, row in enumerate(received)]
 assert torch.allclose(share, torch.stack(seen_far), atol=1e-5)  # as in the film
 assert share[20:].min() > 0.95  # where the text repeats, the far side has the digits
-assert share[[9, 11, 13]].min() > 0.6  # and it takes much also where nothing is repeated,
+assert share[behind].mean() > 0.5 and (share[behind] > 0.5).sum() >= 2  # and it takes much also where nothing is repeated,
 assert max(abs(share[t] - dense[t, : t - 3].sum()) for t in range(4, 24)) < 0.2  # as the full cache does, at every byte
-assert min(received[13, rest], dense[13, rest]) > 0.5 and rest == 4 and lengths_of_v[rest] < 0.6 * lengths_of_v[5:9].mean()
+assert all(of_read[behind].mean() < 0.5 * of_read[again].mean() for of_read in read_lengths.values())  # but what comes back is short
+assert min(received[5, 4], dense[5, 4]) > 0.6 and lengths_of_v[4] < 0.6 * lengths_of_v[5:9].mean()
 grown = [share_of_far(n, 4)[4:] for n in (1, 2, 4, 8)]
 assert all((b >= a - 1e-6).all() for a, b in zip(grown, grown[1:], strict=False))  # one more pair never lowers it
 right, noise = KV(torch.tensor([[4.0]]), torch.ones(1, 1)), KV(torch.zeros(55, 1), torch.zeros(55, 1))
@@ -244,9 +247,10 @@ assert abs(Joint(Full(), Full()).read((right, noise), one).item() - 0.5) < 0.01 
 assert Gated(Full(), Full(), gate_local=0.5).read((right, noise), one) == 0.5  # a number does not care how many
 
 # %% [markdown]
-# At the second `4711` the far side takes nearly everything, as it should: the digits stand there. But look at the comma, the `a` and the `!` behind the first `4711`:
-# it takes most there too, although nothing said before could help. The full cache does **the same**. At the `!` both put most on the space before
-# the code, whose value is short (printed): a resting place, the sink of chapter 01. **A softmax cannot put its weight nowhere**; here "nothing found" is said by leaving it
+# At the second `4711` the far side takes nearly everything, as it should: the digits stand there. But look at the bytes behind the first `4711`:
+# at some of them it takes most too, although nothing said before could help. The full cache does **the same**. What comes back there is short (printed: not half as long as at
+# the second `471`), a blend that says little. The first `4`, with nothing to look up either, puts most of its weight on the space before it, whose value is short: a resting place, the sink of
+# chapter 01. **A softmax cannot put its weight nowhere**; here "nothing found" is said by leaving it
 # with a pair that says little. Where there is none, one can be added: the bonus of the exercise.
 #
 # *Misconception: "more neighbours cost only time."* Let the one right pair be local with a score of 4, so $e^4\approx 55$. Every fetched pair of
@@ -524,10 +528,12 @@ def wrong(name, memory, *kinds):
 
 wrong("gate_memory = 1.0", Gated(local, book_of, gate_memory=1.0), "book")
 places = "tower shed office lift studio clinic harbour museum chapel school bakery market".split()
+words = "violet lemon copper silver willow candle rocket kitten bishop saddle turnip velvet".split()
 pages = "".join(tell(f"{x} code", f"{2135 + 611 * i}") + tell(f"{x} tour", f"{8 + i}:{10 + 4 * i}") for i, x in enumerate(places))
+pages += "".join(tell(f"{x} password", word) + tell(f"{x} lesson", f"{9 + i}:{15 + 3 * i}") for i, (x, word) in enumerate(zip(places, words, strict=True)))
 long_book = KNN(32, store=stores_of(book + pages)[looks_up])
 longer = know(Joint(local, long_book), looks_up)
-print("a library three times as long, joint:", {kind: round(x, 2) for kind, x in longer.items()})
+print("a library five times as long, joint:", {kind: round(x, 2) for kind, x in longer.items()})
 wrong("long library, joint", Joint(local, long_book), "said", "changed")
 lines = {kind: (gates, [got[kind] for got in gated]) for kind in asked}
 lines |= {"joint, mean of all three": (gates, [sum(joint.values()) / 3] * len(gates))}
@@ -537,15 +543,15 @@ assert none["book"] + 0.1 < little["book"] < 0.6 and min(little[kind] for kind i
 assert much["book"] > 0.6 and max(much["said"], much["changed"]) < 0.3  # it only cites
 assert wholly["book"] <= much["book"]  # and with nothing but the book it cites no better
 assert all(sum(got.values()) < sum(joint.values()) for got in gated) and min(joint.values()) > 0.7
-assert min(none["said"], none["changed"]) > 0.9 and longer["book"] > 0.6
-assert longer["said"] + longer["changed"] < joint["said"] + joint["changed"] - 0.2  # not free
+assert min(none["said"], none["changed"]) > 0.9 and longer["book"] > 0.4
+assert longer["said"] + longer["changed"] < joint["said"] + joint["changed"] - 0.4  # not free
 
 # %% [markdown]
 # With a fixed number a **little** of the book comes nearly free: 0.4 finds some of the pages, and hardly anything of the dialogue is lost. Then one is swapped for the other: from 0.5 to 0.75 the
 # dialogue goes and the book comes. At 1.0 nothing more is gained: this layer reads nothing of its **own** reply so far, and a reply that is wrong there (printed) begins well and ends badly. The
 # **joint** softmax beats every number tried here, all kinds together.
 #
-# **And it is not free.** Local only knew what was *said* and *changed*, and beside this small book joint knows nearly as much of it. In a library three times as long (last lines) more
+# **And it is not free.** Local only knew what was *said* and *changed*, and beside this small book joint knows as much of it, or nearly. In a library five times as long (last lines) more
 # looks alike: a good part of the **dialogue** is answered wrongly, though no word of it has changed. Look at the values printed: they stand in the book, or nearly.
 #
 # Why does one softmax do so well on *changed*, where both sides have an answer? Look at the gate itself, at the byte before the answer, head by head.
@@ -580,7 +586,7 @@ longer_one = know(Gated(local, Joint(local, long_book), gate_memory=one_head), l
 rows = {"joint in all heads": joint, f"joint in head {busy}, the others local": joint_one, f"head {busy} local, joint in the others": joint_rest}
 rows |= {"gate_memory = 0.5 in all heads": gated[gates.index(0.5)]}
 rows |= {f"gate_memory = 0.5 in head {busy}, 0 in the others": gated_one}
-rows |= {"library three times as long, joint in all heads": longer, f"library three times as long, joint in head {busy}": longer_one}
+rows |= {"library five times as long, joint in all heads": longer, f"library five times as long, joint in head {busy}": longer_one}
 for name, got in rows.items():
     print(f"{name:48}", "   ".join(f"{kind} {x:.2f}" for kind, x in got.items()))
 others = [h for h in range(4) if h != busy]
@@ -595,17 +601,17 @@ assert meters["changed, without the word now"][busy] > meters["changed"][busy] +
 assert joint_rest["book"] < 0.2 and min(joint_rest["said"], joint_rest["changed"]) > 0.8  # without the busy head: no page, no harm
 assert sum(gated_one.values()) < sum(joint.values()) - 0.2
 assert longer_one["said"] + longer_one["changed"] > longer["said"] + longer["changed"]  # the dialogue gains,
-assert 0.5 < longer_one["book"] <= longer["book"] and 0.6 < joint_one["book"] <= joint["book"]  # the book does not
+assert abs(longer_one["book"] - longer["book"]) < 0.2 and 0.6 < joint_one["book"] <= joint["book"]  # the book hardly changes
 
 # %% [markdown]
 # One head looks up (the very head of the first cell), and its gate swings: nearly all from the book where only the book knows, mostly from the dialogue where something newer was said.
 # The word *now* moves it: without it the head takes most from the book. **And yet the answers stay right** (printed): the rest of the network sees
 # the blend and makes something of it. The other heads draw each its own share from the book, small or large, **whatever is asked**. By themselves they cite no page and do no harm; beside the busy head
-# they help to cite, and in the long library they cost answers about the dialogue (last two rows: of twelve a kind, a hint and no more).
+# they help to cite a little, and in the long library they cost answers about the dialogue (last two rows: of twelve a kind, a hint and no more).
 #
 # One number **a head** can silence them; by hand, with 0.5 in the busy head and 0 in the
 # others, it is no match for joint: the busy head's own number is the same for every question. **One softmax in the busy head only**, the others local: with the long library more
-# of the dialogue is known than with joint in all heads, and no more of the book. *Where* to fetch is chosen once; *how much* is decided by what each query finds.
+# of the dialogue is known than with joint in all heads, and about as much of the book. *Where* to fetch is chosen once; *how much* is decided by what each query finds.
 #
 # ## Whose memory is broken?
 #
@@ -668,7 +674,7 @@ display(
         "date explains no wrong answer about the dialogue.",
     ),
     widgets.quiz(
-        "Transcript C cites no page of the book, as A. But mind what becomes of what was said, and the line under it. What is broken?",
+        "Transcript C cites no page of the book, as A. But mind the line under it. What is broken?",
         ["the store is empty", "pairs are fetched, but useless ones: the store of another head", "the window is too short"],
         1,
         f"An empty store could not disturb the dialogue, and here it knows {symptoms['C']['said']:.2f} of what was said in place of "
@@ -712,12 +718,12 @@ parts["each, probabilities merged"] = round(of_dialogue["probabilities merged"].
 display(draw.bars(parts, y="probability of the byte that the dialogue says", top=1.1, title="Outputs merged, half and half, where the two sides disagree; last bar: probabilities merged"))
 for x, side in ((of_dialogue, by_local), (of_book, by_far)):  # both, always: what each side gave, halved
     assert (x["probabilities merged"] >= side.max(-1).values[differ] / 2 - 1e-6).all()
-assert len(differ) >= 6 and (of_dialogue["outputs merged"] > 0.5).float().mean() > 0.6  # mostly the dialogue,
-assert of_dialogue["outputs merged"].max() - of_dialogue["outputs merged"].min() > 0.2  # now more of it, now less
+assert len(differ) >= 6 and of_dialogue["outputs merged"].mean() > of_book["outputs merged"].mean() + 0.2  # on the whole the dialogue,
+assert of_dialogue["outputs merged"].max() - of_dialogue["outputs merged"].min() > 0.2 and of_dialogue["outputs merged"].max() > 0.8  # now more of it, now less
 
 # %% [markdown]
 # Merged probabilities are what they were, halved: both answers, always, by arithmetic. Merged outputs are blended **before** the rest of the
-# network goes on, and what comes out is no fixed part of either: mostly the dialogue, here nearly alone, there mixed with the book. Chapter 08 goes on with
+# network goes on, and what comes out is no fixed part of either: on the whole more of the dialogue, here nearly alone, there mixed with the book. Chapter 08 goes on with
 # merged probabilities.
 #
 # ## Memorizing Transformers
