@@ -552,7 +552,7 @@ assert longer["said"] + longer["changed"] < joint["said"] + joint["changed"] - 0
 # **joint** softmax beats every number tried here, all kinds together.
 #
 # **And it is not free.** Local only knew what was *said* and *changed*, and beside this small book joint knows as much of it, or nearly. In a library five times as long (last lines) more
-# looks alike: a good part of the **dialogue** is answered wrongly, though no word of it has changed. Look at the values printed: they stand in the book, or nearly.
+# looks alike: a good part of the **dialogue** is answered wrongly, though no word of it has changed. Look at the replies printed: most are values that stand in the book, or nearly.
 #
 # Why does one softmax do so well on *changed*, where both sides have an answer? Look at the gate itself, at the byte before the answer, head by head.
 
