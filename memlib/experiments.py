@@ -92,7 +92,7 @@ def compressive() -> dict[str, Callable[[int], dict]]:
 
 
 def story() -> dict[str, Callable[[int], dict]]:
-    """A fact, then up to 5,000 bytes of other talk, then the question (about a quarter of an hour): the answering model
+    """A fact, then up to 5,000 bytes of other talk, then the question (some ten minutes): the answering model
     reads through each memory; 7 streams a seed; the share of right answers at each distance."""
     from memlib import KNN, Joint, lm
     from memlib.lm import evaluate, facts
