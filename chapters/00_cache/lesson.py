@@ -52,8 +52,8 @@ widgets.one_fact(Full(), model)
 # Now ask for 4711 and move *bytes between* to its right end (it takes some seconds). The orange line stays at
 # 100 %, all of the fact is in the cache, and yet the answer becomes another number of the talk: **having is not
 # finding**. (Another code may hold out a little longer.) This small model finds more than nineteen facts of twenty
-# over 256 bytes, and fewer and fewer over 1,000 and beyond; below is what was measured on facts it had never been
-# trained on. (In the code `recipe_dye` is the orange line, how much of the fact is **stored**; `view_dye` is how much
+# over 1,000 bytes, and fewer and fewer beyond; below is what was measured on facts it had never been trained on. (In
+# the code `recipe_dye` is the orange line, how much of the fact is **stored**; `view_dye` is how much
 # each byte **receives**.)
 #
 # A sentence of your own works too; its last word is taken for the answer. Say first whose, then what. A fact said the
@@ -67,7 +67,7 @@ fact = tasks.one_fact(Full(), model=model, stream=lm.stream(150, seed=1, own=doo
 print(f"right: {fact.answer!r}   the model says: {fact.said!r}   probability of the right answer: {fact.p:.3f}")
 assert fact.said == fact.answer and fact.p > 0.5 and fact.recipe_dye[:, -1].min() == 1
 shares = {int(far): share["all"] for far, share in lm.card("facts")["right_answers"].items()}  # python -m memlib.lm.evaluate facts
-assert min(shares[32], shares[128], shares[256]) > 0.95 and shares[256] > shares[1024] > shares[1800] > shares[4000]
+assert min(shares[far] for far in (32, 128, 256, 512, 1024)) > 0.95 > shares[1800] > shares[2500] > shares[4000]
 talk = lm.stream(1000, seed=0, own=door).prompt  # what the picture reads at its right end
 assert model.generate(talk, 4) != b"4711" and model.generate(talk, 4) in talk
 usual, turned = (lm.card("facts")[f"right_answers_{how}"] for how in ("trained_wordings", "value_first"))
