@@ -281,6 +281,15 @@ def test_tensors_of_any_kind_are_drawn():
         assert draw.recipe(x, "abc").data[0].z[0][0] == 1.0
 
 
+def test_a_long_text_says_where_its_old_lines_were_left_out():
+    from memlib.dye import LINES, _text
+
+    letters = list("a fact " + "word " * 300)
+    told = _text(letters, (0, 6), None, len(letters) - 1, "")["text"].split("<br>")
+    assert len(told) == LINES and [line.startswith("… ") for line in told] == [False, True] + [False] * (LINES - 2)
+    assert "…" not in _text(letters[:200], (0, 6), None, 199, "")["text"]
+
+
 def test_text_is_never_read_as_markup():
     assert "<b>" not in str(draw.film(recipe(Full(), K[:2]), ["<b>", "$x$"]).data[0].text)
     assert draw.label("\n") == "↵" and draw.label(b"\xff") == "�"
