@@ -81,8 +81,12 @@ def sequence(n: int) -> dict[str, float]:
 TABLES = [  # title, x axis, sizes, function
     ("The 32 best of 100,000 keys of 64, inner product", "queries", (1, 32, 512), lambda b: search(100_000, b)),
     ("The 32 best of 1,000,000 keys of 64, inner product", "queries", (1, 32), lambda b: search(10**6, b)),
-    ("The 32 best of 100,000 keys of 64, squared distance", "queries", (1, 32, 512),
-     lambda b: search(100_000, b, "dist2")),
+    (
+        "The 32 best of 100,000 keys of 64, squared distance",
+        "queries",
+        (1, 32, 512),
+        lambda b: search(100_000, b, "dist2"),
+    ),
     ("One step at n pairs: 512 of them near, 32 recalled, 8 heads of 64", "pairs n", (1024, 4096, 16384), step),
     ("n tokens at once, 8 heads of 64", "tokens n", (1024, 2048, 4096), sequence),
-]  # fmt: skip
+]

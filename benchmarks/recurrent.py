@@ -34,8 +34,11 @@ def gated(n: int) -> dict[str, float]:
     logs, beta = torch.full((1, n, H), 0.98).log(), torch.full((1, n, H), 0.9)
 
     def theirs(form):
-        return ready(lambda: form(*turned, logs, beta, initial_state=None, output_final_state=False,
-                                  use_qk_l2norm_in_kernel=True))  # fmt: skip
+        return ready(
+            lambda: form(
+                *turned, logs, beta, initial_state=None, output_final_state=False, use_qk_l2norm_in_kernel=True
+            )
+        )
 
     found = {
         "GatedDelta": ready(lambda: attend_all(GatedDelta(0.98, 0.9), q, kv)),

@@ -326,10 +326,13 @@ def _nothing(like: KV) -> Sums:
 
 def _checked(weights: Tensor) -> None:
     if weights.dim() != 1 or not len(weights) or not weights.is_floating_point():
-        raise ValueError(f"WeightedAverage: weights must be floats [n], n >= 1, got {list(weights.shape)} "
-                         f"of {str(weights.dtype)[6:]}")  # fmt: skip
+        raise ValueError(
+            f"WeightedAverage: weights must be floats [n], n >= 1, got {list(weights.shape)} "
+            f"of {str(weights.dtype)[6:]}"
+        )
     bad = ~(torch.isfinite(weights) & (weights >= 0))
     if bad.any() or not weights[-1] > 0:
         at = int(bad.nonzero()[0]) if bad.any() else len(weights) - 1
-        raise ValueError(f"WeightedAverage: weights must be finite and >= 0, the last > 0, got "
-                         f"{weights[at].item():g} at place {at}")  # fmt: skip
+        raise ValueError(
+            f"WeightedAverage: weights must be finite and >= 0, the last > 0, got {weights[at].item():g} at place {at}"
+        )

@@ -121,8 +121,11 @@ def _slots(t: int, got: KV, want: KV) -> Verdict | None:
         return Verdict(False, text, "update, at this step", got.v, want.v)
     off = _first(got.k, want.k)
     if off is not None:
-        return Verdict(False, f"step {t}, slot {off[0]}: its key belongs to other tokens than its value",
-                       "whether keys and values are treated alike")  # fmt: skip
+        return Verdict(
+            False,
+            f"step {t}, slot {off[0]}: its key belongs to other tokens than its value",
+            "whether keys and values are treated alike",
+        )
     return None
 
 
@@ -145,8 +148,13 @@ def _old_states(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
         slots = mine.slots(mem)
         for now, was in zip((slots.k, slots.v), then, strict=True):
             if now.shape != was.shape or not torch.equal(now, was):
-                return Verdict(False, f"the state of step {t} was changed by a later step",
-                               "whether update writes into the state it was given", now, was)  # fmt: skip
+                return Verdict(
+                    False,
+                    f"the state of step {t} was changed by a later step",
+                    "whether update writes into the state it was given",
+                    now,
+                    was,
+                )
     return None
 
 
@@ -161,8 +169,13 @@ def _chunks(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
     *_, (mem, _) = walk(mine, q[:5], kv[:5])
     one_by_one = mine.slots(mem)
     if at_once.v.shape != one_by_one.v.shape or _first(at_once.v, one_by_one.v) is not None:
-        return Verdict(False, "five pairs given to update at once leave other slots than one by one",
-                       "whether update uses all pairs of `new`, in their order", at_once.v, one_by_one.v)  # fmt: skip
+        return Verdict(
+            False,
+            "five pairs given to update at once leave other slots than one by one",
+            "whether update uses all pairs of `new`, in their order",
+            at_once.v,
+            one_by_one.v,
+        )
     return None
 
 

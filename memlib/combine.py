@@ -89,8 +89,10 @@ class Joint(Together):
         self._take(memories)
         for memory in memories:
             if not getattr(memory, "merges", getattr(memory, "softmax", False)):
-                raise ValueError(f"Joint: {memory!r} gives no log-sum-exp (no `softmax` and no `merges`), so its read "
-                                 "cannot go into one softmax; use Gated")  # fmt: skip
+                raise ValueError(
+                    f"Joint: {memory!r} gives no log-sum-exp (no `softmax` and no `merges`), so its read "
+                    "cannot go into one softmax; use Gated"
+                )
 
     def __repr__(self) -> str:
         return f"Joint({', '.join(map(repr, self.memories))})"

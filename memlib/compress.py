@@ -185,8 +185,10 @@ def pooled(pool, old: KV, rate: int, used: Tensor | None = None) -> KV:
     new = pool(old, rate, used) if getattr(pool, "needs_queries", False) else pool(old, rate)
     if not _alike(new, old, old.n // rate):
         got = new if isinstance(new, KV) else type(new).__name__
-        raise ValueError(f"pool: {pool!r} must make of {old!r} at rate {rate} a KV of {old.n // rate} pairs, "
-                         f"otherwise like the old one, got {got!r}")  # fmt: skip
+        raise ValueError(
+            f"pool: {pool!r} must make of {old!r} at rate {rate} a KV of {old.n // rate} pairs, "
+            f"otherwise like the old one, got {got!r}"
+        )
     return new
 
 
@@ -218,8 +220,10 @@ def _made_for(part: nn.Module, kv: KV) -> torch.dtype:
     """The dtype of its weights; ValueError where the pairs have other widths or stand on another device."""
     weight, got = next(part.parameters()), (kv.k.shape[-1], kv.v.shape[-1])
     if got != part.widths or weight.device != kv.k.device:
-        raise ValueError(f"{type(part).__name__}: pairs must have the widths {part.widths} on {weight.device}, for "
-                         f"which it was made, got {got} on {kv.k.device}")  # fmt: skip
+        raise ValueError(
+            f"{type(part).__name__}: pairs must have the widths {part.widths} on {weight.device}, for "
+            f"which it was made, got {got} on {kv.k.device}"
+        )
     return weight.dtype
 
 

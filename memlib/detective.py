@@ -130,8 +130,9 @@ class Box:
         q, k, _ = tasks.heads(lm.load("stdlib"), text, layer, head)
         return view(self._memory, q, k)
 
-    def ask(self, distance: int = 100, statement: str = "The door code is 4711.",
-            question: str = "what is the door code?") -> str:  # fmt: skip
+    def ask(
+        self, distance: int = 100, statement: str = "The door code is 4711.", question: str = "what is the door code?"
+    ) -> str:
         """What the answering model says when it reads the fact, `distance` bytes of talk, and the question.
 
         The answer is the last word of the statement. A matrix memory is read by a model that was trained with it.

@@ -17,8 +17,26 @@ from memlib.ink import alt, label, token_colors
 from memlib.sheets import matrices
 from memlib.space import space
 
-__all__ = ["alt", "bars", "board", "compare", "curves", "dye", "film", "influence", "keys", "label", "matrices",
-           "moment", "predict_then", "reach", "recipe", "space", "token_colors", "view"]  # fmt: skip
+__all__ = [
+    "alt",
+    "bars",
+    "board",
+    "compare",
+    "curves",
+    "dye",
+    "film",
+    "influence",
+    "keys",
+    "label",
+    "matrices",
+    "moment",
+    "predict_then",
+    "reach",
+    "recipe",
+    "space",
+    "token_colors",
+    "view",
+]
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
@@ -56,8 +74,11 @@ def influence(norms, tokens, rows=None, title: str = "How strongly each token is
     names = [str(name) for name in (rows if rows is not None else map(label, tokens))]
     most = (f"'{label(tokens[int(row.argmax())])}', token {row.argmax()}" for row in x)
     felt = "; ".join(f"{name}: {token}" for name, token in zip(names, most, strict=True))
-    says = f"Influence. Felt most of {len(tokens)} tokens: {felt}." if len(x) <= 6 else (
-        f"Influence of {len(tokens)} tokens on {len(x)} reads. {_strongest(x, tokens, 'read')}")  # fmt: skip
+    says = (
+        f"Influence. Felt most of {len(tokens)} tokens: {felt}."
+        if len(x) <= 6
+        else (f"Influence of {len(tokens)} tokens on {len(x)} reads. {_strongest(x, tokens, 'read')}")
+    )
     fig = _heat(x, tokens, names, "", title, says, int(np.clip(40 * len(x), 60, 320)))
     left = min(300, max(ink.LEFT, 24 + int(7.6 * max(map(len, names), default=0))))
     fig.update_traces(colorbar_title_text="influence")
@@ -73,12 +94,20 @@ def _strongest(x: np.ndarray, tokens, kind: str) -> str:
 
 def _heat(x: np.ndarray, tokens, names: list[str], y: str, title: str, says: str, plot: int) -> go.Figure:
     across, high, signed = [label(t) for t in tokens], float(np.abs(x).max(initial=0)) or 1.0, bool((x < 0).any())
-    fig = go.Figure(go.Heatmap(
-        z=_blank(x), zmin=-high if signed else 0, zmax=high, colorscale=ink.SIGNED if signed else ink.HEAT,
-        xgap=1, ygap=1 if len(x) < 80 else 0, hoverongaps=False, colorbar=_scale("weight"),
-        customdata=[[f"{ink.safe(name)} ← {ink.safe(token)}" for token in across] for name in names],
-        hovertemplate="%{customdata}: %{z:.3g}<extra></extra>",
-    ))  # fmt: skip
+    fig = go.Figure(
+        go.Heatmap(
+            z=_blank(x),
+            zmin=-high if signed else 0,
+            zmax=high,
+            colorscale=ink.SIGNED if signed else ink.HEAT,
+            xgap=1,
+            ygap=1 if len(x) < 80 else 0,
+            hoverongaps=False,
+            colorbar=_scale("weight"),
+            customdata=[[f"{ink.safe(name)} ← {ink.safe(token)}" for token in across] for name in names],
+            hovertemplate="%{customdata}: %{z:.3g}<extra></extra>",
+        )
+    )
     fig.update_xaxes(title="token", **_columns(across, ACROSS - 70))
     fig.update_yaxes(title=y, **ink.rows(names, plot))
     return ink.dress(fig, title, says, plot, 54, right=90)
@@ -111,10 +140,14 @@ def curves(
         if spread and name in spread:
             fig.add_trace(_band(a, *map(ink.array, spread[name]), color))
         fig.add_scatter(
-            x=a.tolist(), y=b.tolist(), name=ink.safe(name), mode="lines+markers" if len(a) <= 40 else "lines",
-            line={"color": color, "dash": DASHES[i % 6], "width": 3}, marker={"symbol": MARKS[i % 6], "size": 9},
+            x=a.tolist(),
+            y=b.tolist(),
+            name=ink.safe(name),
+            mode="lines+markers" if len(a) <= 40 else "lines",
+            line={"color": color, "dash": DASHES[i % 6], "width": 3},
+            marker={"symbol": MARKS[i % 6], "size": 9},
             hovertemplate="%{x}: %{y:.4g}<extra>%{fullData.name}</extra>",
-        )  # fmt: skip
+        )
     fig.update_xaxes(title=ink.safe(x), **_places(lines, log_x))
     fig.update_yaxes(title=ink.safe(y))
     for note in _names_at_ends(lines, log_x, plot):
@@ -126,8 +159,16 @@ def curves(
 
 
 def _band(x: np.ndarray, low: np.ndarray, high: np.ndarray, color: str) -> go.Scatter:
-    return go.Scatter(x=[*x, *x[::-1]], y=[*high, *low[::-1]], fill="toself", line_width=0, fillcolor=color,
-                      opacity=0.2, hoverinfo="skip", mode="lines")  # fmt: skip
+    return go.Scatter(
+        x=[*x, *x[::-1]],
+        y=[*high, *low[::-1]],
+        fill="toself",
+        line_width=0,
+        fillcolor=color,
+        opacity=0.2,
+        hoverinfo="skip",
+        mode="lines",
+    )
 
 
 def _places(lines: dict, log: bool) -> dict:
@@ -151,10 +192,19 @@ def _names_at_ends(lines: dict, log_x: bool, plot: int) -> list[dict]:
     last = every.min() * scale - 19
     for i in reversed(range(len(places))):  # ... and up again, where they have run out of the picture
         last = places[i] = max(places[i], last + 19)
-    return [{"x": np.log10(far) if log_x else far, "y": high, "text": ink.safe(name), "xanchor": "left",
-             "xshift": 10, "yshift": place - high * scale, "showarrow": False,
-             "font": {"size": 15, "color": COLORS[i % 6]}}
-            for (high, far, i, name), place in zip(ends, places, strict=True)]  # fmt: skip
+    return [
+        {
+            "x": np.log10(far) if log_x else far,
+            "y": high,
+            "text": ink.safe(name),
+            "xanchor": "left",
+            "xshift": 10,
+            "yshift": place - high * scale,
+            "showarrow": False,
+            "font": {"size": 15, "color": COLORS[i % 6]},
+        }
+        for (high, far, i, name), place in zip(ends, places, strict=True)
+    ]
 
 
 def predict_then(
@@ -172,10 +222,20 @@ def bars(values: dict, y: str = "", title: str = "", log: bool = False, top: flo
     """
     names, numbers = list(values), ink.array(list(values.values()))
     text, at = [ink.number(v) for v in numbers], list(range(len(names)))
-    fig = go.Figure(go.Bar(
-        x=numbers.tolist(), y=at, orientation="h", text=text, textposition="outside", width=0.62, cliponaxis=False,
-        hoverinfo="skip", textfont={"size": 16}, marker={"color": [COLORS[i % 6] for i in at]},
-    ))  # fmt: skip
+    fig = go.Figure(
+        go.Bar(
+            x=numbers.tolist(),
+            y=at,
+            orientation="h",
+            text=text,
+            textposition="outside",
+            width=0.62,
+            cliponaxis=False,
+            hoverinfo="skip",
+            textfont={"size": 16},
+            marker={"color": [COLORS[i % 6] for i in at]},
+        )
+    )
     fig.update_yaxes(tickfont={"size": 15}, **ink.rows(names, 46 * len(names) + 10), ticks="")
     fig.update_yaxes(mirror=False)
     if log:
@@ -199,22 +259,42 @@ def board(rows: dict, beside: dict | None = None, notes: dict | None = None, tit
     every, heads = rows | beside, list(next(iter((rows | beside).values())))
     more, plot = list(next(iter(notes.values()), {})), 20 * len(names) + 4
     z = [[round(float(every[name][head]), 2) for head in heads] if name else [None] * len(heads) for name in names]
-    fig = go.Figure(go.Heatmap(
-        z=z, zmin=0, zmax=1, colorscale=ink.HEAT, xgap=2, ygap=2, showscale=False, hoverongaps=False,
-        customdata=[[f"{ink.safe(name)}, {ink.safe(head)}" for head in heads] for name in names],
-        hovertemplate="%{customdata}: %{z:.2f}<extra></extra>",
-    ))  # fmt: skip
+    fig = go.Figure(
+        go.Heatmap(
+            z=z,
+            zmin=0,
+            zmax=1,
+            colorscale=ink.HEAT,
+            xgap=2,
+            ygap=2,
+            showscale=False,
+            hoverongaps=False,
+            customdata=[[f"{ink.safe(name)}, {ink.safe(head)}" for head in heads] for name in names],
+            hovertemplate="%{customdata}: %{z:.2f}<extra></extra>",
+        )
+    )
     cells = [(x, y, v) for y, row in enumerate(z) for x, v in enumerate(row) if v is not None]
     fig.add_scatter(
-        x=[x for x, _, _ in cells], y=[y for _, y, _ in cells], text=[f"{v:.2f}" for _, _, v in cells], mode="text",
-        textfont={"size": 14, "color": ["#000000" if v > 0.4 else "#FFFFFF" for _, _, v in cells]}, hoverinfo="skip",
-    )  # fmt: skip
+        x=[x for x, _, _ in cells],
+        y=[y for _, y, _ in cells],
+        text=[f"{v:.2f}" for _, _, v in cells],
+        mode="text",
+        textfont={"size": 14, "color": ["#000000" if v > 0.4 else "#FFFFFF" for _, _, v in cells]},
+        hoverinfo="skip",
+    )
     for y, name in enumerate(names):
         for x, head in enumerate(more, len(heads)):
             text = ink.safe(notes.get(name, {}).get(head, ""))
             fig.add_annotation(x=x + 0.15, y=y, text=text, showarrow=False, font={"size": 13})
-    fig.update_xaxes(side="top", tickvals=list(range(len(heads + more))), ticktext=list(map(ink.safe, heads + more)),
-                     tickangle=-32, ticks="", showgrid=False, range=[-0.5, len(heads + more) - 0.5])  # fmt: skip
+    fig.update_xaxes(
+        side="top",
+        tickvals=list(range(len(heads + more))),
+        ticktext=list(map(ink.safe, heads + more)),
+        tickangle=-32,
+        ticks="",
+        showgrid=False,
+        range=[-0.5, len(heads + more) - 0.5],
+    )
     fig.update_yaxes(ticks="", **ink.rows(names, plot) | {"showline": False})
     best = [max(rows, key=lambda name, head=head: rows[name][head]) for head in heads]
     said = (f"{head}: {name} {rows[name][head]:.2f}" for head, name in zip(heads, best, strict=True))
@@ -235,13 +315,23 @@ def keys(q, k, v=None, tokens=None, title: str = "Real tensors of one head") -> 
         raise ValueError(f"keys: {len(names)} tokens need as many rows, got {[len(a) for a in parts.values()]}")
     for i, a in enumerate(parts.values(), 1):
         high = float(np.abs(a).max(initial=0)) or 1.0
-        fig.add_heatmap(z=a.round(3).tolist(), colorscale=ink.SIGNED, zmin=-high, zmax=high, showscale=False, row=1,
-                        col=i, hovertemplate="position %{y}, channel %{x}: %{z}<extra></extra>")  # fmt: skip
+        fig.add_heatmap(
+            z=a.round(3).tolist(),
+            colorscale=ink.SIGNED,
+            zmin=-high,
+            zmax=high,
+            showscale=False,
+            row=1,
+            col=i,
+            hovertemplate="position %{y}, channel %{x}: %{z}<extra></extra>",
+        )
         fig.update_xaxes(title="channel", showgrid=False, row=1, col=i)
         fig.update_yaxes(row=1, col=i, showticklabels=i == 1, **ink.rows(names, 280))
     fig.update_yaxes(title="token", row=1, col=1)
-    says = "; ".join(f"{name[0]} {a.shape[0]} tokens × {a.shape[1]} channels, {a.min():.2g} to {a.max():.2g}"
-                     for name, a in parts.items())  # fmt: skip
+    says = "; ".join(
+        f"{name[0]} {a.shape[0]} tokens × {a.shape[1]} channels, {a.min():.2g} to {a.max():.2g}"
+        for name, a in parts.items()
+    )
     return ink.dress(fig, title, f"Blue is below zero, orange above. {says}.", 280, top=ink.TOP + 30)
 
 
@@ -253,10 +343,17 @@ def reach(grid, tokens, layers=None, title: str = "How far back influence reache
     back = [f"{name} {len(row) - int(row.argmax()) if row.any() else 0}" for name, row in zip(names, felt, strict=True)]
     z = [[round(float(np.log10(v)), 2) if v > 1e-12 else None for v in row] for row in x]
     left = min(300, 24 + int(7.6 * max(map(len, names), default=0)))
-    fig = go.Figure(go.Heatmap(
-        z=z, colorscale=ink.HEAT, xgap=1, ygap=2, hoverongaps=False, colorbar=_scale("power of ten"),
-        hovertemplate="token %{x}: 10^%{z:.1f}<extra></extra>",
-    ))  # fmt: skip
+    fig = go.Figure(
+        go.Heatmap(
+            z=z,
+            colorscale=ink.HEAT,
+            xgap=1,
+            ygap=2,
+            hoverongaps=False,
+            colorbar=_scale("power of ten"),
+            hovertemplate="token %{x}: 10^%{z:.1f}<extra></extra>",
+        )
+    )
     fig.update_xaxes(title="token that was changed", **_columns(across, ACROSS + ink.LEFT - left - 70))
     fig.update_yaxes(**ink.rows(names, plot))
     return ink.dress(fig, title, f"Tokens felt at the last place: {'; '.join(back)}.", plot, 54, left=left, right=90)
@@ -273,15 +370,32 @@ def compare(yours, target, tokens, title: str = "Yours and the target") -> go.Fi
     for i, a in enumerate(parts.values(), 1):
         text = [[f"{v:.2g}" if v else "" for v in row] for row in a] if len(across) <= 12 else None
         fig.add_heatmap(
-            z=_blank(a), colorscale=ink.SIGNED if signed else ink.HEAT, zmin=-high if signed else 0, zmax=high,
-            xgap=1, ygap=1, showscale=False, text=text, texttemplate="%{text}", row=1, col=i, hoverongaps=False,
+            z=_blank(a),
+            colorscale=ink.SIGNED if signed else ink.HEAT,
+            zmin=-high if signed else 0,
+            zmax=high,
+            xgap=1,
+            ygap=1,
+            showscale=False,
+            text=text,
+            texttemplate="%{text}",
+            row=1,
+            col=i,
+            hoverongaps=False,
             hovertemplate="row %{y}, token %{x}: %{z}<extra></extra>",
-        )  # fmt: skip
+        )
         fig.update_xaxes(row=1, col=i, **_columns(across, ACROSS * 0.46))
         fig.update_yaxes(row=1, col=i, **ink.rows([str(r) for r in range(many)], plot))
         if off:
-            fig.add_shape(x0=off[1] - 0.5, x1=off[1] + 0.5, y0=off[0] - 0.5, y1=off[0] + 0.5, row=1, col=i,
-                          line={"color": ink.OKABE_ITO[5], "width": 4})  # fmt: skip
+            fig.add_shape(
+                x0=off[1] - 0.5,
+                x1=off[1] + 0.5,
+                y0=off[0] - 0.5,
+                y1=off[0] + 0.5,
+                row=1,
+                col=i,
+                line={"color": ink.OKABE_ITO[5], "width": 4},
+            )
     return ink.dress(fig, title, says, plot, 34, top=ink.TOP + 30)
 
 

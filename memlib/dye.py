@@ -19,8 +19,15 @@ DASHES = ("dash", "dot", "dashdot")
 COLORS = [ink.OKABE_ITO[i] for i in (4, 2, 6)]
 
 
-def dye(recipe_dye, view_dye, text: str, span: tuple[int, int], title: str = "Where the fact's dye goes",
-        after: str = "", still: bool = False) -> go.Figure:  # fmt: skip
+def dye(
+    recipe_dye,
+    view_dye,
+    text: str,
+    span: tuple[int, int],
+    title: str = "Where the fact's dye goes",
+    after: str = "",
+    still: bool = False,
+) -> go.Figure:
     """A fact's way through a memory, byte by byte; plays without a kernel (still: the last picture alone).
 
     recipe_dye: [layers, bytes], how much of the fact the slots still hold, 1: all of it; None where that cannot
@@ -40,21 +47,23 @@ def dye(recipe_dye, view_dye, text: str, span: tuple[int, int], title: str = "Wh
     low = min(-0.03, 1.1 * float(seen.min(initial=0)))  # a delta rule gives weights below 0
     fig.add_annotation(_text(letters, span, left, n - 1, after))
     fig.update_layout(
-        xaxis={"range": [0, n], "showgrid": False, "ticksuffix": " bytes"}, showlegend=True,
+        xaxis={"range": [0, n], "showgrid": False, "ticksuffix": " bytes"},
+        showlegend=True,
         yaxis={"range": [low, 1.08], "domain": [0, 0.5], "tickformat": ".0%", "gridcolor": ink.LINE},
         legend={"orientation": "h", "x": 0, "y": 0.52, "yanchor": "bottom"},
-    )  # fmt: skip
+    )
     if not len(fig.data):
         fig.update_layout(showlegend=False, xaxis_visible=False, yaxis_visible=False, height=240)
     if still:
         return fig
     frames = [
         go.Frame(
-            data=_curves(left, seen, at, t), name=str(t),
+            data=_curves(left, seen, at, t),
+            name=str(t),
             layout={"annotations": [*caption, _text(letters, span, left, t, after if t == n - 1 else "")]},
         )
         for t in at
-    ]  # fmt: skip
+    ]
     playing(fig, frames, [f"byte {t}{_left(left, t, span)}" for t in at])
     return fig.update_layout(sliders=[{"active": len(at) - 1}])
 
@@ -68,8 +77,11 @@ def _left(left, t: int, span: tuple[int, int]) -> str:
 
 def _says(left, seen, text: str, span: tuple[int, int]) -> str:
     fact = text.encode()[slice(*span)].decode(errors="replace")
-    held = "" if left is None else (
-        f"the slots hold {left[span[1] - 1]:.0%} when it has been read and {left[-1]:.0%} at the end; ")  # fmt: skip
+    held = (
+        ""
+        if left is None
+        else (f"the slots hold {left[span[1] - 1]:.0%} when it has been read and {left[-1]:.0%} at the end; ")
+    )
     if not len(seen):
         return f"The fact {fact!r} and what followed. No dye: the memory is not linear in its values; see influence."
     gets = f"the last byte gives {seen[:, -1].max():.0%} of its attention to it (the strongest layer)"
@@ -104,9 +116,18 @@ def _text(letters: list[str], span: tuple[int, int], left, now: int, after: str)
     while len(lines) > LINES:  # the fact's lines stay; of the others the oldest go, and the line behind them says so
         at = next((i for i, line in enumerate(lines) if not line[1]), 0)
         lines[at : at + 2] = [("… " + lines[at + 1][0].removeprefix("… "), lines[at + 1][1])]
-    return {"text": "<br>".join(line for line, _ in lines), "x": 0, "y": 1, "xref": "paper", "yref": "paper",
-            "xanchor": "left", "yanchor": "top", "align": "left", "showarrow": False,
-            "font": {"family": "monospace", "size": 15, "color": ink.INK}}  # fmt: skip
+    return {
+        "text": "<br>".join(line for line, _ in lines),
+        "x": 0,
+        "y": 1,
+        "xref": "paper",
+        "yref": "paper",
+        "xanchor": "left",
+        "yanchor": "top",
+        "align": "left",
+        "showarrow": False,
+        "font": {"family": "monospace", "size": 15, "color": ink.INK},
+    }
 
 
 def _lines(text: str) -> list[tuple[int, int]]:

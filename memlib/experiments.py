@@ -37,8 +37,10 @@ def mqar() -> dict[str, Callable[[int], dict]]:
         "window of 32": lambda: Window(32),
         "cumulative average": CumulativeAverage,
     }
-    return {name: (lambda seed, make=make: train(make(), heads=2, steps=600, seed=seed)._asdict())
-            for name, make in memories.items()}  # fmt: skip
+    return {
+        name: (lambda seed, make=make: train(make(), heads=2, steps=600, seed=seed)._asdict())
+        for name, make in memories.items()
+    }
 
 
 def lookup() -> dict[str, Callable[[int], dict]]:
@@ -47,8 +49,11 @@ def lookup() -> dict[str, Callable[[int], dict]]:
     from memlib.leaderboard import MEMORIES
     from memlib.mqar import mqar as train
 
-    return {name: (lambda seed, make=make: train(make(), heads=2, steps=300, seed=seed)._asdict())
-            for name, make in MEMORIES.items() if not isinstance(make, str) and name not in mqar()}  # fmt: skip
+    return {
+        name: (lambda seed, make=make: train(make(), heads=2, steps=300, seed=seed)._asdict())
+        for name, make in MEMORIES.items()
+        if not isinstance(make, str) and name not in mqar()
+    }
 
 
 def compressive() -> dict[str, Callable[[int], dict]]:
@@ -77,10 +82,11 @@ def compressive() -> dict[str, Callable[[int], dict]]:
         bits = bits_by_position(model.eval(), held, 512, 256)
         found = {
             "bits_per_byte": round(float(bits.mean()), 4),
-            "bits_by_position": {f"{at}-{at + 32}": round(float(bits[at : at + 32].mean()), 4)
-                                 for at in range(0, 512, 32)},
+            "bits_by_position": {
+                f"{at}-{at + 32}": round(float(bits[at : at + 32].mean()), 4) for at in range(0, 512, 32)
+            },
             "parameters": sum(p.numel() for p in model.parameters()),
-        }  # fmt: skip
+        }
         if name in kept and seed == 0:
             about |= {"config": asdict(config), "memory": kept[name], "data": f"stdlib {data.checksum()}"}
             path = weights.HOME / f"small_{kept[name]}.safetensors"
@@ -129,8 +135,10 @@ def lengths() -> dict[str, Callable[[int], dict]]:
     """A memory, sparse and linear attention from 1k to 128k tokens, one head of 64 (some minutes)."""
     from memlib.leaderboard import LENGTHS, LONG, at_length
 
-    return {name: (lambda seed, make=make: {str(n): at_length(make(), n, seed) for n in LENGTHS})
-            for name, make in LONG.items()}  # fmt: skip
+    return {
+        name: (lambda seed, make=make: {str(n): at_length(make(), n, seed) for n in LENGTHS})
+        for name, make in LONG.items()
+    }
 
 
 EXPERIMENTS = {

@@ -31,8 +31,17 @@ def moment(
     return play.dressed(step, title, f"{said}. {play.holding(step)}", 34)
 
 
-def film(recipes, tokens, views=None, events=None, title: str = "", alt: str | None = None,
-         names: tuple[str, ...] | None = None, tiers: dict | None = None, at=None) -> go.Figure:  # fmt: skip
+def film(
+    recipes,
+    tokens,
+    views=None,
+    events=None,
+    title: str = "",
+    alt: str | None = None,
+    names: tuple[str, ...] | None = None,
+    tiers: dict | None = None,
+    at=None,
+) -> go.Figure:
     """All steps as a film with a slider and buttons; it plays without a kernel.
 
     recipes: one [slots, tokens] a step; tokens: their labels; views: [queries, tokens], row t shown at step t;
@@ -62,19 +71,45 @@ def _jump(milliseconds: int) -> dict:
 
 
 def _slider(names: list[str], said: list[str]) -> dict:
-    steps = [{"method": "animate", "label": ink.safe(text), "args": [[name], _jump(0)]}
-             for name, text in zip(names, said, strict=True)]  # fmt: skip
-    return {"steps": steps, "x": 0.3, "len": 0.7, "y": 0, "pad": {"t": 30}, "bgcolor": ink.LINE, "bordercolor": ink.INK,
-            "font": {"size": 1, "color": ink.CLEAR}, "ticklen": 5, "minorticklen": 0, "tickcolor": ink.INK,
-            "activebgcolor": ink.OKABE_ITO[0],
-            "currentvalue": {"font": {"size": 16, "color": ink.INK}, "offset": 8}}  # fmt: skip
+    steps = [
+        {"method": "animate", "label": ink.safe(text), "args": [[name], _jump(0)]}
+        for name, text in zip(names, said, strict=True)
+    ]
+    return {
+        "steps": steps,
+        "x": 0.3,
+        "len": 0.7,
+        "y": 0,
+        "pad": {"t": 30},
+        "bgcolor": ink.LINE,
+        "bordercolor": ink.INK,
+        "font": {"size": 1, "color": ink.CLEAR},
+        "ticklen": 5,
+        "minorticklen": 0,
+        "tickcolor": ink.INK,
+        "activebgcolor": ink.OKABE_ITO[0],
+        "currentvalue": {"font": {"size": 16, "color": ink.INK}, "offset": 8},
+    }
 
 
 def _buttons() -> dict:
-    return {"type": "buttons", "direction": "left", "x": 0, "xanchor": "left", "y": 0, "yanchor": "top",
-            "pad": {"t": 46}, "showactive": False, "bgcolor": ink.CLEAR, "bordercolor": ink.INK, "font": {"size": 16},
-            "buttons": [{"label": "▶ play", "method": "animate", "args": [None, _jump(700)]},
-                        {"label": "❚❚ pause", "method": "animate", "args": [[None], _jump(0)]}]}  # fmt: skip
+    return {
+        "type": "buttons",
+        "direction": "left",
+        "x": 0,
+        "xanchor": "left",
+        "y": 0,
+        "yanchor": "top",
+        "pad": {"t": 46},
+        "showactive": False,
+        "bgcolor": ink.CLEAR,
+        "bordercolor": ink.INK,
+        "font": {"size": 16},
+        "buttons": [
+            {"label": "▶ play", "method": "animate", "args": [None, _jump(700)]},
+            {"label": "❚❚ pause", "method": "animate", "args": [[None], _jump(0)]},
+        ],
+    }
 
 
 class Play:
@@ -181,8 +216,18 @@ class Play:
             x = {"range": [-0.55, len(self.labels) - 0.45], "visible": False, "anchor": f"y{i}"}
             y = {"domain": domain, "range": [0, 1], "visible": False, "anchor": f"x{i}"}
             fig.update_layout({f"xaxis{i}": x, f"yaxis{i}": y})
-            fig.add_annotation(text=name, x=0, y=domain[1], xref="paper", yref="paper", xanchor="left",
-                               yanchor="bottom", yshift=3, showarrow=False, font={"size": 14})  # fmt: skip
+            fig.add_annotation(
+                text=name,
+                x=0,
+                y=domain[1],
+                xref="paper",
+                yref="paper",
+                xanchor="left",
+                yanchor="bottom",
+                yshift=3,
+                showarrow=False,
+                font={"size": 14},
+            )
             top -= HEAD + pixels
         fig.update_layout(self._axes())
         for name, start in self._starts().items():
@@ -191,10 +236,26 @@ class Play:
 
     def _frame(self, fig: go.Figure, name: str, low: float, high: float) -> None:
         """A tier's frame, and its name above."""
-        fig.add_shape(type="rect", x0=low, x1=high, y0=-0.04, y1=1.04, xref="x2", yref="y2",
-                      line={"color": ink.INK, "width": 1, "dash": "dot"})  # fmt: skip
-        fig.add_annotation(text=ink.safe(name), x=(low + high) / 2, y=1.06, xref="x2", yref="y2", yanchor="bottom",
-                           showarrow=False, font={"size": 14})  # fmt: skip
+        fig.add_shape(
+            type="rect",
+            x0=low,
+            x1=high,
+            y0=-0.04,
+            y1=1.04,
+            xref="x2",
+            yref="y2",
+            line={"color": ink.INK, "width": 1, "dash": "dot"},
+        )
+        fig.add_annotation(
+            text=ink.safe(name),
+            x=(low + high) / 2,
+            y=1.06,
+            xref="x2",
+            yref="y2",
+            yanchor="bottom",
+            showarrow=False,
+            font={"size": 14},
+        )
 
     def _axes(self) -> dict:
         if self.boxed:
@@ -212,16 +273,38 @@ class Play:
 
     def traces(self, t: int) -> list[dict]:
         """The pictures at step t, whole."""
-        bars = {"type": "bar", "hoverinfo": "text", "textposition": "inside", "insidetextanchor": "middle",
-                "textangle": 0, "constraintext": "none", "cliponaxis": True}  # fmt: skip
+        bars = {
+            "type": "bar",
+            "hoverinfo": "text",
+            "textposition": "inside",
+            "insidetextanchor": "middle",
+            "textangle": 0,
+            "constraintext": "none",
+            "cliponaxis": True,
+        }
         n, colors = len(self.labels), self.colors
-        text = {**bars, "x": list(range(n)), "y": [1] * n, "text": self._fitting(ACROSS / n),
-                "hovertext": [f"{ink.safe(text)}: token {i}" for i, text in enumerate(self.labels)]}  # fmt: skip
+        text = {
+            **bars,
+            "x": list(range(n)),
+            "y": [1] * n,
+            "text": self._fitting(ACROSS / n),
+            "hovertext": [f"{ink.safe(text)}: token {i}" for i, text in enumerate(self.labels)],
+        }
         slots = {**bars, "marker": {"line": {"color": ink.LINE, "width": 1}}} if self.boxed else self._heat()
-        view = {"type": "bar", "x": list(range(n)), "marker": {"color": colors}, "customdata": text["hovertext"],
-                "hovertemplate": "%{customdata}: %{y:.3f}<extra></extra>"}  # fmt: skip
-        point = {"type": "scatter", "y": [1.2], "mode": "markers", "hoverinfo": "skip",
-                 "marker": {"symbol": "triangle-down", "size": 13, "color": ink.INK}}  # fmt: skip
+        view = {
+            "type": "bar",
+            "x": list(range(n)),
+            "marker": {"color": colors},
+            "customdata": text["hovertext"],
+            "hovertemplate": "%{customdata}: %{y:.3f}<extra></extra>",
+        }
+        point = {
+            "type": "scatter",
+            "y": [1.2],
+            "mode": "markers",
+            "hoverinfo": "skip",
+            "marker": {"symbol": "triangle-down", "size": 13, "color": ink.INK},
+        }
         text["textfont"] = {"size": 14 if ACROSS / n > 12 else 11}
         fixed = [text, slots, point] + [view] * (self.views is not None)
         axis = ["", "2", "", "3"]
@@ -261,14 +344,27 @@ class Play:
                 said.append(f"{ink.safe(name)}: {row[i]:.3g} of {ink.safe(self.labels[i])}")
                 left += share
         fits = [self._fitting(ACROSS / self.room * w)[i] for w, i in zip(wide, which, strict=True)]
-        return {"type": "bar", "x": x, "y": [1] * len(x), "width": wide, "text": fits, "hovertext": said,
-                "marker": {"color": [self.colors[i] for i in which]},
-                "textfont": {"color": [ink.over(self.colors[i]) for i in which]}}  # fmt: skip
+        return {
+            "type": "bar",
+            "x": x,
+            "y": [1] * len(x),
+            "width": wide,
+            "text": fits,
+            "hovertext": said,
+            "marker": {"color": [self.colors[i] for i in which]},
+            "textfont": {"color": [ink.over(self.colors[i]) for i in which]},
+        }
 
     def _heat(self) -> dict:
         signed = min(r.min(initial=0) for r in self.recipes) < 0
-        return {"type": "heatmap", "zmin": -127 if signed else 0, "zmax": 127, "hoverinfo": "skip", "showscale": False,
-                "colorscale": ink.SIGNED if signed else ink.HEAT}  # fmt: skip
+        return {
+            "type": "heatmap",
+            "zmin": -127 if signed else 0,
+            "zmax": 127,
+            "hoverinfo": "skip",
+            "showscale": False,
+            "colorscale": ink.SIGNED if signed else ink.HEAT,
+        }
 
     def _levels(self, t: int) -> np.ndarray:
         """The recipe in 127 levels of its greatest weight: a byte a cell."""

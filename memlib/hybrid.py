@@ -297,8 +297,10 @@ def _walked(memory, q: Tensor, kv: KV, mem: Held | None, lse: bool):
 def _asked(memory, new: KV, q: Tensor | None) -> None:
     if q is None or q.shape[-2] != new.n:
         got = "none" if q is None else list(q.shape)
-        raise ValueError(f"{type(memory).__name__}: q must be the queries of the {new.n} new tokens, since "
-                         f"{memory.pool!r} chooses by attention; got {got}")  # fmt: skip
+        raise ValueError(
+            f"{type(memory).__name__}: q must be the queries of the {new.n} new tokens, since "
+            f"{memory.pool!r} chooses by attention; got {got}"
+        )
 
 
 def _checked(memory) -> None:

@@ -107,17 +107,37 @@ def dress(
     lines = textwrap.wrap(says, 116)
     under = bottom + 20 * len(lines) + 8
     fig.update_layout(
-        template="none", paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, font={"size": 14, "color": INK}, bargap=0.08,
+        template="none",
+        paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR,
+        font={"size": 14, "color": INK},
+        bargap=0.08,
         title={"text": safe(title), "x": LEFT / WIDTH, "y": 1, "yanchor": "top", "pad": {"t": 10}, "font_size": 18},
-        width=WIDTH, height=top + plot + under, showlegend=False, meta={"alt": says}, dragmode=False,
-        margin={"l": left, "r": right, "t": top, "b": under}, hoverlabel={"font": {"size": 14}},
+        width=WIDTH,
+        height=top + plot + under,
+        showlegend=False,
+        meta={"alt": says},
+        dragmode=False,
+        margin={"l": left, "r": right, "t": top, "b": under},
+        hoverlabel={"font": {"size": 14}},
         modebar={"remove": ["select", "lasso", "sendChartToCloud"], "bgcolor": CLEAR, "color": INK, "activecolor": INK},
-    )  # fmt: skip
+    )
     for update in (fig.update_xaxes, fig.update_yaxes):
         update(gridcolor=LINE, zeroline=False, linecolor=LINE, tickcolor=LINE, fixedrange=True)
         update(title_standoff=8, title_font_size=15)
     fig.add_annotation(
-        text="<br>".join(map(safe, lines)), name="alt", showarrow=False, font={"size": 14}, align="left",
-        x=0, xref="paper", xanchor="left", xshift=LEFT - left, y=0, yref="paper", yanchor="bottom", yshift=6 - under,
-    )  # fmt: skip
+        text="<br>".join(map(safe, lines)),
+        name="alt",
+        showarrow=False,
+        font={"size": 14},
+        align="left",
+        x=0,
+        xref="paper",
+        xanchor="left",
+        xshift=LEFT - left,
+        y=0,
+        yref="paper",
+        yanchor="bottom",
+        yshift=6 - under,
+    )
     return fig

@@ -153,12 +153,16 @@ def _from_stores(memory: KNN, q: Tensor, like: KV) -> tuple[KV, Tensor]:
     if not isinstance(memory.store, (list, tuple)):
         return _look_up(memory.store, q, memory.k, like)
     if q.dim() < 3 or q.shape[-3] != len(memory.store):
-        raise ValueError(f"KNN: store holds {len(memory.store)} stores, one a head, but q is {list(q.shape)}, wanted "
-                         f"[*b, {len(memory.store)}, i, d]")  # fmt: skip
+        raise ValueError(
+            f"KNN: store holds {len(memory.store)} stores, one a head, but q is {list(q.shape)}, wanted "
+            f"[*b, {len(memory.store)}, i, d]"
+        )
     parts = [_look_up(store, q[..., h, :, :], memory.k, like) for h, store in enumerate(memory.store)]
     if len({ids.shape[-1] for _, ids in parts}) > 1:
-        raise ValueError(f"KNN: the stores of the heads must hold as many pairs, or k = {memory.k} and more; they hold "
-                         f"{[store.n for store in memory.store]}")  # fmt: skip
+        raise ValueError(
+            f"KNN: the stores of the heads must hold as many pairs, or k = {memory.k} and more; they hold "
+            f"{[store.n for store in memory.store]}"
+        )
     head = q.dim() - 3
     k, v, ids = (torch.stack(x, head) for x in zip(*[(kv.k, kv.v, ids) for kv, ids in parts], strict=True))
     return KV(k, v), ids

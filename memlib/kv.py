@@ -293,8 +293,9 @@ def asks(name: str, q: Tensor, kv: KV) -> None:
 def plain(memory, new: KV) -> KV:
     """The pairs, unless they carry a bias, which `memory` could not honour: then ValueError."""
     if new.bias is not None:
-        raise ValueError(f"{memory!r}: new must be pairs without a bias (a bias is added to the score of a slot "
-                         "of its own), got one")  # fmt: skip
+        raise ValueError(
+            f"{memory!r}: new must be pairs without a bias (a bias is added to the score of a slot of its own), got one"
+        )
     return new
 
 

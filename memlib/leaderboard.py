@@ -79,9 +79,15 @@ class Score:
     def plain(self) -> dict:
         """As numbers and names, for JSON."""
         rounded = {name: round(value, 4) for name, value in self.tasks.items()}
-        return {"total": round(self.total, 4), "tasks": rounded, "bits_per_byte": round(self.bits, 4),
-                "bytes_kept": self.kept, "within": self.within, "seconds_per_byte": self.seconds,
-                "times_full_cache": round(self.pace, 3)}  # fmt: skip
+        return {
+            "total": round(self.total, 4),
+            "tasks": rounded,
+            "bits_per_byte": round(self.bits, 4),
+            "bytes_kept": self.kept,
+            "within": self.within,
+            "seconds_per_byte": self.seconds,
+            "times_full_cache": round(self.pace, 3),
+        }
 
 
 class Weighed:
@@ -138,8 +144,10 @@ def score(memory, seed: int = 0, weights: str = "facts", count: int = 24, turns:
     reads["text"] = _share((most - bits) / (most - least))
     timed = [(tasks.one_fact(each, 160, seed, model), tasks.one_fact(Full(), 160, seed, model)) for _ in range(turns)]
     kept = max(timed[0][0].state_bytes)
-    seconds, pace = (sorted(x)[len(x) // 2] for x in zip(*[(a.seconds_per_byte, a.seconds_per_byte / b.seconds_per_byte)
-                                                 for a, b in timed], strict=True))  # fmt: skip
+    seconds, pace = (
+        sorted(x)[len(x) // 2]
+        for x in zip(*[(a.seconds_per_byte, a.seconds_per_byte / b.seconds_per_byte) for a, b in timed], strict=True)
+    )
     heaviest = max(one.most[0] for one in (*weighed, alone))
     return Score(reads, bits, kept, seconds, pace, kept <= LIMIT and heaviest * HEADS <= LIMIT)
 
@@ -151,9 +159,12 @@ def four(memory, seed: int = 0, count: int = 24) -> dict[str, float]:
     0.08203125
     """
     topics = tasks.gist_and_drift(memory, trials=4 * count, seed=seed)
-    return {"recall": tasks.recall(memory, 256, WIDTH, seed=seed),
-            "re-binding": tasks.rebinding(memory, 8, 8, WIDTH, trials=4 * count, seed=seed, shuffled=True),
-            "gist": topics[224:256].mean().item(), "drift": topics[288:320].mean().item()}  # fmt: skip
+    return {
+        "recall": tasks.recall(memory, 256, WIDTH, seed=seed),
+        "re-binding": tasks.rebinding(memory, 8, 8, WIDTH, trials=4 * count, seed=seed, shuffled=True),
+        "gist": topics[224:256].mean().item(),
+        "drift": topics[288:320].mean().item(),
+    }
 
 
 def _share(x: float) -> float:

@@ -42,9 +42,21 @@ def rows(count: int, length: int, pairs: int, draw: torch.Generator) -> tuple[Te
     return torch.cat([bound, asks], 1).flatten(1), torch.cat([front, asked], 1).flatten(1)
 
 
-def mqar(memory, pairs: int = 8, length: int = 64, steps: int = 600, dim: int = 64, layers: int = 2, heads: int = 1,
-         rate: float = 3e-3, batch: int = 64, every: int = 50, seed: int = 0, positions: str = "none",
-         quiet: bool = True) -> Learned:  # fmt: skip
+def mqar(
+    memory,
+    pairs: int = 8,
+    length: int = 64,
+    steps: int = 600,
+    dim: int = 64,
+    layers: int = 2,
+    heads: int = 1,
+    rate: float = 3e-3,
+    batch: int = 64,
+    every: int = 50,
+    seed: int = 0,
+    positions: str = "none",
+    quiet: bool = True,
+) -> Learned:
     """Trains a fresh model of `layers` that reads through `memory`, and tests it on 256 rows it has not seen.
 
     positions: as of the model; "none": what comes next to what is told by its short convolution alone, which is all

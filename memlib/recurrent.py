@@ -81,8 +81,10 @@ class Recurrent:
         width = like.k.shape[-1] + like.v.shape[-1]
         for name in ("input_size", "hidden_size"):
             if getattr(self.cell, name, width) != width:
-                raise ValueError(f"Recurrent: cell.{name} must be {width}, the widths of a key and a value together, "
-                                 f"got {getattr(self.cell, name)}")  # fmt: skip
+                raise ValueError(
+                    f"Recurrent: cell.{name} must be {width}, the widths of a key and a value together, "
+                    f"got {getattr(self.cell, name)}"
+                )
         weight = next(self.cell.parameters(), like.k)
         return KV(*(x.detach()[..., :0, :].to(weight.dtype) for x in (like.k, like.v)))
 
@@ -289,8 +291,9 @@ def _unit(x: Tensor) -> Tensor:
 
 
 def _empty(like: KV) -> Matrix:
-    s = like.k.new_zeros(*like.k.shape[:-2], like.k.shape[-1], like.v.shape[-1],
-                         dtype=torch.promote_types(like.k.dtype, torch.float32))  # fmt: skip
+    s = like.k.new_zeros(
+        *like.k.shape[:-2], like.k.shape[-1], like.v.shape[-1], dtype=torch.promote_types(like.k.dtype, torch.float32)
+    )
     return Matrix(like.empty(), s, None, 0)
 
 

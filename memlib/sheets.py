@@ -68,9 +68,18 @@ class Sheets:
                 side = [0, 1] if row == 0 else [column * 1.12 / many, (column * 1.12 + 1) / many]
                 said = name if row == 0 else f"S of {name}" if row == 1 else "what this step's query receives"
                 self._axis(fig, axis, row, name, side, domain)
-                fig.add_annotation(text=ink.safe(said), x=side[0], y=domain[1], xref="paper", yref="paper",
-                                   xanchor="left", yanchor="bottom", yshift=3, showarrow=False,
-                                   font={"size": 14})  # fmt: skip
+                fig.add_annotation(
+                    text=ink.safe(said),
+                    x=side[0],
+                    y=domain[1],
+                    xref="paper",
+                    yref="paper",
+                    xanchor="left",
+                    yanchor="bottom",
+                    yshift=3,
+                    showarrow=False,
+                    font={"size": 14},
+                )
             top -= HEAD + pixels
         return ink.dress(fig, title or "Pairs are written into a matrix", says, plot, 104)
 
@@ -90,19 +99,46 @@ class Sheets:
     def _traces(self, t: int) -> list[dict]:
         """The pictures at step t, whole."""
         n, names = len(self.labels), [ink.safe(x) for x in self.labels]
-        text = {"type": "bar", "x": list(range(n)), "y": [1] * n, "text": names, "textposition": "inside",
-                "insidetextanchor": "middle", "textangle": 0, "constraintext": "none", "hoverinfo": "skip",
-                "textfont": {"size": 14 if ACROSS / n > 12 else 11}}  # fmt: skip
-        point = {"type": "scatter", "y": [1.2], "mode": "markers", "hoverinfo": "skip",
-                 "marker": {"symbol": "triangle-down", "size": 13, "color": ink.INK}}  # fmt: skip
-        heat = {"type": "heatmap", "zmin": -127, "zmax": 127, "showscale": False, "colorscale": ink.SIGNED,
-                "hoverinfo": "skip"}  # fmt: skip
-        bars = {"type": "bar", "x": list(range(n)), "marker": {"color": self.colors}, "customdata": names,
-                "hovertemplate": "%{customdata}: %{y:.3f}<extra></extra>"}  # fmt: skip
+        text = {
+            "type": "bar",
+            "x": list(range(n)),
+            "y": [1] * n,
+            "text": names,
+            "textposition": "inside",
+            "insidetextanchor": "middle",
+            "textangle": 0,
+            "constraintext": "none",
+            "hoverinfo": "skip",
+            "textfont": {"size": 14 if ACROSS / n > 12 else 11},
+        }
+        point = {
+            "type": "scatter",
+            "y": [1.2],
+            "mode": "markers",
+            "hoverinfo": "skip",
+            "marker": {"symbol": "triangle-down", "size": 13, "color": ink.INK},
+        }
+        heat = {
+            "type": "heatmap",
+            "zmin": -127,
+            "zmax": 127,
+            "showscale": False,
+            "colorscale": ink.SIGNED,
+            "hoverinfo": "skip",
+        }
+        bars = {
+            "type": "bar",
+            "x": list(range(n)),
+            "marker": {"color": self.colors},
+            "customdata": names,
+            "hovertemplate": "%{customdata}: %{y:.3f}<extra></extra>",
+        }
         whole = [text | {"xaxis": "x", "yaxis": "y"}, point | {"xaxis": "x", "yaxis": "y"}]
         whole += [heat | {"xaxis": f"x{2 + i}", "yaxis": f"y{2 + i}"} for i in range(len(self.sheets))]
-        whole += [bars | {"xaxis": f"x{2 + len(self.sheets) + i}", "yaxis": f"y{2 + len(self.sheets) + i}"}
-                  for i in range(len(self.views))]  # fmt: skip
+        whole += [
+            bars | {"xaxis": f"x{2 + len(self.sheets) + i}", "yaxis": f"y{2 + len(self.sheets) + i}"}
+            for i in range(len(self.views))
+        ]
         return [joined(a, b) for a, b in zip(whole, self.changes(t), strict=True)]
 
     def changes(self, t: int) -> list[dict]:
@@ -110,8 +146,10 @@ class Sheets:
         read = [i <= t for i in range(len(self.labels))]
         fill = [color if seen else ink.CLEAR for color, seen in zip(self.colors, read, strict=True)]
         letters = [ink.over(color) if seen else ink.INK for color, seen in zip(self.colors, read, strict=True)]
-        moving = [{"type": "bar", "marker": {"color": fill}, "textfont": {"color": letters}},
-                  {"type": "scatter", "x": [t]}]  # fmt: skip
+        moving = [
+            {"type": "bar", "marker": {"color": fill}, "textfont": {"color": letters}},
+            {"type": "scatter", "x": [t]},
+        ]
         for x in self.sheets.values():
             most = float(np.abs(x).max(initial=0)) or 1.0
             moving.append({"type": "heatmap", "z": np.round(127 * x[t] / most).astype(np.int8)})

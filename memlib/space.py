@@ -12,12 +12,24 @@ from memlib import ink
 from memlib.film import ACROSS, HEAD, joined, playing
 
 TEXT, PLANE = 44, 238  # pixels of the two panels
-NAMES = ("the text   ▼ the query · filled: fetched · pale: in the datastore · outlined: too new to be fetched",
-         "keys of this head, in a plane   ◆ the query   + where a key of zeros would be")  # fmt: skip
+NAMES = (
+    "the text   ▼ the query · filled: fetched · pale: in the datastore · outlined: too new to be fetched",
+    "keys of this head, in a plane   ◆ the query   + where a key of zeros would be",
+)
 
 
-def space(points, queries, views, tokens, local: int = 1, origin=None, title: str = "", alt: str | None = None,
-          step: int | None = None, rests: int | None = None) -> go.Figure:  # fmt: skip
+def space(
+    points,
+    queries,
+    views,
+    tokens,
+    local: int = 1,
+    origin=None,
+    title: str = "",
+    alt: str | None = None,
+    step: int | None = None,
+    rests: int | None = None,
+) -> go.Figure:
     """Retrieval in key space, query by query: the datastore fills, lines go to the pairs that are fetched.
 
     points, queries: [n, 2], the place of each key and of each query; views: [n, n], what the query of each step
@@ -79,8 +91,18 @@ class Plane:
         fig, plot, n = go.Figure(self.traces(t)), 2 * HEAD + TEXT + PLANE, len(self.labels)
         domains = [[1 - (HEAD + TEXT) / plot, 1 - HEAD / plot], [0, PLANE / plot]]
         for name, (_, top) in zip(NAMES, domains, strict=True):
-            fig.add_annotation(text=name, x=0, y=top, xref="paper", yref="paper", xanchor="left", yanchor="bottom",
-                               yshift=3, showarrow=False, font={"size": 14})  # fmt: skip
+            fig.add_annotation(
+                text=name,
+                x=0,
+                y=top,
+                xref="paper",
+                yref="paper",
+                xanchor="left",
+                yanchor="bottom",
+                yshift=3,
+                showarrow=False,
+                font={"size": 14},
+            )
         ink.dress(fig, title or "Each query fetches its nearest keys", says, plot, bottom)
         every = np.concatenate([self.points, self.queries])
         low, high = every.min(0), every.max(0)
@@ -103,38 +125,78 @@ class Plane:
             yaxis={"range": [0, 1.35], "domain": domains[0], "anchor": "x", **hidden},
             xaxis2={"range": [x0, x1], "anchor": "y2", **frame},
             yaxis2={"range": [y0, y1], "domain": domains[1], "anchor": "x2", **frame},
-        )  # fmt: skip
+        )
 
     def traces(self, t: int) -> list[dict]:
         """The pictures at step t, whole."""
         n, labels, colors = len(self.labels), [ink.safe(x) for x in self.labels], self.colors
-        text = {"type": "bar", "hoverinfo": "skip", "textposition": "inside", "insidetextanchor": "middle",
-                "textangle": 0, "constraintext": "none", "cliponaxis": True, "xaxis": "x", "yaxis": "y",
-                "width": 0.94}  # fmt: skip
+        text = {
+            "type": "bar",
+            "hoverinfo": "skip",
+            "textposition": "inside",
+            "insidetextanchor": "middle",
+            "textangle": 0,
+            "constraintext": "none",
+            "cliponaxis": True,
+            "xaxis": "x",
+            "yaxis": "y",
+            "width": 0.94,
+        }
         size = {"size": 14 if ACROSS / n > 12 else 11}
         plane = {"type": "scatter", "xaxis": "x2", "yaxis": "y2"}
         said = [f"{name}: token {i}" for i, name in enumerate(labels)]
         edge = {"color": ink.INK, "width": 2}
         whole = [
             text | {"x": list(range(n)), "marker": {"color": colors, "opacity": 0.35, "line": {"width": 0}}},
-            text | {"x": list(range(n)), "y": [1] * n, "text": labels, "textfont": size | {"color": ink.INK},
-                    "marker": {"color": ink.CLEAR, "line": {"color": colors}}},
+            text
+            | {
+                "x": list(range(n)),
+                "y": [1] * n,
+                "text": labels,
+                "textfont": size | {"color": ink.INK},
+                "marker": {"color": ink.CLEAR, "line": {"color": colors}},
+            },
             text | {"textfont": size, "marker": {"line": {"color": ink.INK, "width": 1.5}}},
-            {"type": "scatter", "y": [1.2], "mode": "markers", "hoverinfo": "skip", "xaxis": "x", "yaxis": "y",
-             "marker": {"symbol": "triangle-down", "size": 13, "color": ink.INK}},
-            plane | {"mode": "markers", "hoverinfo": "text", "hovertext": said,
-                     "marker": {"size": 15, "opacity": 0.5, "color": colors, "line": {"width": 0}}},
-            plane | {"mode": "markers", "hoverinfo": "text",
-                     "marker": {"size": 14, "color": ink.CLEAR, "line": {"width": 2}}},
-            plane | {"mode": "lines+markers", "hoverinfo": "skip",
-                     "line": {"color": ink.INK, "width": 1.5, "dash": "dot"},
-                     "marker": {"symbol": "cross-thin", "size": [11, 0], "line": edge}},
+            {
+                "type": "scatter",
+                "y": [1.2],
+                "mode": "markers",
+                "hoverinfo": "skip",
+                "xaxis": "x",
+                "yaxis": "y",
+                "marker": {"symbol": "triangle-down", "size": 13, "color": ink.INK},
+            },
+            plane
+            | {
+                "mode": "markers",
+                "hoverinfo": "text",
+                "hovertext": said,
+                "marker": {"size": 15, "opacity": 0.5, "color": colors, "line": {"width": 0}},
+            },
+            plane
+            | {
+                "mode": "markers",
+                "hoverinfo": "text",
+                "marker": {"size": 14, "color": ink.CLEAR, "line": {"width": 2}},
+            },
+            plane
+            | {
+                "mode": "lines+markers",
+                "hoverinfo": "skip",
+                "line": {"color": ink.INK, "width": 1.5, "dash": "dot"},
+                "marker": {"symbol": "cross-thin", "size": [11, 0], "line": edge},
+            },
             plane | {"mode": "lines", "hoverinfo": "skip", "line": edge},
-            plane | {"mode": "markers+text", "hoverinfo": "text", "textfont": {"size": 15},
-                     "marker": {"line": edge, "opacity": 1}},
-            plane | {"mode": "markers", "hoverinfo": "skip",
-                     "marker": {"symbol": "diamond", "size": 15, "color": ink.INK}},
-        ]  # fmt: skip
+            plane
+            | {
+                "mode": "markers+text",
+                "hoverinfo": "text",
+                "textfont": {"size": 15},
+                "marker": {"line": edge, "opacity": 1},
+            },
+            plane
+            | {"mode": "markers", "hoverinfo": "skip", "marker": {"symbol": "diamond", "size": 15, "color": ink.INK}},
+        ]
         return [joined(a, b) for a, b in zip(whole, self.changes(t), strict=True)]
 
     def changes(self, t: int) -> list[dict]:
@@ -148,18 +210,34 @@ class Plane:
         return [
             {"type": "bar", "y": [1] * old},
             {"type": "bar", "marker": {"line": {"width": [1.5 if old <= i <= t else 0 for i in range(n)]}}},
-            {"type": "bar", "x": some, "y": [1] * len(some), "text": labels, "textfont": {"color": over},
-             "marker": {"color": fill}},
+            {
+                "type": "bar",
+                "x": some,
+                "y": [1] * len(some),
+                "text": labels,
+                "textfont": {"color": over},
+                "marker": {"color": fill},
+            },
             scatter | {"x": [t]},
             scatter | {"x": px[:old], "y": py[:old]},
-            scatter | {"x": px[new], "y": py[new], "marker": {"line": {"color": self.colors[new]}},
-                       "hovertext": [f"{ink.safe(self.labels[i])}: token {i}, too new" for i in range(old, t + 1)]},
+            scatter
+            | {
+                "x": px[new],
+                "y": py[new],
+                "marker": {"line": {"color": self.colors[new]}},
+                "hovertext": [f"{ink.safe(self.labels[i])}: token {i}, too new" for i in range(old, t + 1)],
+            },
             scatter | {"x": [ox, qx], "y": [oy, qy]},
-            scatter | {"x": [x for i in some for x in (qx, px[i], None)],
-                       "y": [y for i in some for y in (qy, py[i], None)]},
-            scatter | {"x": [px[i] for i in some], "y": [py[i] for i in some], "text": labels,
-                       "textfont": {"color": over},
-                       "hovertext": [f"{ink.safe(self.labels[i])}: token {i}, {self.views[t, i]:.0%}" for i in some],
-                       "marker": {"size": sizes, "color": fill}},
+            scatter
+            | {"x": [x for i in some for x in (qx, px[i], None)], "y": [y for i in some for y in (qy, py[i], None)]},
+            scatter
+            | {
+                "x": [px[i] for i in some],
+                "y": [py[i] for i in some],
+                "text": labels,
+                "textfont": {"color": over},
+                "hovertext": [f"{ink.safe(self.labels[i])}: token {i}, {self.views[t, i]:.0%}" for i in some],
+                "marker": {"size": sizes, "color": fill},
+            },
             scatter | {"x": [qx], "y": [qy]},
-        ]  # fmt: skip
+        ]

@@ -242,8 +242,9 @@ def recall_expected(kept: int, pairs: int) -> float:
 
 
 @torch.no_grad()
-def rebinding(memory, times: int, keys: int = 16, width: int = 64, trials: int = 64, seed: int = 0,
-              shuffled: bool = False) -> float:  # fmt: skip
+def rebinding(
+    memory, times: int, keys: int = 16, width: int = 64, trials: int = 64, seed: int = 0, shuffled: bool = False
+) -> float:
     """`keys` keys are bound to a new value `times` times in turn; the share of keys whose NEWEST value is read.
 
     Keys are orthonormal (keys <= width), values random directions, each read is compared with the values that
@@ -277,8 +278,9 @@ def rebinding_expected(held: int) -> float:
 
 
 @torch.no_grad()
-def gist_and_drift(memory, steady: int = 256, after: int = 64, topics: int = 16, noise: float = 3.0,
-                   trials: int = 256, seed: int = 0) -> Tensor:  # fmt: skip
+def gist_and_drift(
+    memory, steady: int = 256, after: int = 64, topics: int = 16, noise: float = 3.0, trials: int = 256, seed: int = 0
+) -> Tensor:
     """A noisy topic for `steady` steps, then another: at each step, the share of trials in which the topic is read.
 
     A value is the topic's one-hot vector of width `topics` and normal noise of deviation `noise`; key and query

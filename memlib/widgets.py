@@ -87,8 +87,13 @@ def typed(make_figure, text: str, **controls) -> ipw.VBox:
     return knob(make_figure, text=text, **controls)
 
 
-def one_fact(memory, model=None, distance: int = 150, statement: str = "The door code is 4711.",
-             question: str = "what is the door code?") -> ipw.VBox:  # fmt: skip
+def one_fact(
+    memory,
+    model=None,
+    distance: int = 150,
+    statement: str = "The door code is 4711.",
+    question: str = "what is the door code?",
+) -> ipw.VBox:
     """Does it still know? A fact that the reader types, talk, the question: the model's answer through any memory.
 
     The answer is the last word of the statement. The box has `.controls`, `.button`, `.figure` and `.said`.
@@ -156,8 +161,13 @@ def detective(seed: int = 0) -> ipw.VBox:
             fig = draw.view(seen, list(boxes.TEXT), title="What each query receives through the box")
         else:
             lines = {"the box": (list(times), list(times.values()))}
-            fig = draw.curves(lines, x="tokens read", y="microseconds a token", log_x=True,
-                              title="A token's time after longer and longer streams")  # fmt: skip
+            fig = draw.curves(
+                lines,
+                x="tokens read",
+                y="microseconds a token",
+                log_x=True,
+                title="A token's time after longer and longer streams",
+            )
             fig.update_yaxes(range=[0, 1.25 * max(times.values())])  # so that what is flat looks flat
         return fig.update_layout(width=660), _spoken(draw.alt(fig))  # a projector at 150 % is not wider
 
@@ -195,8 +205,16 @@ def detective(seed: int = 0) -> ipw.VBox:
         return ipw.HBox(parts, layout={"flex_flow": "row wrap", "align_items": "center"})
 
     shown = [row(own["seed"], own["evidence"]), figure, row(own["mechanism"], own["size"], says), verdict, said]
-    return _box([*shown, own["fact"], own["question"], row(own["distance"], asks), heard], controls=own, ask=asks,
-                guess=says, figure=figure, said=said, heard=heard, verdict=verdict)  # fmt: skip
+    return _box(
+        [*shown, own["fact"], own["question"], row(own["distance"], asks), heard],
+        controls=own,
+        ask=asks,
+        guess=says,
+        figure=figure,
+        said=said,
+        heard=heard,
+        verdict=verdict,
+    )
 
 
 def predict(question: str, x, target=None, y: str = "", log_x: bool = False, x_name: str = "") -> ipw.VBox:
@@ -207,8 +225,9 @@ def predict(question: str, x, target=None, y: str = "", log_x: bool = False, x_n
     x, target = [float(v) for v in x], None if target is None else [float(v) for v in target]
     low, high = _room(target)
     sliders = [_upright(f"{v:g}", low, high) for v in x]
-    typed = ipw.Text(description="or type the values:", placeholder="one number a point", style=WIDE,
-                     continuous_update=False)  # fmt: skip
+    typed = ipw.Text(
+        description="or type the values:", placeholder="one number a point", style=WIDE, continuous_update=False
+    )
     button = ipw.Button(description="Now show the measured curve", layout=AUTO, disabled=target is None)
     shown = []
 
@@ -289,8 +308,10 @@ class Question(ipw.VBox):
         super().__init__([ipw.HTML(f"<p><b>{marked(question)}</b></p>"), choice, button, said])
         self.choice, self.button, self.said = choice, button, said
         listed = "".join(f"<li>{marked(text)}</li>" for text in options)
-        self.plain = (f"<p>{marked(question)}</p><ul>{listed}</ul><details><summary>Answer</summary>"
-                      f"<p><b>{marked(right)}</b>. {marked(why)}</p></details>")  # fmt: skip
+        self.plain = (
+            f"<p>{marked(question)}</p><ul>{listed}</ul><details><summary>Answer</summary>"
+            f"<p><b>{marked(right)}</b>. {marked(why)}</p></details>"
+        )
 
     def _repr_mimebundle_(self, **options):
         bundle = super()._repr_mimebundle_(**options)
@@ -381,8 +402,13 @@ def _control(name: str, given):
 
 def _upright(name: str, low: float, high: float) -> ipw.FloatSlider:
     room = {"min": low, "max": high, "step": (high - low) / 50, "value": (low + high) / 2}
-    return ipw.FloatSlider(description=name, orientation="vertical", readout_format=".3g",
-                           layout={"height": "150px", "width": "80px"}, **room)  # fmt: skip
+    return ipw.FloatSlider(
+        description=name,
+        orientation="vertical",
+        readout_format=".3g",
+        layout={"height": "150px", "width": "80px"},
+        **room,
+    )
 
 
 def _room(target: list[float] | None) -> tuple[float, float]:

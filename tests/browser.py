@@ -36,9 +36,15 @@ def _settled(home: Path) -> dict[str, str]:
         path = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values))
-    own = {"HOME": "", "IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data",
-           "JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings",
-           "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}  # fmt: skip
+    own = {
+        "HOME": "",
+        "IPYTHONDIR": "ipython",
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+    }
     return {"OMP_NUM_THREADS": "1", **os.environ, **{key: str(home / folder) for key, folder in own.items()}}
 
 
@@ -49,8 +55,18 @@ def lab(folder: Path, home: Path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token = secrets.token_hex(16)
-    words = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
-             "--ServerApp.port_retries=0", "--LabApp.news_url=None", f"--ServerApp.root_dir={folder}"]  # fmt: skip
+    words = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--allow-root",
+        "--ServerApp.port_retries=0",
+        "--LabApp.news_url=None",
+        f"--ServerApp.root_dir={folder}",
+    ]
     env = _settled(home) | {"JUPYTER_TOKEN": token}
     with open(home / "lab.log", "w") as log:
         server = subprocess.Popen(words, env=env, cwd=folder, stdout=log, stderr=log, start_new_session=True)

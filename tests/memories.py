@@ -97,7 +97,8 @@ EXEMPT: dict[str, dict[str, str]] = {
     "chunks": {"compressive, most used": "attention is counted by the queries of a segment, all at once"},
     "attend_all": {
         name: "segments begin where a call begins: cut anywhere they are others; cut at segments, a test of its own"
-        for name in (*POOLED, "joint by segments") if not name.startswith("hybrid")
+        for name in (*POOLED, "joint by segments")
+        if not name.startswith("hybrid")
     },
     "bounded": {"full": "it keeps every pair: that is what the others are measured against"}
     | {name: "a datastore of the own past grows" for name in (*PICKED, "joint", "joint by segments", "gated")},
@@ -118,10 +119,13 @@ EXEMPT: dict[str, dict[str, str]] = {
         name: "a bias belongs to a slot of its own: refused, a test"
         for name in (*SUMMARIES, *MATRICES, "gru", *POOLED, *PICKED, *TOGETHER)
     },
-    "repr": {"learned weights": "its repr shows a module", "gru": "its repr shows a module",
-             "learned gates": "its repr shows a module"}
+    "repr": {
+        "learned weights": "its repr shows a module",
+        "gru": "its repr shows a module",
+        "learned gates": "its repr shows a module",
+    }
     | {name: "its repr shows a module" for name in POOLED if "learned" in name or "dilated" in name},
-}  # fmt: skip
+}
 
 # the memory when nothing is ever forgotten, where there is such a limit
 UNLIMITED = {

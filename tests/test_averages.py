@@ -143,8 +143,12 @@ def test_learned_weights_stay_positive_and_are_moved_by_training():
 def test_what_is_kept_is_more_than_what_is_read():
     _, kv = sequence(n=50)
     pair, wide_pair = 2 * 4 * 8, 2 * 4 * 8
-    for memory, kept in ((MovingAverage(8), 8 * pair), (WeightedAverage([1.0] * 8), 8 * pair),
-                         (CumulativeAverage(), wide_pair + 8), (ExponentialAverage(0.1), wide_pair + 8)):  # fmt: skip
+    for memory, kept in (
+        (MovingAverage(8), 8 * pair),
+        (WeightedAverage([1.0] * 8), 8 * pair),
+        (CumulativeAverage(), wide_pair + 8),
+        (ExponentialAverage(0.1), wide_pair + 8),
+    ):
         mem = states(memory, kv)[-1]
         assert memory.slots(mem).n == 1 and state_bytes(mem) == kept, memory
 

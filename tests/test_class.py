@@ -258,10 +258,18 @@ def results(students: list[dict]) -> dict:
 
 def verdict(**states: str) -> dict:
     tasks = [
-        {"task": t.name, "kind": t.kind, "bonus": t.bonus, "points": 0, "of": t.points, "next": "<i>next",
-         "state": states.get(t.name, "failed"), "feedback": f"<script>alert('{t.name}')</script>"}
+        {
+            "task": t.name,
+            "kind": t.kind,
+            "bonus": t.bonus,
+            "points": 0,
+            "of": t.points,
+            "next": "<i>next",
+            "state": states.get(t.name, "failed"),
+            "feedback": f"<script>alert('{t.name}')</script>",
+        }
         for t in load_exercise("00_cache").tasks.values()
-    ]  # fmt: skip
+    ]
     return {"points": 0, "total": 13, "bonus": 0, "bonus_total": 2, "tasks": tasks, "notes": ["<b>note"], "seed": 9}
 
 

@@ -165,8 +165,11 @@ def test_with_segments_all_are_read_before_they_are_updated(make):
 
 def test_streaming_equals_the_whole_in_a_model():
     tokens = torch.randint(256, (2, 17), generator=torch.Generator().manual_seed(0))
-    for memory in (Joint(Window(3), KNN(2, 3)), Joint(Compressive(4, 2, 2), KNN(2, 4)),
-                   Gated(Window(3), KNN(2, 3), gate_memory=0.5)):  # fmt: skip
+    for memory in (
+        Joint(Window(3), KNN(2, 3)),
+        Joint(Compressive(4, 2, 2), KNN(2, 4)),
+        Gated(Window(3), KNN(2, 3), gate_memory=0.5),
+    ):
         model = LanguageModel(Config(dim=16, layers=2, heads=2), memory).double().eval()
         with torch.no_grad():
             want, state, got = model(tokens), model.init(2), []

@@ -95,8 +95,13 @@ def test_a_learned_pool_begins_as_the_mean(kind):
     assert all(p.requires_grad for p in kind(4, 4).parameters()) and kind(4, 5).widths == (5, 5)
 
 
-POOLS = [MeanPool(), MeanPool(rescale=True), MaxPool(), moved(ConvPool(4, 4, 3).double()),
-         moved(DilatedPool(4, 4, 3).double())]  # fmt: skip
+POOLS = [
+    MeanPool(),
+    MeanPool(rescale=True),
+    MaxPool(),
+    moved(ConvPool(4, 4, 3).double()),
+    moved(DilatedPool(4, 4, 3).double()),
+]
 EACH_POOL = pytest.mark.parametrize("pool", POOLS, ids=["mean", "rescaled", "max", "conv", "dilated"])
 
 
@@ -347,8 +352,10 @@ def test_what_a_loss_cannot_use_is_named():
         auto_encoding(pool, lambda new: new[:1], old, 2)
     with pytest.raises(ValueError, match=r"auto_encoding: back must make .* got tensor"):
         auto_encoding(pool, lambda new: new.k, old, 2)
-    for loss in (lambda pool, old: auto_encoding(pool, back, old, 2),
-                 lambda pool, old: attention_reconstruction(pool, q, old, 2)):  # fmt: skip
+    for loss in (
+        lambda pool, old: auto_encoding(pool, back, old, 2),
+        lambda pool, old: attention_reconstruction(pool, q, old, 2),
+    ):
         with pytest.raises(ValueError, match="pool: <function .* must make of KV.* a KV of 4 pairs"):
             loss(lambda old, rate: old, old)
         with pytest.raises(ValueError, match="MostUsed: used must be the attention received"):

@@ -240,9 +240,7 @@ def test_reports_speak_of_steps_slots_and_tokens():
     assert table.table("n", 2.6, digits=0) == "n: 2.60", "not rounded to a right answer"
     assert table.table("fits", torch.tensor(True)) == table.table("fits", True) == "fits: yes"
     assert table.table("mask", torch.tensor([[True, False]]), digits=0) == "mask [column]\n  row 0: 1 0"
-    assert table.table("order", ["Append ", "read, then  evict"]) == (
-        'order [entry]\n  "append" "read, then evict"'
-    )
+    assert table.table("order", ["Append ", "read, then  evict"]) == ('order [entry]\n  "append" "read, then evict"')
     assert table.table("read", {"window": [2, 3], "full": [4]}, axes=("place",), digits=0) == (
         "read [place]\n  window: 2 3\n  full:   4"
     )

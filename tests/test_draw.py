@@ -137,7 +137,14 @@ def test_tiers_stand_in_frames_of_their_own_and_slots_within_them():
     assert [note.text for note in fig.layout.annotations][-4:-1] == ["compressed", "staging", "local"]
     boxes = fig.frames[8].data[1]
     assert [said.split(":")[0] for said in boxes.hovertext] == [
-        "compressed 0", "compressed 0", "compressed 1", "compressed 1", "staging 0", "local 0", "local 1"]  # fmt: skip
+        "compressed 0",
+        "compressed 0",
+        "compressed 1",
+        "compressed 1",
+        "staging 0",
+        "local 0",
+        "local 1",
+    ]
     assert {round(x, 1) for x in boxes.x[-3:]} == {2.3, 3.6, 4.6}
     assert "(2 compressed, 1 staging, 2 local)" in draw.alt(fig)
     none = draw.film(recipe(Hybrid(9, 2, 2), k), TEXT[:9], tiers=tiers(Hybrid(9, 2, 2), k))

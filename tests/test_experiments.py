@@ -31,9 +31,13 @@ def test_recall_is_learned_with_a_full_cache_and_cannot_be_with_a_short_window()
 
 @pytest.mark.parametrize(
     "bad, words",
-    [({"pairs": 0}, "mqar: pairs"), ({"pairs": 8, "length": 20}, "mqar: length must be a whole number >= 32, got 20"),
-     ({"length": 65}, "an even length, got pairs=8, length=65"), ({"steps": 0}, "mqar: steps")],
-)  # fmt: skip
+    [
+        ({"pairs": 0}, "mqar: pairs"),
+        ({"pairs": 8, "length": 20}, "mqar: length must be a whole number >= 32, got 20"),
+        ({"length": 65}, "an even length, got pairs=8, length=65"),
+        ({"steps": 0}, "mqar: steps"),
+    ],
+)
 def test_sizes_that_cannot_be_are_refused(bad, words):
     with pytest.raises(ValueError, match=words):
         tasks.mqar(Full(), **bad)

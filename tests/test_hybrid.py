@@ -387,8 +387,9 @@ def test_compressive_transformer_pytorch_says_the_same(mem_len, cmem_len, ratio,
 
     k, v = theirs.to_kv(x).chunk(2, -1)
     with torch.no_grad():
-        got = outputs(Compressive(mem_len, cmem_len, ratio, pool, segment=seq), split(theirs.to_q(x)),
-                      KV(split(k), split(v)))  # fmt: skip
+        got = outputs(
+            Compressive(mem_len, cmem_len, ratio, pool, segment=seq), split(theirs.to_q(x)), KV(split(k), split(v))
+        )
         memories, want = None, []
         for part in x.split(seq, 1):
             out, memories, _ = theirs(part, memories)
@@ -397,14 +398,22 @@ def test_compressive_transformer_pytorch_says_the_same(mem_len, cmem_len, ratio,
         assert memories.compressed_mem.shape[1] == cmem_len  # it was full
 
 
-@pytest.mark.parametrize("make", [lambda: Compressive(5, 3, 2, segment=3), lambda: Compressive(4, 2, 2, MostUsed()),
-                                  lambda: Compressive(6, 0, 1, segment=3)])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Compressive(5, 3, 2, segment=3),
+        lambda: Compressive(4, 2, 2, MostUsed()),
+        lambda: Compressive(6, 0, 1, segment=3),
+    ],
+)
 def test_cut_at_segments_the_rest_of_a_sequence_reads_what_the_replay_reads(make):
     memory = make()
     q, kv = sequence(2, n=42)
     want = outputs(memory, q, kv)
-    for mem, cut in ((memory.init(kv), 0), *((mem, (i + 1) * memory.segment) for i, (mem, _) in
-                                             enumerate(walk(memory, q, kv)))):  # fmt: skip
+    for mem, cut in (
+        (memory.init(kv), 0),
+        *((mem, (i + 1) * memory.segment) for i, (mem, _) in enumerate(walk(memory, q, kv))),
+    ):
         if cut < 42:
             close(attend_all(memory, q[:, cut:], kv[cut:], mem), want[:, cut:])
 
@@ -457,8 +466,11 @@ def test_most_used_in_the_stream_is_per_row_and_head():
 def test_most_used_without_queries_is_refused():
     q, kv = sequence(2)
     for memory in (Hybrid(3, 2, 2, MostUsed()), Compressive(3, 2, 2, MostUsed())):
-        with pytest.raises(ValueError, match=f"{type(memory).__name__}: q must be the queries of the 24 new tokens, "
-                                             r"since MostUsed\(\) chooses by attention; got none"):  # fmt: skip
+        with pytest.raises(
+            ValueError,
+            match=f"{type(memory).__name__}: q must be the queries of the 24 new tokens, "
+            r"since MostUsed\(\) chooses by attention; got none",
+        ):
             memory.update(memory.init(kv), kv)
         with pytest.raises(ValueError, match=r"got \[2, 5, 4\]"):
             memory.update(memory.init(kv), kv, q[:, :5])
@@ -594,8 +606,11 @@ def test_a_step_copies_each_pair_a_constant_number_of_times():
     assert copied <= 4 * 640
 
 
-@pytest.mark.parametrize("memory", [Hybrid(4, 3, 2), Hybrid(3, 2, 2, MostUsed()), Compressive(4, 3, 2, segment=2),
-                                    Compressive(4, 2, 2, MostUsed())], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "memory",
+    [Hybrid(4, 3, 2), Hybrid(3, 2, 2, MostUsed()), Compressive(4, 3, 2, segment=2), Compressive(4, 2, 2, MostUsed())],
+    ids=str,
+)
 def test_a_saved_state_goes_on_as_if_it_had_not_been_saved(memory, tmp_path):
     q, kv = sequence(2, 3, n=20, dtype=torch.float32)
     mem = memory.update(memory.init(kv), kv[:12], q[..., :12, :])
@@ -667,9 +682,18 @@ def some(n, batch=1):
 
 
 @pytest.mark.parametrize("positions", ["absolute", "cache", "none"])
-@pytest.mark.parametrize("memory", [Hybrid(4, 3, 2), Compressive(4, 3, 2), Compressive(5, 2, 3, segment=3),
-                                    Compressive(6, 0, 1, segment=4), Hybrid(3, 2, 2, MostUsed()),
-                                    Compressive(4, 2, 2, MostUsed(), segment=3, count_bias=True)], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "memory",
+    [
+        Hybrid(4, 3, 2),
+        Compressive(4, 3, 2),
+        Compressive(5, 2, 3, segment=3),
+        Compressive(6, 0, 1, segment=4),
+        Hybrid(3, 2, 2, MostUsed()),
+        Compressive(4, 2, 2, MostUsed(), segment=3, count_bias=True),
+    ],
+    ids=str,
+)
 @torch.no_grad()
 def test_a_model_that_streams_in_any_pieces_reads_what_it_reads_at_once(memory, positions):
     net, tokens = model(memory, conv=3, positions=positions), some(29, 2)
@@ -792,8 +816,10 @@ def test_a_plain_function_is_a_pool():
     slots, raw = held(T, 3, 4, 2)
     assert torch.equal(got, torch.eye(T, dtype=torch.float64)[[group[0] for group in slots] + raw])
     close(attend_all(memory, q, kv), outputs(memory, q, kv))
-    close(outputs(Compressive(3, 4, 2, lambda old, rate: MeanPool()(old, rate)), q, kv),
-          outputs(Compressive(3, 4, 2), q, kv))  # fmt: skip
+    close(
+        outputs(Compressive(3, 4, 2, lambda old, rate: MeanPool()(old, rate)), q, kv),
+        outputs(Compressive(3, 4, 2), q, kv),
+    )
 
 
 def test_a_pool_may_weigh_its_slots_by_a_bias():

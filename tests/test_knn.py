@@ -109,8 +109,10 @@ def test_a_segment_is_read_causally_behind_what_is_fetched():
             one = q[:, 14 + i : 15 + i]
             _, ids = memory.fetch(mem, one)
             for b in range(2):
-                both = KV(torch.cat([kv.k[b][ids[b, 0]], kv.k[b, 14 : 15 + i]]),
-                          torch.cat([kv.v[b][ids[b, 0]], kv.v[b, 14 : 15 + i]]))  # fmt: skip
+                both = KV(
+                    torch.cat([kv.k[b][ids[b, 0]], kv.k[b, 14 : 15 + i]]),
+                    torch.cat([kv.v[b][ids[b, 0]], kv.v[b, 14 : 15 + i]]),
+                )
                 want = attend(one[b], both, lse=True)
                 close(got[b, i : i + 1], want[0]), close(lse[b, i : i + 1], want[1])
 

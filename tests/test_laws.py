@@ -10,9 +10,9 @@ from memlib.lm.follow import learned
 from memlib.replay import walk
 
 T, (D, E) = 11, WIDTH
-DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else []) + (
-    ["mps"] if torch.backends.mps.is_available() else []
-)  # fmt: skip
+DEVICES = (
+    ["cpu"] + (["cuda"] if torch.cuda.is_available() else []) + (["mps"] if torch.backends.mps.is_available() else [])
+)
 
 
 def sequence(*lead, n=T, dtype=torch.float64, seed=0):

@@ -215,8 +215,12 @@ def test_generating_is_seeded_and_greedy_at_zero():
 
 def test_errors_name_what_came_and_what_was_wanted():
     model = tiny()
-    for bad, words in ((torch.zeros(1, 3), "whole numbers.*float32"), (torch.tensor([[300]]), "0 ... 255.*300"),
-                       (torch.zeros(3, dtype=torch.long), r"\[b, t\]"), (some(0), "at least one")):  # fmt: skip
+    for bad, words in (
+        (torch.zeros(1, 3), "whole numbers.*float32"),
+        (torch.tensor([[300]]), "0 ... 255.*300"),
+        (torch.zeros(3, dtype=torch.long), r"\[b, t\]"),
+        (some(0), "at least one"),
+    ):
         with pytest.raises(ValueError, match=words):
             model(bad)
     for call, words in (
@@ -322,8 +326,11 @@ def test_a_stream_says_where_its_fact_question_and_answer_stand(kind):
     for seed, rebound in ((0, False), (1, True)):
         s = stream(200, seed, kind, rebound=rebound)
         part = {name: s.text[slice(*getattr(s, name + "_span"))].decode() for name in ("fact", "question", "answer")}
-        assert part == {"fact": s.fact.statement, "question": f"Question: {s.fact.question} Answer: ",
-                        "answer": s.answer}  # fmt: skip
+        assert part == {
+            "fact": s.fact.statement,
+            "question": f"Question: {s.fact.question} Answer: ",
+            "answer": s.answer,
+        }
         assert s.distance == 200 and s.text == s.prompt + s.answer.encode() + b"."
         assert held_out(s.answer) and s == stream(200, seed, kind, rebound=rebound)
         if s.fact.before:

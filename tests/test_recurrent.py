@@ -79,8 +79,9 @@ def test_transformers_gated_delta_rule_says_the_same(name, gated):
 
     memory = GatedDelta(Given(alpha), Given(beta)) if gated else DeltaRule(Given(beta))
     turned = [x.transpose(1, 2) for x in (q, kv.k, kv.v, alpha.log(), beta)]
-    want, _ = getattr(modeling, name)(*turned, initial_state=None, output_final_state=False,
-                                      use_qk_l2norm_in_kernel=True)  # fmt: skip
+    want, _ = getattr(modeling, name)(
+        *turned, initial_state=None, output_final_state=False, use_qk_l2norm_in_kernel=True
+    )
     close(attend_all(memory, q, kv), want.transpose(1, 2) * 8**0.5, 1e-4)  # they divide q by sqrt(d)
 
 
@@ -145,8 +146,10 @@ def test_a_gru_stays_near_float64():
     torch.manual_seed(0)
     cell = torch.nn.GRUCell(6, 6)
     x = torch.rand(20_000, 6) + 0.5
-    got = [attend_all(Recurrent(cell.to(t)), x[:, :3].to(t), KV(x[:, :3].to(t), x[:, 3:].to(t)))[-1].detach().double()
-           for t in (torch.float32, torch.float64)]  # fmt: skip
+    got = [
+        attend_all(Recurrent(cell.to(t)), x[:, :3].to(t), KV(x[:, :3].to(t), x[:, 3:].to(t)))[-1].detach().double()
+        for t in (torch.float32, torch.float64)
+    ]
     assert (got[0] - got[1]).norm() <= 1e-5 * got[1].norm()
 
 
@@ -163,8 +166,11 @@ def test_keys_of_any_length_write_alike():
 
 @pytest.mark.parametrize("bad", [-0.1, 1.1, float("nan"), True, "1", None])
 def test_a_gate_outside_its_limits_is_refused(bad):
-    for make, words in ((DeltaRule, "DeltaRule: beta"), (lambda x: GatedDelta(x, 1.0), "GatedDelta: alpha"),
-                        (lambda x: GatedDelta(1.0, x), "GatedDelta: beta")):  # fmt: skip
+    for make, words in (
+        (DeltaRule, "DeltaRule: beta"),
+        (lambda x: GatedDelta(x, 1.0), "GatedDelta: alpha"),
+        (lambda x: GatedDelta(1.0, x), "GatedDelta: beta"),
+    ):
         with pytest.raises(ValueError, match=f"{words} must be a number from 0 to 1"):
             make(bad)
 

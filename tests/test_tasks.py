@@ -101,8 +101,11 @@ def test_the_tensors_of_one_head_are_those_of_the_model(model):
 
 
 @pytest.mark.parametrize("pairs", [8, 32, 100, 300])
-@pytest.mark.parametrize("memory, kept", [(Full(), 300), (Window(32), 32), (Window(20, sinks=12), 32),
-                                          (MovingAverage(32), 1), (CumulativeAverage(), 1)], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "memory, kept",
+    [(Full(), 300), (Window(32), 32), (Window(20, sinks=12), 32), (MovingAverage(32), 1), (CumulativeAverage(), 1)],
+    ids=str,
+)
 def test_recall_of_raw_pairs_is_the_share_that_is_kept(memory, kept, pairs):
     assert tasks.recall(memory, pairs) == pytest.approx(tasks.recall_expected(kept, pairs), abs=1e-12)
 
@@ -117,10 +120,17 @@ def test_a_delta_rule_recalls_about_as_many_pairs_as_its_keys_are_wide():
 @pytest.mark.parametrize("times", [1, 2, 4, 8])
 @pytest.mark.parametrize(
     "memory, held",
-    [(Full(), 8), (LinearAttention(), 8), (CumulativeAverage(), 8), (Window(32), 2), (Window(16), 1), (DeltaRule(), 1),
-     (GatedDelta(0.9, 1.0), 1)],
+    [
+        (Full(), 8),
+        (LinearAttention(), 8),
+        (CumulativeAverage(), 8),
+        (Window(32), 2),
+        (Window(16), 1),
+        (DeltaRule(), 1),
+        (GatedDelta(0.9, 1.0), 1),
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_rebinding_is_a_guess_among_the_values_that_are_still_mixed(memory, held, times):
     want = tasks.rebinding_expected(min(held, times))
     assert tasks.rebinding(memory, times) == pytest.approx(want, abs=0.05)

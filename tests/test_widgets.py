@@ -128,8 +128,19 @@ def test_numbers_are_typed_in_any_spelling(typed, right):
     assert ("✓" in box.said.value) == right
 
 
-SHARES = {"1/16": True, "1 / 16": True, "0.0625": True, ".0625": True, "6.25 %": True, "6.25%": True,
-          "16": False, "1 16": False, "1/0": False, "6.25": False, "/": False}  # fmt: skip
+SHARES = {
+    "1/16": True,
+    "1 / 16": True,
+    "0.0625": True,
+    ".0625": True,
+    "6.25 %": True,
+    "6.25%": True,
+    "16": False,
+    "1 16": False,
+    "1/0": False,
+    "6.25": False,
+    "/": False,
+}
 
 
 @pytest.mark.parametrize("typed, right", SHARES.items())

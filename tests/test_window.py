@@ -65,9 +65,15 @@ def test_mistral_with_a_sliding_window_reads_what_a_window_reads():
     from transformers.models.mistral import modeling_mistral as mistral
 
     config = transformers.MistralConfig(
-        vocab_size=50, hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-        num_key_value_heads=2, sliding_window=5, attn_implementation="eager",
-    )  # fmt: skip
+        vocab_size=50,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        sliding_window=5,
+        attn_implementation="eager",
+    )
     torch.manual_seed(0)
     model = transformers.MistralForCausalLM(config).double().eval()
     seen = {}

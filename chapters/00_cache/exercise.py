@@ -51,6 +51,7 @@ look("by_hand")
 # <details><summary>Hint 2</summary><code>k @ q</code> gives all scores at once, shape <code>[n]</code>.</details>
 # <details><summary>Hint 3</summary>The softmax runs over the pairs; then weights times <code>v</code>.</details>
 
+
 # %% task="read" points=3 kind="write" minutes=10 hides=["attend"]
 def read(q, k, v, temperature=1.0):
     # BEGIN SOLUTION
@@ -79,6 +80,7 @@ look("read")
 # <details><summary>Hint 1</summary>What is kept of one token, in one head of one layer?</details>
 # <details><summary>Hint 2</summary>A key AND a value, each of <code>width</code> numbers.</details>
 # <details><summary>Hint 3</summary>Then it is one product of all six numbers, and of the two.</details>
+
 
 # %% task="bytes" points=2 kind="write" minutes=6
 def cache_bytes(layers, kv_heads, width, tokens, batch, number_bytes):
@@ -190,6 +192,7 @@ look("map")
 # <details><summary>Hint 1</summary>Print the weights for three tokens: which rows or columns sum to one?</details>
 # <details><summary>Hint 2</summary>What weight does a hidden token get when its score is 0? Which score gives weight 0?</details>
 # <details><summary>Hint 3</summary>A hidden score must be minus infinity BEFORE the softmax; a zero is still a score.</details>
+
 
 # %% task="bug" points=2 kind="bug" minutes=6 hides=["attend", "attend_all", "outputs", "view"]
 def causal(q, k, v):

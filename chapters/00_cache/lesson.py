@@ -66,7 +66,9 @@ door = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
 fact = tasks.one_fact(Full(), model=model, stream=lm.stream(150, seed=1, own=door))
 print(f"right: {fact.answer!r}   the model says: {fact.said!r}   probability of the right answer: {fact.p:.3f}")
 assert fact.said == fact.answer and fact.p > 0.5 and fact.recipe_dye[:, -1].min() == 1
-shares = {int(far): share["all"] for far, share in lm.card("facts")["right_answers"].items()}  # python -m memlib.lm.evaluate facts
+shares = {
+    int(far): share["all"] for far, share in lm.card("facts")["right_answers"].items()
+}  # python -m memlib.lm.evaluate facts
 assert min(shares[far] for far in (32, 128, 256, 512, 1024)) > 0.95 > shares[1800] > shares[2500] > shares[4000]
 talk = lm.stream(1000, seed=0, own=door).prompt  # what the picture reads at its right end
 assert model.generate(talk, 4) != b"4711" and model.generate(talk, 4) in talk
@@ -74,12 +76,23 @@ usual, turned = (lm.card("facts")[f"right_answers_{how}"] for how in ("trained_w
 assert all(turned[far] < usual[far] for far in usual)  # said the other way round: less often, at every distance
 rex = lm.Fact("Rex is Anna's dog.", "what is Anna's dog called?", "Rex")
 assert model.generate(lm.stream(150, seed=0, own=rex).prompt, 3) != b"Rex"
-draw.curves({"full cache": (list(shares), list(shares.values()))}, x="bytes between fact and question", log_x=True,
-            y="right answers", title="Having is not finding: new facts, all in the cache")  # fmt: skip
+draw.curves(
+    {"full cache": (list(shares), list(shares.values()))},
+    x="bytes between fact and question",
+    log_x=True,
+    y="right answers",
+    title="Having is not finding: new facts, all in the cache",
+)
 
 # %% tags=["film"]
-draw.dye(fact.recipe_dye, fact.view_dye, fact.text, fact.fact_span, after=fact.said,
-         title="The fact's dye: how much of it is in the cache, how much each byte receives of it")  # fmt: skip
+draw.dye(
+    fact.recipe_dye,
+    fact.view_dye,
+    fact.text,
+    fact.fact_span,
+    after=fact.said,
+    title="The fact's dye: how much of it is in the cache, how much each byte receives of it",
+)
 
 # %% [markdown]
 # ## Do you know attention already?
@@ -148,12 +161,14 @@ assert abs(attend(torch.ones(1, 1), three).item() - 30) < 1e-4
 # %%
 widgets.knob(
     lambda query: draw.bars(
-        {f"pair {i}: value {v}": w for i, (v, w) in enumerate(
-            zip((8, 16, 40), torch.softmax(query * three.k[:, 0], 0).tolist(), strict=True))},
+        {
+            f"pair {i}: value {v}": w
+            for i, (v, w) in enumerate(zip((8, 16, 40), torch.softmax(query * three.k[:, 0], 0).tolist(), strict=True))
+        },
         y="weight",
         top=1,
         title=f"query {query:.1f} reads {attend(torch.full((1, 1), float(query)), three).item():.1f}",
-    ),  # fmt: skip
+    ),
     query=(-4.0, 4.0, 1.0, 0.25),
 )
 
@@ -176,8 +191,12 @@ assert 8 - 1e-4 <= min(many) and max(many) <= 40 + 1e-4  # never outside of the 
 # Type a sentence: you see one head of one layer. Which of the three must be kept?
 
 # %%
-widgets.typed(lambda text, layer, head: draw.keys(*tasks.heads(model, text, layer, head), [bytes([b]) for b in text.encode()]),
-              text="The door code is 4711.", layer=(0, 2, 1), head=(0, 3, 0))  # fmt: skip
+widgets.typed(
+    lambda text, layer, head: draw.keys(*tasks.heads(model, text, layer, head), [bytes([b]) for b in text.encode()]),
+    text="The door code is 4711.",
+    layer=(0, 2, 1),
+    head=(0, 3, 0),
+)
 
 # %% [markdown]
 # Keys and values stay, one pair a byte: that is the cache. Watch it grow. For standard attention
@@ -212,6 +231,7 @@ assert 2 * 32 * 32 * 128 * 1 * 1 * 2 == 512 * 1024 and 512 * 1024 * 128 * 1024 =
 # Work of attention: the query of token $i$ is compared with $i+1$ keys. **Predict:** n doubles. What happens to
 # that work for one token at the end, and for the whole text? And with a memory of fixed size?
 
+
 # %%
 def pairs_read(memory, n):
     """Pairs that the queries of n tokens read: by the last one, and by all together."""
@@ -231,6 +251,7 @@ assert abs(pairs_read(Window(64), 1024)[1] / pairs_read(Window(64), 512)[1] - 2)
 # And on this machine, now: one query in each of 8 heads of width 64, a growing cache. The dots are measured as you
 # run the cell: about a straight line, proportional to the pairs.
 
+
 # %%
 def milliseconds(n, times=30):
     """The median time of one read over n pairs, 8 heads."""
@@ -243,8 +264,12 @@ def milliseconds(n, times=30):
 
 
 lengths = [1024, 4096, 8192, 16384]
-draw.curves({"time of one read": (lengths, [milliseconds(n) for n in lengths])},
-            x="pairs in the cache", y="milliseconds", title="One token's read, measured here")  # fmt: skip
+draw.curves(
+    {"time of one read": (lengths, [milliseconds(n) for n in lengths])},
+    x="pairs in the cache",
+    y="milliseconds",
+    title="One token's read, measured here",
+)
 
 # %% [markdown]
 # ## The map
@@ -284,8 +309,11 @@ display(
     widgets.quiz(
         "A phone assistant must listen for ever with 1 MB of state. Its maker proposes to compute attention over all it "
         "has heard by very fast code. What happens?",
-        ["fast code keeps it within 1 MB", "it outgrows 1 MB; sparse attention over the same cache would not",
-         "it outgrows 1 MB; an internal memory would not"],
+        [
+            "fast code keeps it within 1 MB",
+            "it outgrows 1 MB; sparse attention over the same cache would not",
+            "it outgrows 1 MB; an internal memory would not",
+        ],
         2,
         "Fast code and sparse attention change what is computed; the pairs are kept all the same. Only a state of fixed "
         "size has a bound for an endless stream. What it forgets is the question of the next chapters.",

@@ -57,6 +57,7 @@ look("by_hand")
 # <details><summary>Hint 2</summary><code>torch.arange(n)[:, None]</code> is a column of query places; compare it with a row of key places.</details>
 # <details><summary>Hint 3</summary>"Near enough" is a difference of places smaller than <code>size</code>.</details>
 
+
 # %% task="mask" points=2 kind="write" minutes=6 hides=["Window"]
 def local_mask(n, size, sinks=0):
     # BEGIN SOLUTION
@@ -87,6 +88,7 @@ look("mask")
 # <details><summary>Hint 1</summary>What is read now is not what will be read next: pairs between the strides must be kept too.</details>
 # <details><summary>Hint 2</summary>Keeping the newest <code>size * stride</code> pairs is enough; <code>slots</code> then picks.</details>
 # <details><summary>Hint 3</summary>Count back from the newest place, <code>mem.n - 1</code>, in steps; then turn the order round.</details>
+
 
 # %% task="dilated" points=3 kind="write" minutes=12 hides=["Window"]
 class DilatedWindow:
@@ -132,6 +134,7 @@ look("dilated")
 # <details><summary>Hint 1</summary>Print <code>recipe(SinkWindow(3, 1), torch.zeros(6, 1))</code> and read it step by step.</details>
 # <details><summary>Hint 2</summary>While it fills a token can stand in the state twice: where do the newest pairs begin to count?</details>
 # <details><summary>Hint 3</summary>Cut off the sinks first; what is left has a newest <code>size</code>. The oldest stands in front.</details>
+
 
 # %% task="bug" points=2 kind="bug" minutes=8 hides=["Window"]
 class SinkWindow:
@@ -180,6 +183,7 @@ look("bug")
 # <details><summary>Hint 1</summary>How many tokens further back does one layer see?</details>
 # <details><summary>Hint 2</summary>One layer adds <code>size - 1 + conv - 1</code>.</details>
 # <details><summary>Hint 3</summary>A division that rounds up; mind the window of one without convolution.</details>
+
 
 # %% task="reach" points=2 kind="write" minutes=6
 def layers_needed(distance, size, conv=1):
@@ -285,8 +289,10 @@ upper = [0, 5, 10]
 place = torch.arange(40)
 back = place[:, None] - place
 dye = KV(inputs(40, 2, name="k"), torch.eye(40))
-low, up = (attend(inputs(40, 2, name="q"), dye, mask=torch.isin(back, torch.tensor(list(d)))).nan_to_num()
-           for d in (lower, upper))  # what each query receives of each token  # fmt: skip
+low, up = (
+    attend(inputs(40, 2, name="q"), dye, mask=torch.isin(back, torch.tensor(list(d)))).nan_to_num()
+    for d in (lower, upper)
+)  # what each query receives of each token
 report("reaches more than 11", int(((up @ low)[-1] > 0).sum()) > 11)
 report("reads at most six a layer", max(len(set(lower)), len(set(upper))) <= 6)
 report("looks at no future token", min(*lower, *upper) >= 0)

@@ -79,8 +79,14 @@ said = {n: answers.reading(Window(n)).generate(stream.prompt, 4) for n in (digit
 assert said[digit - 4] != b"4711" == said[digit + 4]  # it falls out at the way back to its digits
 short = [answers.reading(Window(n)).generate(stream.prompt, 4) for n in range(16, digit, 16)]
 assert b"4711" not in short and sum(one[:1].isdigit() for one in short) > len(short) / 2  # four bytes all the same
-draw.dye(narrow.recipe_dye, narrow.view_dye, narrow.text, narrow.fact_span, after=narrow.said,
-         title=f"A window of 64; the code's first digit stands {digit} bytes before the answer")  # fmt: skip
+draw.dye(
+    narrow.recipe_dye,
+    narrow.view_dye,
+    narrow.text,
+    narrow.fact_span,
+    after=narrow.said,
+    title=f"A window of 64; the code's first digit stands {digit} bytes before the answer",
+)
 
 # %% [markdown]
 # The fact falls out when the window becomes shorter than the way back to its digits. What the model says then is
@@ -167,7 +173,6 @@ class Mine:
         return mem
 
 
-
 print(check(Mine(6), Window(6)), "\n\nThe library's:\n" + getsource(Window.update))
 widgets.player(Mine(6), kv.k, q, tokens)
 
@@ -236,8 +241,10 @@ changed = ids.repeat(len(ids), 1)
 changed[torch.arange(len(ids)), torch.arange(len(ids))] = ord("#")  # row i: byte i is another one
 touched = model.double().reading(Window(6))
 with torch.no_grad():
-    inside = [(layer_q[1:, :, -1] - layer_q[:1, :, -1]).flatten(1).norm(dim=1)
-              for layer_q, _ in touched.qkv(torch.cat([ids[None], changed]))]  # fmt: skip
+    inside = [
+        (layer_q[1:, :, -1] - layer_q[:1, :, -1]).flatten(1).norm(dim=1)
+        for layer_q, _ in touched.qkv(torch.cat([ids[None], changed]))
+    ]
     logits = touched(torch.cat([ids[None], changed]))[:, -1]
 grid = torch.stack([*inside, (logits[1:] - logits[:1]).norm(dim=1)])
 model.float()
@@ -256,6 +263,7 @@ draw.reach(grid, tokens, ["queries of layer 0", "queries of layer 1", "queries o
 #
 # The state of a window stops growing. Two tensors (k and v), 3 layers, 4 heads, width 32, 4 bytes a number. (Counted
 # are the pairs that can be read; the buffers behind them may have as much spare room again.)
+
 
 # %%
 def write(memory, n=2000, seed=0):
@@ -281,10 +289,20 @@ assert window_size[-1] == window_size[0] == 2 * 3 * 4 * 32 * 64 * 4
 assert full_size[-1] == 2 * 3 * 4 * 32 * 2004 * 4
 print(window_text[-300:])
 at = list(range(100, 2001, 100))
-display(draw.curves({"full cache": (at, [b / 1024 for b in full_size]), "window of 64": (at, [b / 1024 for b in window_size])},
-                    x="bytes written", y="kilobytes of state", title="What has to be kept"),
-        draw.curves({"full cache": (at, [s * 1e3 for s in full_spent]), "window of 64": (at, [s * 1e3 for s in window_spent])},
-                    x="bytes written", y="milliseconds a byte", title="What a byte costs, here and now"))  # fmt: skip
+display(
+    draw.curves(
+        {"full cache": (at, [b / 1024 for b in full_size]), "window of 64": (at, [b / 1024 for b in window_size])},
+        x="bytes written",
+        y="kilobytes of state",
+        title="What has to be kept",
+    ),
+    draw.curves(
+        {"full cache": (at, [s * 1e3 for s in full_spent]), "window of 64": (at, [s * 1e3 for s in window_spent])},
+        x="bytes written",
+        y="milliseconds a byte",
+        title="What a byte costs, here and now",
+    ),
+)
 
 # %% [markdown]
 # The bytes are a law; the milliseconds are your machine's. In so small a model most of a step is not attention,
@@ -334,8 +352,13 @@ lengths = [128, 256, 512, 1024]
 full_bits = [bits(model, long[:, : n + 1]) for n in lengths]
 window_bits = [bits(model.reading(Window(128)), long[:, : n + 1]) for n in lengths]
 assert full_bits[-1] > full_bits[1] + 0.5 and window_bits[-1] < window_bits[1] + 0.3
-draw.curves({"full cache": (lengths, full_bits), "window of 128": (lengths, window_bits)},
-            x="bytes of text", y="bits per byte", log_x=True, title="Trained on 256 bytes, read further")  # fmt: skip
+draw.curves(
+    {"full cache": (lengths, full_bits), "window of 128": (lengths, window_bits)},
+    x="bytes of text",
+    y="bits per byte",
+    log_x=True,
+    title="Trained on 256 bytes, read further",
+)
 
 # %% [markdown]
 # ## When the first tokens must stay: sinks
@@ -352,7 +375,9 @@ draw.curves({"full cache": (lengths, full_bits), "window of 128": (lengths, wind
 # %%
 with torch.no_grad():
     some = model.qkv(pieces[:8, :-1])
-on_first = torch.stack([view(Full(), layer_q[:, :, :64], layer_kv[:64].k)[..., 32:, 0].mean((0, 2)).max() for layer_q, layer_kv in some])
+on_first = torch.stack(
+    [view(Full(), layer_q[:, :, :64], layer_kv[:64].k)[..., 32:, 0].mean((0, 2)).max() for layer_q, layer_kv in some]
+)
 print("mean weight on the first byte, the strongest head of each layer:", [f"{w:.3f}" for w in on_first.tolist()])
 assert on_first.max() < 0.1
 
@@ -369,16 +394,25 @@ sink_k = torch.randn(40, 16, generator=gen) * (1 - way)
 sink_k[0] = 3 * way
 sink_v = torch.randn(40, 16, generator=gen)
 sink_v[0] = 0
-said = {repr(m): outputs(m, sink_q, KV(sink_k, sink_v)).norm(dim=-1)
-        for m in (Full(), Window(8), Window(7, sinks=1))}  # fmt: skip
+said = {repr(m): outputs(m, sink_q, KV(sink_k, sink_v)).norm(dim=-1) for m in (Full(), Window(8), Window(7, sinks=1))}
 full_said, plain, kept = said.values()
 assert plain[8:].mean() > 2 * full_said[8:].mean() and (kept - full_said)[8:].abs().mean() < 0.5 * plain[8:].mean()
 sinks = Window(4, sinks=2)
 start = slice(0, 18)  # of the text
-display(draw.film(recipe(sinks, kv.k[start]), tokens[start], views=view(sinks, q[start], kv.k[start]),
-                  title="Two sinks and a window of 4: the first two bytes never leave"))  # fmt: skip
-draw.curves({name: (list(range(40)), y.tolist()) for name, y in said.items()},
-            x="token", y="length of what the head says", title="The sink leaves at token 8")  # fmt: skip
+display(
+    draw.film(
+        recipe(sinks, kv.k[start]),
+        tokens[start],
+        views=view(sinks, q[start], kv.k[start]),
+        title="Two sinks and a window of 4: the first two bytes never leave",
+    )
+)
+draw.curves(
+    {name: (list(range(40)), y.tolist()) for name, y in said.items()},
+    x="token",
+    y="length of what the head says",
+    title="The sink leaves at token 8",
+)
 
 # %% [markdown]
 # Sinks bring a question of **position**. Rotary positions (q and k are turned by an angle that grows with the

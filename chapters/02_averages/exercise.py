@@ -96,6 +96,7 @@ look("kept")
 # <details><summary>Hint 2</summary>The sum of the weights goes on by the same rule as the weighted sum, with 1 in the place of the pair.</details>
 # <details><summary>Hint 3</summary><code>KV(f * pairs.k + one.k, f * pairs.v + one.v)</code>; the division waits until <code>slots</code>.</details>
 
+
 # %% task="fair" points=3 kind="write" minutes=14 hides=["ExponentialAverage", "WeightedAverage"]
 class FairExponential:
     def __init__(self, rate):
@@ -149,6 +150,7 @@ look("fair")
 # <details><summary>Hint 2</summary>How many pairs may be there before one has to leave? And which one is it?</details>
 # <details><summary>Hint 3</summary>The divisor is the number of pairs there ARE.</details>
 
+
 # %% task="bug" points=2 kind="bug" minutes=8 hides=["MovingAverage", "WeightedAverage"]
 class RunningAverage:
     def __init__(self, size):
@@ -192,7 +194,12 @@ class RunningAverage:
 size = number(2, 4, name="size")
 report("recipe", recipe(RunningAverage(size), inputs(8, 2, name="k")), axes=("step", "slot", "token"))
 bug_kv = KV(inputs(9, 2, name="keys"), inputs(9, 2, name="values"))
-report("keys at the end", RunningAverage(size).slots(states(RunningAverage(size), bug_kv)[-1]).k, axes=("slot", "number"), digits=3)
+report(
+    "keys at the end",
+    RunningAverage(size).slots(states(RunningAverage(size), bug_kv)[-1]).k,
+    axes=("slot", "number"),
+    digits=3,
+)
 
 # %% look="bug"
 look("bug")
@@ -209,6 +216,7 @@ look("bug")
 # <details><summary>Hint 1</summary>After s steps: how much weight do the newest s pairs have, in each of the three?</details>
 # <details><summary>Hint 2</summary>Moving: s/size. Cumulative: s/(steady + s). Exponential: 1 - (1 - rate)^s. Exactly half is not enough.</details>
 # <details><summary>Hint 3</summary>A loop that counts s up until it is more than half is good enough.</details>
+
 
 # %% task="follow" points=2 kind="write" minutes=8
 def steps_to_follow(kind, value, steady):
@@ -320,12 +328,15 @@ look("explain")
 #
 # <details><summary>Hint</summary>The start costs it much (Core 3). Then: what would tell you that the topic has changed?</details>
 
+
 # %% task="design" points=2 kind="design" minutes=15 bonus=true
 # BEGIN SOLUTION
 def follow(state, x):
     total = x if state is None else state + x
     total = (total - total.max()).clamp(min=-25)  # a sum in which no topic may fall too far behind the first
     return total, total
+
+
 # END SOLUTION
 
 
@@ -344,7 +355,9 @@ two = torch.rand(many, 16, generator=draw).argsort(-1)[:, :2]
 topic = torch.where(torch.arange(long) < switch, two[:, :1], two[:, 1:])
 values = torch.nn.functional.one_hot(topic, 16) + 2 * torch.randn(many, long, 16, generator=draw)
 key = torch.zeros(many, long, 1)
-plain = [(attend_all(ExponentialAverage(g), key, KV(key, values)).argmax(-1) == topic).sum() for g in (0.03, 0.04, 0.05)]
+plain = [
+    (attend_all(ExponentialAverage(g), key, KV(key, values)).argmax(-1) == topic).sum() for g in (0.03, 0.04, 0.05)
+]
 hits, most = 0, 0
 for row in range(many):
     state, believed = None, []

@@ -83,15 +83,31 @@ assert torch.allclose(blurred.view_dye[:, -1], torch.tensor((span[1] - span[0]) 
 assert span[1] - span[0] == 22 and 0.08 < 22 / n < 0.085  # and of the whole fact
 assert not blurred.right and blurred.p < 0.01
 assert not any(tasks.one_fact(MovingAverage(m), model=answers, stream=stream).right for m in (1, 8, 64))
-display(draw.dye(blurred.recipe_dye, blurred.view_dye, blurred.text, span, after=blurred.said,
-                 title=f"All {n} bytes are in the average, 1/{n} of each"))  # fmt: skip
-ways = {"moving, 64": MovingAverage(64), "cumulative": CumulativeAverage(),
-        "exponential, rate 0.02": ExponentialAverage(0.02)}  # fmt: skip
-share = {name: [slot[0, span[0] : span[1]].sum().item() for slot in recipe(m, torch.zeros(n, 1))]
-         for name, m in ways.items()}  # fmt: skip
+display(
+    draw.dye(
+        blurred.recipe_dye,
+        blurred.view_dye,
+        blurred.text,
+        span,
+        after=blurred.said,
+        title=f"All {n} bytes are in the average, 1/{n} of each",
+    )
+)
+ways = {
+    "moving, 64": MovingAverage(64),
+    "cumulative": CumulativeAverage(),
+    "exponential, rate 0.02": ExponentialAverage(0.02),
+}
+share = {
+    name: [slot[0, span[0] : span[1]].sum().item() for slot in recipe(m, torch.zeros(n, 1))] for name, m in ways.items()
+}
 assert share["moving, 64"][-1] == 0 < share["exponential, rate 0.02"][-1] < share["cumulative"][-1]
-draw.curves({name: (list(range(n)), part) for name, part in share.items()}, x="bytes read",
-            y="share of the slot", title="How much of the one slot is the fact: three ways to lose it")  # fmt: skip
+draw.curves(
+    {name: (list(range(n)), part) for name, part in share.items()},
+    x="bytes read",
+    y="share of the slot",
+    title="How much of the one slot is the fact: three ways to lose it",
+)
 
 # %% [markdown]
 # The window of chapter 01 had all of the fact or nothing. This average never quite loses it: of every byte of the fact
@@ -111,8 +127,13 @@ pairs = [4, 8, 16, 32, 64, 128, 256]
 mean_right, window_right = ([tasks.recall(m, n) for n in pairs] for m in (CumulativeAverage(), Window(32)))
 for n, mean, raw in zip(pairs, mean_right, window_right, strict=True):
     assert abs(mean - 1 / n) < 1e-6 and abs(raw - tasks.recall_expected(32, n)) < 0.02
-draw.curves({"one average: 1/N": (pairs, mean_right), "window of 32: 32/N": (pairs, window_right)},
-            x="pairs stored (N)", y="right answers", log_x=True, title="Every stored pair is asked for once")  # fmt: skip
+draw.curves(
+    {"one average: 1/N": (pairs, mean_right), "window of 32: 32/N": (pairs, window_right)},
+    x="pairs stored (N)",
+    y="right answers",
+    log_x=True,
+    title="Every stored pair is asked for once",
+)
 
 # %% [markdown]
 # ## Many pairs become one
@@ -141,7 +162,9 @@ display(draw.film(recipe(memory, k), tokens, views=view(memory, q, k), events=ev
 fading = ExponentialAverage(0.25)
 assert all(torch.equal(view(m, q, k)[t], recipe(m, k)[t][0]) for m in (memory, fading) for t in range(len(tokens)))
 assert recipe(fading, k)[-1][0, 0] > 0.004  # the first byte, 19 steps later: little, but something
-draw.film(recipe(fading, k), tokens, views=view(fading, q, k), title="An exponential average, rate 0.25: nothing leaves")
+draw.film(
+    recipe(fading, k), tokens, views=view(fading, q, k), title="An exponential average, rate 0.25: nothing leaves"
+)
 
 # %% [markdown]
 # One box: one slot; within it each token's share. The lower panel, what the query receives, shows the very same shares
@@ -169,8 +192,12 @@ draw.film(recipe(fading, k), tokens, views=view(fading, q, k), title="An exponen
 
 # %%
 hand = KV(torch.randn(4, 1), torch.tensor([[8.0], [4.0], [6.0], [2.0]]))
-wanted = {MovingAverage(2): [8, 6, 5, 4], WeightedAverage([1.0, 3.0]): [8, 5, 5.5, 3],
-          CumulativeAverage(): [8, 6, 6, 5], ExponentialAverage(0.5): [8, 6, 6, 4]}  # fmt: skip
+wanted = {
+    MovingAverage(2): [8, 6, 5, 4],
+    WeightedAverage([1.0, 3.0]): [8, 5, 5.5, 3],
+    CumulativeAverage(): [8, 6, 6, 5],
+    ExponentialAverage(0.5): [8, 6, 6, 4],
+}
 for average, values in wanted.items():
     assert torch.allclose(outputs(average, torch.ones(4, 1), hand)[:, 0], torch.tensor(values).float())
 
@@ -216,6 +243,7 @@ widgets.knob(
 # library's over the same tokens and names the first difference. Under it the classic slip, a divisor that does not
 # wait: change your own class into it, or forget to cut the state in `update`.
 
+
 # %%
 class Mine:
     def __init__(self, size):
@@ -237,7 +265,6 @@ class Mine:
 class TooEarly(Mine):  # the same with a divisor that does not wait
     def slots(self, mem):
         return KV(mem.k.sum(-2, keepdim=True) / self.size, mem.v.sum(-2, keepdim=True) / self.size)
-
 
 
 print("yours:", check(Mine(4), MovingAverage(4)))
@@ -281,8 +308,13 @@ assert torch.equal(spelled("4711"), spelled("1174")) and not torch.equal(spelled
 
 # %%
 many = KV(torch.randn(1000, 32), torch.randn(1000, 32))
-averages = {"window": Window(256), "moving": MovingAverage(256), "weighted": WeightedAverage(torch.ones(256)),
-            "cumulative": CumulativeAverage(), "exponential": ExponentialAverage(2 / 257)}  # fmt: skip
+averages = {
+    "window": Window(256),
+    "moving": MovingAverage(256),
+    "weighted": WeightedAverage(torch.ones(256)),
+    "cumulative": CumulativeAverage(),
+    "exponential": ExponentialAverage(2 / 257),
+}
 read, kept = {}, {}
 for name, average in averages.items():
     mem = average.init(many)
@@ -325,13 +357,22 @@ wrong, column = literally(stream_of), stream_of[:, None]
 good = attend_all(CumulativeAverage(), column, KV(column, column))[:, 0].tolist()
 places = [2**i for i in range(2, 14)]
 nearest = torch.tensor(true_mean[-1]).bfloat16().item()  # bfloat16 has no number nearer to the true mean
-print(f"true mean {true_mean[-1]:.4f}, in bfloat16 {nearest:.4f}; the recursion {wrong[-1]:.4f}, sum and count {good[-1]:.4f}")
+print(
+    f"true mean {true_mean[-1]:.4f}, in bfloat16 {nearest:.4f}; the recursion {wrong[-1]:.4f}, sum and count {good[-1]:.4f}"
+)
 assert good[-1] == nearest and max(abs(a - b) for a, b in zip(good, true_mean, strict=True)) < 0.005
 assert wrong[-1] == 512 / 8192 and stream_of[512:].max() < 2  # half the distance of 4: too small to be added
 assert literally(torch.full((8192,), 0.99).bfloat16())[-1] == 256 / 8192
-draw.curves({name: (places, [line[t - 1] for t in places]) for name, line in
-             {"float64 sum and a count": good, "the recursion": wrong}.items()},
-            x="tokens read", y="average", log_x=True, title="The same formula in bfloat16")  # fmt: skip
+draw.curves(
+    {
+        name: (places, [line[t - 1] for t in places])
+        for name, line in {"float64 sum and a count": good, "the recursion": wrong}.items()
+    },
+    x="tokens read",
+    y="average",
+    log_x=True,
+    title="The same formula in bfloat16",
+)
 
 # %% [markdown]
 # Look at $t\,\mathrm{Mem}$: it is the sum, made anew at every step and rounded to 8 binary digits. From 256 on they lie
@@ -381,8 +422,14 @@ def late(curve):
 
 
 after_switch = [late(tasks.gist_and_drift(MovingAverage(n), **world)) for n in sizes]
-widgets.predict("right answers 64 steps after the switch, by pairs averaged", sizes, after_switch, y="right answers",
-                log_x=True, x_name="pairs averaged")  # fmt: skip
+widgets.predict(
+    "right answers 64 steps after the switch, by pairs averaged",
+    sizes,
+    after_switch,
+    y="right answers",
+    log_x=True,
+    x_name="pairs averaged",
+)
 
 # %% [markdown]
 # The curve has a top. On its left the **noise** wins (few pairs: the mean jumps about; its *variance* is large), on its
@@ -393,6 +440,7 @@ widgets.predict("right answers 64 steps after the switch, by pairs averaged", si
 # Below: three memories measured, step by step. The cumulative average, best before the switch, would have
 # to wait until step 512 for the new topic to have as much weight as the old one. Under it a knob, foretold: **predict** which rate of the
 # exponential average is best at the end, and whether a smaller one is best just before the switch. Then move it.
+
 
 # %%
 def foretold(memory, steps=320):
@@ -414,8 +462,14 @@ assert lines["cumulative"][-1] < 0.05 and late(lines["moving, 16"]) > 0.5  # dri
 ends = {rate: foretold(ExponentialAverage(rate))[[255, 319]].tolist() for rate in (0.005, 0.015, 0.025, 0.05)}
 assert ends[0.015][0] == max(end[0] for end in ends.values()) and ends[0.025][1] == max(end[1] for end in ends.values())
 assert ends[0.005][0] < ends[0.015][0] - 0.4 and 0.27 < 0.995**255 < 0.28  # the surprise below
-display(draw.curves({name: (step, line[step]) for name, line in lines.items()}, x="step (the topic changes at 256)",
-                    y="right answers", title="Gist and drift, measured"))  # fmt: skip
+display(
+    draw.curves(
+        {name: (step, line[step]) for name, line in lines.items()},
+        x="step (the topic changes at 256)",
+        y="right answers",
+        title="Gist and drift, measured",
+    )
+)
 always = foretold(CumulativeAverage())
 widgets.knob(
     lambda rate: draw.curves(
@@ -464,8 +518,12 @@ assert (got.flip(0) - theory).abs().max() < 0.04
 assert miss(learned) < 1.02 * miss(ExponentialAverage(gain))
 assert miss(learned) < min(miss(MovingAverage(n)) for n in (2, 4, 6, 8, 10, 16))  # better than any equal weights
 shapes = {"before": equal, "learned": got.flip(0), "theory": theory}
-draw.curves({name: (list(range(16)), shape) for name, shape in shapes.items()}, x="tokens back", y="weight",
-            title="Weights learned from examples alone")  # fmt: skip
+draw.curves(
+    {name: (list(range(16)), shape) for name, shape in shapes.items()},
+    x="tokens back",
+    y="weight",
+    title="Weights learned from examples alone",
+)
 
 # %% [markdown]
 # ## 256 raw pairs, or two summary vectors?
@@ -475,8 +533,11 @@ draw.curves({name: (list(range(16)), shape) for name, shape in shapes.items()}, 
 # times as strong), a **drift** (the topic changed 64 steps ago). **Choose** for each before you run it.
 
 # %%
-rivals = {"256 raw pairs": Window(256), "two vectors, cumulative": CumulativeAverage(),
-          "two vectors, rate 0.05": ExponentialAverage(0.05)}  # fmt: skip
+rivals = {
+    "256 raw pairs": Window(256),
+    "two vectors, cumulative": CumulativeAverage(),
+    "two vectors, rate 0.05": ExponentialAverage(0.05),
+}
 found = {}
 for name, m in rivals.items():
     found["needle", name] = tasks.recall(m, 256)
@@ -487,8 +548,12 @@ for name in ("needle", "gist", "drift"):
 assert found["needle", "256 raw pairs"] > 0.99 and max(found["needle", r] for r in list(rivals)[1:]) < 0.01
 assert found["gist", "two vectors, cumulative"] > 0.95 > found["gist", "256 raw pairs"] + 0.1
 assert found["drift", "two vectors, rate 0.05"] > found["drift", "256 raw pairs"] + 0.3
-draw.bars({f"{name}: {rival}": found[name, rival] for name in ("needle", "gist", "drift") for rival in rivals},
-          y="right answers", title="Each is best once", top=1.1)  # fmt: skip
+draw.bars(
+    {f"{name}: {rival}": found[name, rival] for name in ("needle", "gist", "drift") for rival in rivals},
+    y="right answers",
+    title="Each is best once",
+    top=1.1,
+)
 
 # %% [markdown]
 # Why did 256 raw pairs do no better on the gist? With equal keys their softmax is flat: the window reads its own moving
@@ -525,8 +590,12 @@ def step_time(memory, n, times=30):
 
 
 lengths = [256, 2048, 8192]
-which = {"full cache": Full(), "window of 256": Window(256), "moving, 256": MovingAverage(256),
-         "cumulative": CumulativeAverage()}  # fmt: skip
+which = {
+    "full cache": Full(),
+    "window of 256": Window(256),
+    "moving, 256": MovingAverage(256),
+    "cumulative": CumulativeAverage(),
+}
 costs = {name: [step_time(m, n) for n in lengths] for name, m in which.items()}
 assert costs["cumulative"][0][1] == costs["cumulative"][-1][1] == 8 * 2 * 64 * 8 + 8
 assert costs["window of 256"][-1][1] == costs["moving, 256"][-1][1] == 8 * 2 * 64 * 4 * 256
@@ -540,15 +609,22 @@ def bits(reader):
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), pieces[:, 1:].flatten()).item() / 0.6931
 
 
-readers = {"full cache": Full(), "window of 64": Window(64), "no past: window of 1": Window(1),
-           "moving, 2": MovingAverage(2), "cumulative": CumulativeAverage()}  # fmt: skip
+readers = {
+    "full cache": Full(),
+    "window of 64": Window(64),
+    "no past: window of 1": Window(1),
+    "moving, 2": MovingAverage(2),
+    "cumulative": CumulativeAverage(),
+}
 quality = {name: bits(model.reading(m)) for name, m in readers.items()}
 assert quality["cumulative"] > quality["no past: window of 1"] > quality["window of 64"] + 1
 timed = {name: (lengths, [milliseconds for milliseconds, _ in cost]) for name, cost in costs.items()}
 resident = {name: cost[-1][1] for name, cost in costs.items()}
-display(draw.bars(resident, y="bytes kept", log=True, title="State after 8,192 tokens"),
-        draw.curves(timed, x="tokens read", y="milliseconds a token", log_x=True, title="One update and read, now"),
-        draw.bars(quality, y="bits per byte", title="Averages in the place of a trained cache"))  # fmt: skip
+display(
+    draw.bars(resident, y="bytes kept", log=True, title="State after 8,192 tokens"),
+    draw.curves(timed, x="tokens read", y="milliseconds a token", log_x=True, title="One update and read, now"),
+    draw.bars(quality, y="bits per byte", title="Averages in the place of a trained cache"),
+)
 
 # %% [markdown]
 # ## Four new questions

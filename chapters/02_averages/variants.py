@@ -66,8 +66,10 @@ def bug(when="pairs.n > self.size", which="pairs[:1]", divisor="pairs.n"):
 
 
 def hand(moving_1="6", moving_4="4", weighted_1="7", cumulative_3="5.5", exponential_2="3"):
-    return (f"moving_1 = {moving_1}\nmoving_4 = {moving_4}\nweighted_1 = {weighted_1}\n"
-            f"cumulative_3 = {cumulative_3}\nexponential_2 = {exponential_2}")  # fmt: skip
+    return (
+        f"moving_1 = {moving_1}\nmoving_4 = {moving_4}\nweighted_1 = {weighted_1}\n"
+        f"cumulative_3 = {cumulative_3}\nexponential_2 = {exponential_2}"
+    )
 
 
 def kept(read="[100, 1, 1, 1, 1]", held="[100, 100, 100, 1, 1]"):

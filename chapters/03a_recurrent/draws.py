@@ -229,12 +229,16 @@ def choose(pick):
     steady, jumps, marked = (names[roles.index(i)] for i in range(3))
     told = {f"{name}**: {stories[name][i]}": f"{name}**: {stories[name][roles[i]]}" for i, name in enumerate(names)}
     answers = {f'{name} = "{rules[i]}"': f'{name} = "{rules[roles[i]]}"' for i, name in enumerate(names)}
-    return told | answers | {
-        '"scale": jumps[:, :1]': f'"{steady}": jumps[:, :1]',
-        '"river": jumps.repeat_interleave': f'"{jumps}": jumps.repeat_interleave',
-        '"alarm": marks[:, ::125]': f'"{marked}": marks[:, ::125]',
-        'if name == "alarm"': f'if name == "{marked}"',
-    }  # fmt: skip
+    return (
+        told
+        | answers
+        | {
+            '"scale": jumps[:, :1]': f'"{steady}": jumps[:, :1]',
+            '"river": jumps.repeat_interleave': f'"{jumps}": jumps.repeat_interleave',
+            '"alarm": marks[:, ::125]': f'"{marked}": marks[:, ::125]',
+            'if name == "alarm"': f'if name == "{marked}"',
+        }
+    )
 
 
 def design(pick):

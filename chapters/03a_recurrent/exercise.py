@@ -96,6 +96,7 @@ look("order")
 # <details><summary>Hint 2</summary><code>rates = torch.tensor([[self.slow], [self.fast]])</code> multiplies the two rows of <code>mem.k</code>.</details>
 # <details><summary>Hint 3</summary>Where <code>mem.n</code> is 0 the old state is the pair itself, twice; then (1 - rates) * old + rates * pair.</details>
 
+
 # %% task="two_speeds" points=3 kind="write" minutes=12 hides=["ExponentialAverage"]
 class TwoSpeeds:
     def __init__(self, slow, fast):
@@ -161,9 +162,16 @@ median_of_all_so_far = "grows"
 
 # %% check="sort"
 # NEXT: Keep only what is read, and how many tokens there were: which of them can still take in the next pair correctly?
-baskets = {"full cache": full_cache, "window of 64": window_of_64, "weighted average of 64": weighted_average_of_64,
-           "cumulative average": cumulative_average, "exponential average": exponential_average, "GRU": gru_network,
-           "largest value so far": largest_value_so_far, "median of all so far": median_of_all_so_far}  # fmt: skip
+baskets = {
+    "full cache": full_cache,
+    "window of 64": window_of_64,
+    "weighted average of 64": weighted_average_of_64,
+    "cumulative average": cumulative_average,
+    "exponential average": exponential_average,
+    "GRU": gru_network,
+    "largest value so far": largest_value_so_far,
+    "median of all so far": median_of_all_so_far,
+}
 for name, basket in baskets.items():
     report(name, basket, sealed=True)
 
@@ -181,6 +189,7 @@ look("sort")
 # <details><summary>Hint 1</summary>Put the result of the first into the second.</details>
 # <details><summary>Hint 2</summary>a2 (a1 Mem + b1) + b2: multiply it out.</details>
 # <details><summary>Hint 3</summary>What stands in front of Mem is the new a; all else is the new b.</details>
+
 
 # %% task="together" points=2 kind="write" minutes=8
 def together(first, second):
@@ -216,6 +225,7 @@ look("together")
 # <details><summary>Hint 1</summary>Fold in pairs one by one, then the same pairs at once, and compare.</details>
 # <details><summary>Hint 2</summary>In which order are the pairs of a segment taken? Which of their keys is looked at?</details>
 # <details><summary>Hint 3</summary>Methods that end in <code>_</code> write into the tensor itself, here into the state that was given.</details>
+
 
 # %% task="bug" points=2 kind="bug" minutes=9
 class LeakyReset:
@@ -257,8 +267,12 @@ class LeakyReset:
 leak = number(2, 8, name="leak") / 11
 k = inputs(7, 2, name="k").abs() * torch.tensor([[-1.0], [-1], [-1], [1], [-1], [-1], [-1]])  # token 3 resets
 mine, dyed = LeakyReset(leak), KV(k, torch.eye(7))
-report("pair by pair", [mine.slots(mem).v for mem in states(mine, KV(dyed.k.clone(), dyed.v.clone()))],
-       axes=("step", "slot", "token"), digits=3)  # fmt: skip
+report(
+    "pair by pair",
+    [mine.slots(mem).v for mem in states(mine, KV(dyed.k.clone(), dyed.v.clone()))],
+    axes=("step", "slot", "token"),
+    digits=3,
+)
 mem = mine.init(dyed)
 for a, b in ((0, 2), (2, 6), (6, 7)):
     mem = mine.update(mem, KV(dyed.k[a:b].clone(), dyed.v[a:b].clone()))
@@ -300,7 +314,12 @@ network_gives_up = 2
 # %% check="lost"
 # NEXT: A letter: write the weights of the three averages for six tokens and compare the rows. What is given up: which
 # NEXT: token is too old for an average of two, and which one will the network not be asked for any more?
-for name, letter in {"moving": moving, "cumulative": cumulative, "exponential": exponential, "network": network}.items():
+for name, letter in {
+    "moving": moving,
+    "cumulative": cumulative,
+    "exponential": exponential,
+    "network": network,
+}.items():
     report(name, letter, sealed=True)
 report("the moving average gives up token", moving_gives_up, digits=0, sealed=True)
 report("the network gives up token", network_gives_up, digits=0, sealed=True)
@@ -340,8 +359,11 @@ noise, jumps = inputs(rows, n, name="noise"), 5 * inputs(rows, 5, name="levels")
 is_marked = torch.zeros(rows, n, dtype=torch.bool)
 is_marked[:, ::125] = True
 marks = 5 * inputs(rows, n, name="marks")
-true = {"scale": jumps[:, :1].expand(rows, n), "river": jumps.repeat_interleave(200, 1),
-        "alarm": marks[:, ::125].repeat_interleave(125, 1)}  # fmt: skip
+true = {
+    "scale": jumps[:, :1].expand(rows, n),
+    "river": jumps.repeat_interleave(200, 1),
+    "alarm": marks[:, ::125].repeat_interleave(125, 1),
+}
 for name, rule in {"scale": scale, "river": river, "alarm": alarm}.items():
     x = torch.where(is_marked, marks, noise) if name == "alarm" else true[name] + noise
     held, found = torch.zeros(rows), {"cumulative": x.cumsum(1) / torch.arange(1, n + 1)}
@@ -370,6 +392,7 @@ look("choose")
 #
 # <details><summary>Hint</summary>Two rules side by side: one that leaves its numbers alone until a capital comes, one that leaks.</details>
 
+
 # %% task="design" points=2 kind="design" minutes=12 bonus=true
 # BEGIN SOLUTION
 def start():
@@ -388,6 +411,8 @@ def fold(state, letter, capital):
 
 def tell(state):
     return int(state[8]), int(state[:8].argmax())
+
+
 # END SOLUTION
 
 
@@ -397,7 +422,9 @@ fits, capitals, favourites, asked = True, 0, 0, 0
 draws = torch.Generator().manual_seed(number(1, 10**6, name="streams"))
 for _ in range(6):
     liked = torch.randint(8, (4,), generator=draws).repeat_interleave(150)
-    letters = torch.where(torch.rand(600, generator=draws) < 0.5, liked, torch.randint(8, (600,), generator=draws)).tolist()
+    letters = torch.where(
+        torch.rand(600, generator=draws) < 0.5, liked, torch.randint(8, (600,), generator=draws)
+    ).tolist()
     are_capitals, state, newest = (torch.rand(600, generator=draws) < 0.02).tolist(), start(), None
     for t, (letter, favourite) in enumerate(zip(letters, liked.tolist(), strict=True)):
         capital = are_capitals[t] or t == 0
@@ -405,7 +432,11 @@ for _ in range(6):
         state = fold(state.detach().clone(), letter, capital)
         fits = fits and state.dtype == torch.float32 and state.numel() <= 16
         told = tell(state.clone())
-        capitals, favourites, asked = capitals + (int(told[0]) == newest), favourites + (int(told[1]) == favourite), asked + 1
+        capitals, favourites, asked = (
+            capitals + (int(told[0]) == newest),
+            favourites + (int(told[1]) == favourite),
+            asked + 1,
+        )
 report("at most 16 numbers", fits)
 report("the capital, always", capitals == asked)
 report("the favourite, 90 of 100", favourites >= 0.9 * asked)

@@ -81,8 +81,12 @@ felt = {name: influence(memory, kv)[0] for name, memory in {"network": network, 
 of_fact = [x[slice(*stream.fact_span)].max() for x in felt.values()]
 assert of_fact[0] < 1e-9 < of_fact[1]
 back = list(range(1, 121))
-draw.curves({name: (back, x.flip(0)[:120].log10().tolist()) for name, x in felt.items()},
-            x="bytes back", y="influence, power of ten", title="How strongly the state still feels a byte")  # fmt: skip
+draw.curves(
+    {name: (back, x.flip(0)[:120].log10().tolist()) for name, x in felt.items()},
+    x="bytes back",
+    y="influence, power of ten",
+    title="How strongly the state still feels a byte",
+)
 
 # %% [markdown]
 # The state has seen the fact, and feels nothing of it: a network that nobody trained forgets faster than the average,
@@ -112,11 +116,18 @@ one_by_one = recipe(memory, kv.k)
 assert torch.allclose(torch.stack(by_four), torch.stack([*one_by_one[3::4], one_by_one[-1]]), atol=1e-6)
 assert torch.allclose(by_four[1][0, :4], by_four[0][0, :4] / 16)  # one update of four: a sixteenth is left
 events = [f"update {i}: the segment {text[4 * i : 4 * i + 4]!r} is folded in" for i in range(len(by_four))]
-draw.film(by_four, tokens, events=events, title="Six updates in place of 23, the same state",
-          names=("the text   ▼ now · filled: at least a millionth is left · outlined: less",
-                 "what the one slot holds of each byte (recipe)"),
-          alt="Film: six updates of four bytes; at the end the newest byte has half of the slot, "
-              "each older one half of the next.")  # fmt: skip
+draw.film(
+    by_four,
+    tokens,
+    events=events,
+    title="Six updates in place of 23, the same state",
+    names=(
+        "the text   ▼ now · filled: at least a millionth is left · outlined: less",
+        "what the one slot holds of each byte (recipe)",
+    ),
+    alt="Film: six updates of four bytes; at the end the newest byte has half of the slot, "
+    "each older one half of the next.",
+)
 
 # %% [markdown]
 # $$\mathrm{Mem}=\mathrm{Update}(S_{kv},\;\mathrm{Mem}_{pre})\qquad\text{(Xiao and Zhu, arXiv 2501.09223)}$$
@@ -130,6 +141,7 @@ draw.film(by_four, tokens, events=events, title="Six updates in place of 23, the
 # As one segment: $\tfrac14\cdot8+\tfrac14\cdot4+\tfrac12\cdot10=2+1+5=8$. The same. With the segment turned round, 10 then 4:
 # $2+\tfrac{10}4+2=6.5$. The order inside a segment counts for an exponential average. For a cumulative average (a sum
 # and a count) it does not.
+
 
 # %%
 def folded(memory, *segments):
@@ -153,6 +165,7 @@ assert folded(mean, [8.0], [4.0], [10.0]) == folded(mean, [8.0], [4.0, 10.0]) ==
 # and names the first difference. Change it and run again: walk the segment backwards (`range(new.n - 1, -1, -1)`), or put
 # `mem = self.init(new)` in front of the loop.
 
+
 # %%
 class Mine:
     def __init__(self, rate):
@@ -175,7 +188,6 @@ class Mine:
         return attend(q, mem, lse, new)
 
 
-
 print(check(Mine(0.3), ExponentialAverage(0.3)), "\n\nThe library's, a whole segment without a loop:\n")
 print(getsource(ExponentialAverage.update))
 
@@ -191,6 +203,7 @@ print(getsource(ExponentialAverage.update))
 # *Misconception: "the segment form is another memory."* The same pairs leave the same states at the ends of the segments.
 # What differs is what a query sees **inside** a segment: its newest neighbours raw, instead of already folded. (So in a
 # model the *next* layer gets other pairs.)
+
 
 # %%
 class Told:
@@ -239,10 +252,16 @@ for memory in (MovingAverage(2), CumulativeAverage(), ExponentialAverage(0.5)):
 assert folded(MovingAverage(2), [0.0, 4.0]) == folded(MovingAverage(2), [2.0, 2.0])
 assert folded(MovingAverage(2), [0.0, 4.0], [6.0]) != folded(MovingAverage(2), [2.0, 2.0], [6.0])
 assert folded(mean, [0.0, 4.0], [6.0]) == folded(mean, [2.0, 2.0], [6.0])  # equal summaries go on alike
-sorted_out = {"full cache": Full(), "window of 64": Window(64), "moving average of 64": MovingAverage(64),
-              "moving average of 2": MovingAverage(2), "weighted average of 64": WeightedAverage(torch.ones(64)),
-              "cumulative average": CumulativeAverage(), "exponential average": ExponentialAverage(0.03),
-              "network (GRU)": network}  # fmt: skip
+sorted_out = {
+    "full cache": Full(),
+    "window of 64": Window(64),
+    "moving average of 64": MovingAverage(64),
+    "moving average of 2": MovingAverage(2),
+    "weighted average of 64": WeightedAverage(torch.ones(64)),
+    "cumulative average": CumulativeAverage(),
+    "exponential average": ExponentialAverage(0.03),
+    "network (GRU)": network,
+}
 many, kept, baskets = KV(torch.randn(200, 32), torch.randn(200, 32)), {}, {}
 altered = KV(many.k.expand(200, -1, -1), many.v + torch.eye(200)[..., None])  # stream t: the value of pair t is another
 with torch.no_grad():
@@ -332,8 +351,9 @@ torch.manual_seed(0)
 untrained = Recurrent(torch.nn.GRUCell(10, 10))
 trained = train(torch.nn.GRUCell(10, 10), n=40, rate=0.05, steps=200, rows=64, lr=3e-2)
 x, h, cell = torch.linspace(-1, 1, 10), torch.linspace(1, 0, 10), trained.cell  # the formula above, letter by letter
-(r_x, z_x, n_x), (r_h, z_h, n_h) = ((w @ a + b).chunk(3) for w, a, b in (
-    (cell.weight_ih, x, cell.bias_ih), (cell.weight_hh, h, cell.bias_hh)))  # fmt: skip
+(r_x, z_x, n_x), (r_h, z_h, n_h) = (
+    (w @ a + b).chunk(3) for w, a, b in ((cell.weight_ih, x, cell.bias_ih), (cell.weight_hh, h, cell.bias_hh))
+)
 z, n = torch.sigmoid(z_x + z_h), torch.tanh(n_x + torch.sigmoid(r_x + r_h) * n_h)
 assert torch.allclose(z * h + (1 - z) * n, cell(x, h), atol=1e-6) and 0.75 * 0.5 + 0.25 * -1 == 0.125
 assert state_bytes(states(trained, spelled("a"))[-1]) == 40  # ten numbers: the pair that is read, nothing else
@@ -353,15 +373,23 @@ share = felt / felt.sum(1, keepdim=True)
 shown = [row[None] * (row >= 0.05) for row in share]
 assert share[4:12].mean(0).argmax() == 4 and share[12:].mean(0).argmax() == 12  # the newest capital is felt most
 events = [f"step {t}: '{stream[t]}' is read, the memory says '{said[t]}'" for t in range(len(stream))]
-draw.film(shown, list(stream), events=events, title="A trained network keeps the newest capital",
-          names=("the stream   ▼ now · filled: felt, at least 5 % · outlined: felt less",
-                 "the one slot, by what it feels of each token (influence)"),
-          alt=f"Film of influence, no recipe: 20 letters; after 'C' at step 4 the state feels 'C' most "
-              f"({share[11, 4]:.0%} at step 11), after 'A' at step 12 'A' ({share[-1, 12]:.0%} at the end).")  # fmt: skip
+draw.film(
+    shown,
+    list(stream),
+    events=events,
+    title="A trained network keeps the newest capital",
+    names=(
+        "the stream   ▼ now · filled: felt, at least 5 % · outlined: felt less",
+        "the one slot, by what it feels of each token (influence)",
+    ),
+    alt=f"Film of influence, no recipe: 20 letters; after 'C' at step 4 the state feels 'C' most "
+    f"({share[11, 4]:.0%} at step 11), after 'A' at step 12 'A' ({share[-1, 12]:.0%} at the end).",
+)
 
 # %% [markdown]
 # **Your own stream:** type up to 20 letters, a to h, small and capital, and let small ones follow. Each row is the influence
 # on the last state. Where does the untrained network look, and where the trained one? How many may follow before it fails?
+
 
 # %%
 def felt_at_the_end(text, small_letters_behind):
@@ -418,11 +446,16 @@ def accuracy(memory, longest=1000, rows=200, before=20, spare=0):
 
 
 measured = accuracy(trained)
-widgets.predict("right answers of the trained network", gaps[1:], measured[1:], y="right answers", log_x=True, x_name="gap")
+widgets.predict(
+    "right answers of the trained network", gaps[1:], measured[1:], y="right answers", log_x=True, x_name="gap"
+)
 
 # %%
-beside = {"untrained": untrained, "exponential average, rate 0.1": ExponentialAverage(0.1),
-          "window of 1: the same 40 bytes": Window(1)}  # fmt: skip
+beside = {
+    "untrained": untrained,
+    "exponential average, rate 0.1": ExponentialAverage(0.1),
+    "window of 1: the same 40 bytes": Window(1),
+}
 shares = {"trained on 40": measured} | {name: accuracy(memory) for name, memory in beside.items()}
 shares["full cache, 40 bytes a letter"] = accuracy(Full(), 300, rows=20)
 roomy = train(torch.nn.GRUCell(40, 40), n=40, rate=0.05, steps=200, rows=64, lr=3e-2)  # four times the state
@@ -431,8 +464,13 @@ assert min(shares["trained on 40, 160 bytes"][1:5]) > 0.9 and shares["trained on
 assert min(shares["trained on 40"][:5]) > 0.95 and shares["trained on 40"][-1] < 0.4  # 30 letters: yes, 1000: no
 assert max(shares["untrained"][3:]) < 0.3 and max(shares["window of 1: the same 40 bytes"][1:]) < 0.3
 assert shares["exponential average, rate 0.1"][3] < 0.5 and min(shares["full cache, 40 bytes a letter"]) == 1
-draw.curves({name: (gaps[1 : len(y)], y[1:]) for name, y in shares.items()}, log_x=True,
-            x="small letters behind the capital", y="right answers", title="Remember one capital")  # fmt: skip
+draw.curves(
+    {name: (gaps[1 : len(y)], y[1:]) for name, y in shares.items()},
+    log_x=True,
+    x="small letters behind the capital",
+    y="right answers",
+    title="Remember one capital",
+)
 
 # %% [markdown]
 # It holds about as long as it was trained to hold: its **horizon**. Four times the room changes nothing.
@@ -450,7 +488,11 @@ small = torch.randint(8, (3000,), generator=torch.Generator().manual_seed(1))
 both = torch.stack([torch.cat([torch.tensor([capital]), small]) for capital in (0, 4)])  # A or E, then the same
 pasts, apart = pairs(both, torch.arange(3001).expand(2, -1) == 0), {}
 with torch.no_grad():
-    for name, memory in {"trained on 40": trained, "trained on 240": longer, "average": ExponentialAverage(0.1)}.items():
+    for name, memory in {
+        "trained on 40": trained,
+        "trained on 240": longer,
+        "average": ExponentialAverage(0.1),
+    }.items():
         one, other = attend_all(memory, pasts.k, pasts)
         apart[name] = (one - other).norm(dim=-1)
     end = trained.update(trained.init(pasts), pasts)  # the two states after 3,000 small letters
@@ -461,8 +503,13 @@ stays = (apart["trained on 40"][100] / apart["trained on 40"][10]).item() ** (1 
 print(f"trained on 40: of the difference {stays:.1%} stays at each letter, from 10 to 100; of the average's 90 %")
 assert 0.9 < stays < 1 and apart["trained on 40"][100] < apart["trained on 240"][100]
 at = [1, 3, 10, 30, 100, 300, 1000, 3000]
-draw.curves({name: (at, x[at].clamp(min=1e-9).log10().tolist()) for name, x in apart.items()},
-            x="small letters since 'A' or 'E'", y="distance of the two reads, power of ten", log_x=True, title="Two streams that differ in one capital")  # fmt: skip
+draw.curves(
+    {name: (at, x[at].clamp(min=1e-9).log10().tolist()) for name, x in apart.items()},
+    x="small letters since 'A' or 'E'",
+    y="distance of the two reads, power of ten",
+    log_x=True,
+    title="Two streams that differ in one capital",
+)
 
 # %% [markdown]
 # After 3,000 letters the first network's two states differ in their last digits at most: what is left of `A` or `E` is of
@@ -511,6 +558,7 @@ assert min(shares["gate set by hand"]) == 1
 #
 # Letter by letter to $10^5$, by segments of 10,000 to $10^6$: the same state? Predict the bytes, and the time a letter.
 
+
 # %%
 class AtOnce(Recurrent):
     """The same memory for a cell whose gates look at the new pair alone: a segment is folded in without a loop."""
@@ -526,8 +574,12 @@ class AtOnce(Recurrent):
 
 
 marks, first, draws = [100, 1000, 10_000, 100_000, 1_000_000], spelled("C"), torch.Generator().manual_seed(0)
-running = {"GRU, gate set by hand": latch, "the same, by segments": AtOnce(latch.cell),
-           "exponential average": ExponentialAverage(0.1), "cumulative average": CumulativeAverage()}  # fmt: skip
+running = {
+    "GRU, gate set by hand": latch,
+    "the same, by segments": AtOnce(latch.cell),
+    "exponential average": ExponentialAverage(0.1),
+    "cumulative average": CumulativeAverage(),
+}
 mems = {name: memory.update(memory.init(first), first) for name, memory in running.items()}
 micro, told = {name: [] for name in running}, {name: "" for name in running}
 with torch.no_grad():
@@ -552,10 +604,22 @@ assert 16**80 == 2**320 and 16**81 > 2**320 and 0.9**7000 > 0 == 0.9**7100
 assert torch.allclose(recipe(CumulativeAverage(), torch.zeros(1000, 1))[-1], torch.full((1, 1000), 1 / 1000))
 assert (memory.slots(mems["cumulative average"]).v - 1 / 8).abs().max() < 0.005  # all alike: no C left to see
 sizes = {"full cache": [40.0 * mark for mark in marks], "constant state": [40.0] * 5}  # 40 bytes a pair
-display(draw.curves({name: (marks, torch.tensor(size).log10().tolist()) for name, size in sizes.items()},
-                    x="letters read", y="bytes, power of ten", log_x=True, title="40 megabytes, or 40 bytes"),
-        draw.curves({name: (marks[: len(y)], y) for name, y in list(micro.items())[:2]}, log_x=True,
-                    x="letters read", y="microseconds a letter", title="What a letter costs, here and now"))  # fmt: skip
+display(
+    draw.curves(
+        {name: (marks, torch.tensor(size).log10().tolist()) for name, size in sizes.items()},
+        x="letters read",
+        y="bytes, power of ten",
+        log_x=True,
+        title="40 megabytes, or 40 bytes",
+    ),
+    draw.curves(
+        {name: (marks[: len(y)], y) for name, y in list(micro.items())[:2]},
+        log_x=True,
+        x="letters read",
+        y="microseconds a letter",
+        title="What a letter costs, here and now",
+    ),
+)
 
 # %% [markdown]
 # The bytes are flat, and letter by letter so is the time: no letter costs more than the one before. (A full cache's
@@ -592,8 +656,11 @@ display(
     ),
     widgets.quiz(
         "Put in order, for one segment of a segment memory.",
-        ["update with the segment, then its queries read", "its queries read (old memory, and their own segment causally), then update",
-         "each token updates and reads in turn"],
+        [
+            "update with the segment, then its queries read",
+            "its queries read (old memory, and their own segment causally), then update",
+            "each token updates and reads in turn",
+        ],
         1,
         "Read, then update. With the update first, the first query of the segment would see its future folded into the memory.",
     ),

@@ -109,7 +109,9 @@ RATES = "rates = torch.tensor([[self.slow], [self.fast]])"
 VARIANTS = {
     "by_hand": {
         "correct": {
-            "tensors": hand("torch.tensor([8.0, 6.0, 3.0, 7.5])", "torch.tensor(0.0625)", "0.5 ** torch.arange(3, -1, -1)"),
+            "tensors": hand(
+                "torch.tensor([8.0, 6.0, 3.0, 7.5])", "torch.tensor(0.0625)", "0.5 ** torch.arange(3, -1, -1)"
+            ),
             "decimals": hand("(8.0, 6.0, 3.0, 7.5)", "0.0625", "(0.125, 0.25, 0.5, 1.0)", "0.2 * 1 + 0.8 * -1"),
             "a loop": "mem, after_each = 0, []\nfor x in (8, 2, 0, 6):\n    mem = mem / 2 + x\n    after_each.append(mem)\n"
             "old_weight, new_weights, new_h = 2**-4, [2**-3, 2**-2, 2**-1, 1], -3 / 5",

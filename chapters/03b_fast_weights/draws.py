@@ -137,9 +137,12 @@ def erase(pick):
     asks = "{} @ key" if turned else "key @ {}"
     new, now = asks.format(f"{name}(s, key)"), asks.format("s")
     left = {  # of [[3, 4], [0, 4]], after the key (2, 0)
-        ("halved", False): "[[1.5, 2], [0, 4]]", ("halved", True): "[[1.5, 4], [0, 4]]",
-        ("kept", False): "[[3, 4], [0, 0]]", ("kept", True): "[[3, 0], [0, 0]]", ("erased", True): "[[0, 4], [0, 4]]",
-    }[kind, turned]  # fmt: skip
+        ("halved", False): "[[1.5, 2], [0, 4]]",
+        ("halved", True): "[[1.5, 4], [0, 4]]",
+        ("kept", False): "[[3, 4], [0, 0]]",
+        ("kept", True): "[[3, 0], [0, 0]]",
+        ("erased", True): "[[0, 4], [0, 4]]",
+    }[kind, turned]
     result, reading, orthogonal = {
         "halved": (f"s - 0.5 * {written}", "reads half of what it read", "reads what it read before"),
         "kept": (written, "reads what it read", "reads zeros"),
@@ -198,10 +201,12 @@ def width(pick):
         "for 20 pairs, for 50, and for 90": f"for {few} pairs, for {some}, and for {many}",
         "of every width for 20 pairs": f"of every width for {few} pairs",
         **{f"for_{old}": f"for_{new}" for old, new in pairs.items()},
-        **{f"for_{old} = {was}": f"for_{new} = {best[new]}"
-           for (old, new), was in zip(pairs.items(), (32, 64, 128), strict=True)},
+        **{
+            f"for_{old} = {was}": f"for_{new} = {best[new]}"
+            for (old, new), was in zip(pairs.items(), (32, 64, 128), strict=True)
+        },
         **{f"({old}, for_{old})": f"({new}, for_{new})" for old, new in pairs.items()},
-    }  # fmt: skip
+    }
 
 
 def rebind(pick):

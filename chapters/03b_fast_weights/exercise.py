@@ -91,6 +91,7 @@ look("order")
 # <details><summary>Hint 2</summary><code>key.mT @ value</code> is the outer product, <code>[..., d, e]</code>.</details>
 # <details><summary>Hint 3</summary>To multiply ROWS, <code>fade</code> must be a column: <code>fade[:, None] * s</code>. And a read is <code>q @ s</code>.</details>
 
+
 # %% task="rows" points=3 kind="write" minutes=12 hides=["LinearAttention", "GatedDelta", "DeltaRule"]
 class FadingRows:
     def __init__(self, fade):
@@ -139,6 +140,7 @@ look("rows")
 # <details><summary>Hint 1</summary>With <code>alpha=1, beta=1</code> the newest pair must be exact. When is it not?</details>
 # <details><summary>Hint 2</summary>The error is what the FADED state gets wrong.</details>
 # <details><summary>Hint 3</summary>alpha multiplies the state, beta the error; the key has length 1.</details>
+
 
 # %% task="bug" points=2 kind="bug" minutes=8 hides=["LinearAttention", "GatedDelta", "DeltaRule"]
 class Gated:
@@ -193,6 +195,7 @@ look("bug")
 # <details><summary>Hint 1</summary>Which value would you bind to the key so that it reads nothing?</details>
 # <details><summary>Hint 2</summary>A delta rule with beta 1 and the value 0: the error is minus what the key reads now.</details>
 # <details><summary>Hint 3</summary>With u the key brought to length 1: take <code>torch.outer(u, u @ s)</code> away.</details>
+
 
 # %% task="erase" points=2 kind="write" minutes=5 hides=["GatedDelta", "DeltaRule"]
 def erase(s, key):
@@ -321,6 +324,8 @@ beta = 0.5
 def features(x):
     x = F.normalize(x, dim=-1)
     return torch.cat([x, F.normalize(x * x.roll(1, -1), dim=-1)], -1)
+
+
 # END SOLUTION
 
 

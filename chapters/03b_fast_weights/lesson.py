@@ -77,15 +77,23 @@ widgets.one_fact(DeltaRule(), answers)
 # %% tags=["film"]
 fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
 stream = lm.stream(150, seed=1, own=fact)
-seen = {name: tasks.one_fact(m, model=answers, stream=stream) for name, m in
-        {"linear": LinearAttention(), "delta": DeltaRule()}.items()}  # fmt: skip
+seen = {
+    name: tasks.one_fact(m, model=answers, stream=stream)
+    for name, m in {"linear": LinearAttention(), "delta": DeltaRule()}.items()
+}
 linear, delta, read = seen["linear"], seen["delta"], stream.fact_span[1] - 1  # read: the fact's last byte
 assert not any(one.right for one in seen.values()) and delta.state_bytes[-1] == delta.state_bytes[0]
 assert (linear.recipe_dye[:, read:] - 1).abs().max() < 1e-4  # nothing is ever taken away
 assert (linear.view_dye[:, -1] < 0.6 * linear.view_dye[:, read]).all()  # but reads are divided by the sum of all keys
 assert delta.recipe_dye[:, read:].diff().max() < 1e-4 and delta.recipe_dye[:, -1].max() < 0.9  # drains, never rises
-draw.dye(delta.recipe_dye, delta.view_dye, delta.text, delta.fact_span, after=delta.said,
-         title="A delta rule in a model that was trained with a full cache")  # fmt: skip
+draw.dye(
+    delta.recipe_dye,
+    delta.view_dye,
+    delta.text,
+    delta.fact_span,
+    after=delta.said,
+    title="A delta rule in a model that was trained with a full cache",
+)
 
 # %% [markdown]
 # It does not. The orange line is the *length* of what the matrices $S$ hold of the fact, 100 % when the fact has just been read. In
@@ -97,10 +105,16 @@ draw.dye(delta.recipe_dye, delta.view_dye, delta.text, delta.fact_span, after=de
 # lie between fact and question, when 128 do, and when 512 do.
 
 # %%
-trained = {"full cache": "facts", "delta rule": "facts_delta", "linear attention": "facts_linear",
-           "gated delta rule": "facts_gated"}  # fmt: skip
-shares = {name: {int(far): share["all"] for far, share in lm.card(file)["right_answers"].items()}
-          for name, file in trained.items()}  # fmt: skip
+trained = {
+    "full cache": "facts",
+    "delta rule": "facts_delta",
+    "linear attention": "facts_linear",
+    "gated delta rule": "facts_gated",
+}
+shares = {
+    name: {int(far): share["all"] for far, share in lm.card(file)["right_answers"].items()}
+    for name, file in trained.items()
+}
 own = lm.load("facts_delta")  # reads through the memories it was trained with, one a layer
 learned = tasks.one_fact(own.memories, model=own, stream=stream)
 print(f"trained with it, the model says {learned.said}; with the memory swapped in it said {delta.said!r}")
@@ -110,8 +124,13 @@ assert all(shares["full cache"][far] > shares["delta rule"][far] + 0.05 for far 
 assert all(shares["linear attention"][far] < shares["delta rule"][far] - 0.05 for far in (16, 32, 64, 128))
 assert all(share[512] < 0.3 for name, share in shares.items() if name != "full cache")
 near = {name: {far: x for far, x in share.items() if far <= 512} for name, share in shares.items()}
-draw.curves({name: (list(share), list(share.values())) for name, share in near.items()}, x="bytes between", log_x=True,
-            y="right answers", title="Trained with its memory: new facts in new words")  # fmt: skip
+draw.curves(
+    {name: (list(share), list(share.values())) for name, share in near.items()},
+    x="bytes between",
+    log_x=True,
+    y="right answers",
+    title="Trained with its memory: new facts in new words",
+)
 
 # %% [markdown]
 # Trained with it, the delta rule answers; the same stream, the same size of state. And it is no full cache: what lies
@@ -283,8 +302,10 @@ assert torch.allclose(states(DeltaRule(), KV(k * 1000, v))[-1].s, states(DeltaRu
 
 # %%
 weights = view(DeltaRule(), q, k)
-display(draw.view(view(LinearAttention(), q, k), tokens, title="Linear attention: what each query receives"),
-        draw.view(weights, tokens, title="The delta rule: what each query receives"))  # fmt: skip
+display(
+    draw.view(view(LinearAttention(), q, k), tokens, title="Linear attention: what each query receives"),
+    draw.view(weights, tokens, title="The delta rule: what each query receives"),
+)
 assert torch.allclose(view(LinearAttention(), q, k).sum(-1), torch.ones(len(tokens)), atol=1e-4)
 assert weights.min() < -0.05 and (weights.sum(-1) - 1).abs().max() > 0.1
 by_hand = outputs(DeltaRule(), torch.tensor([[1.0, 0.0], [-0.6, 0.8]]), KV(keys, values))[-1]
@@ -334,8 +355,14 @@ widgets.knob(
 # %%
 pairs = [8, 16, 32, 64, 128, 256, 512]
 delta = [tasks.recall(DeltaRule(), n) for n in pairs]
-widgets.predict("share of right answers of a 64 by 64 delta rule", pairs, delta, y="right answers", log_x=True,
-                x_name="pairs written")  # fmt: skip
+widgets.predict(
+    "share of right answers of a 64 by 64 delta rule",
+    pairs,
+    delta,
+    y="right answers",
+    log_x=True,
+    x_name="pairs written",
+)
 
 
 # %%
@@ -356,8 +383,13 @@ class Sum:
     chunkable = True
 
 
-curves = {"full cache": Full(), "window of 32, as many bytes": Window(32), "linear attention": LinearAttention(),
-          "bare sum": Sum(), "delta, beta 0.5": DeltaRule(0.5)}  # fmt: skip
+curves = {
+    "full cache": Full(),
+    "window of 32, as many bytes": Window(32),
+    "linear attention": LinearAttention(),
+    "bare sum": Sum(),
+    "delta, beta 0.5": DeltaRule(0.5),
+}
 right = {name: [tasks.recall(memory, n) for n in pairs] for name, memory in curves.items()} | {"delta, beta 1": delta}
 expected = [tasks.recall_expected(64, n) for n in pairs]  # a window of 64 pairs
 assert all(abs(got - want) < 0.15 for got, want in zip(delta, expected, strict=True))
@@ -368,8 +400,13 @@ plain = LinearAttention().read(LinearAttention().update(LinearAttention().init(K
 plain = (F.normalize(plain, dim=-1) @ F.normalize(value, dim=-1).mT).argmax(-1) == torch.arange(16)
 assert tasks.SHARP == 100 and plain.double().mean() < 0.5 * right["linear attention"][1]  # asked with the key itself
 assert state_bytes(states(DeltaRule(), KV(torch.zeros(1, 64), torch.zeros(1, 64)))[-1]) - 8 == 32 * (64 + 64) * 4
-draw.curves({name: (pairs, share) for name, share in right.items()}, x="pairs written", y="right answers", log_x=True,
-            title="Recall: random pairs of width 64")  # fmt: skip
+draw.curves(
+    {name: (pairs, share) for name, share in right.items()},
+    x="pairs written",
+    y="right answers",
+    log_x=True,
+    title="Recall: random pairs of width 64",
+)
 
 # %% [markdown]
 # Four things to see.
@@ -384,6 +421,7 @@ draw.curves({name: (pairs, share) for name, share in right.items()}, x="pairs wr
 #
 # Because a share of right answers does not say *which* answers. Sort the 256 pairs by age:
 
+
 # %%
 def by_age(memory, n=256, width=64, trials=16):
     """Share of right answers for each pair, the newest first, in groups of 16."""
@@ -394,16 +432,24 @@ def by_age(memory, n=256, width=64, trials=16):
     return (found == torch.arange(n)).double().mean(0).flip(0).reshape(-1, 16).mean(1).tolist()
 
 
-ages = {"bare sum": by_age(Sum()), "delta, beta 1": by_age(DeltaRule()), "delta, beta 0.5": by_age(DeltaRule(0.5)),
-        "gated, alpha 0.98": by_age(GatedDelta(0.98, 1.0))}  # fmt: skip
+ages = {
+    "bare sum": by_age(Sum()),
+    "delta, beta 1": by_age(DeltaRule()),
+    "delta, beta 0.5": by_age(DeltaRule(0.5)),
+    "gated, alpha 0.98": by_age(GatedDelta(0.98, 1.0)),
+}
 assert ages["delta, beta 1"][0] > 0.97 and max(ages["delta, beta 1"][8:]) < 0.1  # the newest all, the old none
 assert max(ages["bare sum"]) - min(ages["bare sum"]) < 0.15  # all ages alike
 assert sum(ages["gated, alpha 0.98"]) < sum(ages["delta, beta 1"]) < sum(ages["delta, beta 0.5"])
 random_keys = torch.randn(256, 64, generator=torch.Generator().manual_seed(0))
 cosines = [F.normalize(x, dim=-1) @ F.normalize(x, dim=-1).T for x in (random_keys, F.elu(random_keys) + 1)]
 assert (cosines[0].sum() - 256).abs() / 256 / 255 < 0.05 and (cosines[1].sum() - 256) / 256 / 255 > 0.6
-draw.curves({name: (list(range(8, 256, 16)), share) for name, share in ages.items()}, x="age of the pair (tokens)",
-            y="right answers", title="Which of 256 pairs survive in 64 by 64")  # fmt: skip
+draw.curves(
+    {name: (list(range(8, 256, 16)), share) for name, share in ages.items()},
+    x="age of the pair (tokens)",
+    y="right answers",
+    title="Which of 256 pairs survive in 64 by 64",
+)
 
 # %% [markdown]
 # The delta rule forgets the **oldest**: each new key takes its direction away from those before, and after $d$ keys
@@ -420,6 +466,7 @@ draw.curves({name: (list(range(8, 256, 16)), share) for name, share in ages.item
 # orthogonal directions? What survives is *which* value it was. The crosstalk of many random keys points nowhere in
 # particular, so the wanted value is still the nearest, while the read itself is far off.
 
+
 # %%
 def most(memory, d):
     """The largest number of pairs of which a memory of d by d still recalls nine of ten, found by halving."""
@@ -432,25 +479,36 @@ def most(memory, d):
 
 
 widths = [16, 32, 64, 128]
-survive = {"beta 1: survive": [4 * d * tasks.recall(DeltaRule(), 4 * d, width=d, trials=16) for d in widths],
-           "bare sum: nine of ten": [most(Sum(), d) for d in widths],
-           "beta 0.1: nine of ten": [most(DeltaRule(0.1), d) for d in widths]}  # fmt: skip
+survive = {
+    "beta 1: survive": [4 * d * tasks.recall(DeltaRule(), 4 * d, width=d, trials=16) for d in widths],
+    "bare sum: nine of ten": [most(Sum(), d) for d in widths],
+    "beta 0.1: nine of ten": [most(DeltaRule(0.1), d) for d in widths],
+}
 print(*[f"{name:21} {[round(n) for n in kept]} at widths {widths}" for name, kept in survive.items()], sep="\n")
 for name, kept in survive.items():
     low, high = (2, 2.9) if "survive" in name else (3, 4.2)
     assert all(low < more / less < high for less, more in zip(kept, kept[1:], strict=False))
 assert all(0.5 * d < n < 1.6 * d for d, n in zip(widths, survive["beta 1: survive"], strict=True))
 newest = KV(random_keys, torch.randn(256, 64, generator=torch.Generator().manual_seed(1)))
-off = {beta: ((DeltaRule(beta).read(states(DeltaRule(beta), newest)[-1], newest.k[-1:]) - newest.v[-1:]).norm()
-              / newest.v[-1:].norm()).item() for beta in (1.0, 0.5)}  # fmt: skip
+off = {
+    beta: (
+        (DeltaRule(beta).read(states(DeltaRule(beta), newest)[-1], newest.k[-1:]) - newest.v[-1:]).norm()
+        / newest.v[-1:].norm()
+    ).item()
+    for beta in (1.0, 0.5)
+}
 unit = F.normalize(random_keys, dim=-1)
 off = {f"beta {beta}, the newest value": share for beta, share in off.items()}
 off["bare sum, any value"] = ((unit @ (unit.T @ newest.v) - newest.v).norm() / newest.v.norm()).item()
 print(*[f"{which}: {share:.0%} off after 256 pairs" for which, share in off.items()], sep="\n")
 assert off["beta 1.0, the newest value"] < 1e-5 and off["beta 0.5, the newest value"] > 0.3
 assert off["bare sum, any value"] > 1.5
-draw.curves({name: (widths, kept) for name, kept in survive.items()} | {"as many as the width": (widths, widths)},
-            x="width d", y="pairs", title="How many pairs a matrix of d by d keeps")  # fmt: skip
+draw.curves(
+    {name: (widths, kept) for name, kept in survive.items()} | {"as many as the width": (widths, widths)},
+    x="width d",
+    y="pairs",
+    title="How many pairs a matrix of d by d keeps",
+)
 
 # %% [markdown]
 # ## Binding a key again
@@ -462,16 +520,26 @@ draw.curves({name: (widths, kept) for name, kept in survive.items()} | {"as many
 
 # %%
 times = [1, 2, 4, 8]
-again = {name: [tasks.rebinding(memory, r) for r in times]
-         for name, memory in {"delta rule": DeltaRule(), "full cache, no positions": Full(),
-                              "linear attention": LinearAttention(), "window of 24": Window(24),
-                              "delta rule, beta 0.1": DeltaRule(0.1)}.items()}  # fmt: skip
+again = {
+    name: [tasks.rebinding(memory, r) for r in times]
+    for name, memory in {
+        "delta rule": DeltaRule(),
+        "full cache, no positions": Full(),
+        "linear attention": LinearAttention(),
+        "window of 24": Window(24),
+        "delta rule, beta 0.1": DeltaRule(0.1),
+    }.items()
+}
 assert again["delta rule"] == [1.0] * 4 and again["delta rule, beta 0.1"][-1] < 0.7
 for name in ("full cache, no positions", "linear attention"):
     assert all(abs(got - tasks.rebinding_expected(r)) < 0.06 for got, r in zip(again[name], times, strict=True))
 assert min(tasks.rebinding(Window(16), r) for r in times) == 1.0  # just the newest binding of each key fits
-draw.curves({name: (times, share) for name, share in again.items()}, x="bindings of each key (R)", y="right answers",
-            title="Which value is the newest?")  # fmt: skip
+draw.curves(
+    {name: (times, share) for name, share in again.items()},
+    x="bindings of each key (R)",
+    y="right answers",
+    title="Which value is the newest?",
+)
 
 # %% [markdown]
 # The full cache answers $1/R$: **a memory that forgets nothing is not automatically better.** The delta rule replaced
@@ -493,8 +561,10 @@ draw.curves({name: (times, share) for name, share in again.items()}, x="bindings
 # %%
 runs = experiments.stored("mqar")
 final = {name: [run["accuracy"] for run in seeds] for name, seeds in runs.items()}
-half = {name: [next((step for step, share in run["curve"] if share >= 0.5), 10_000) for run in seeds]
-        for name, seeds in runs.items()}  # fmt: skip
+half = {
+    name: [next((step for step, share in run["curve"] if share >= 0.5), 10_000) for run in seeds]
+    for name, seeds in runs.items()
+}
 for name, shares in final.items():
     steps = [step if step < 10_000 else "never" for step in half[name]]
     print(f"{name:18} at the end {[round(share, 2) for share in shares]}, half right at step {steps} (one a seed)")
@@ -505,10 +575,16 @@ assert final["delta rule"][0] > 0.9 and final["gated delta"][0] < 0.1
 assert all(dict(run["curve"])[200] < 0.1 for name in ("delta rule", "gated delta") for run in runs[name])
 assert max(half["full cache"] + half["linear attention"]) < min(half["delta rule"] + half["gated delta"])
 untrained = torch.randn(2, 64, 64, generator=torch.Generator().manual_seed(0))  # queries and keys of no meaning
-sums = {name: view(m, *untrained)[32:].sum(-1) for name, m in {"linear": LinearAttention(), "delta": DeltaRule(0.5)}.items()}
+sums = {
+    name: view(m, *untrained)[32:].sum(-1) for name, m in {"linear": LinearAttention(), "delta": DeltaRule(0.5)}.items()
+}
 assert (sums["linear"] - 1).abs().max() < 1e-4 and sums["delta"].mean().abs() < 0.3 < sums["delta"].std()
-draw.curves({name: tuple(zip(*seeds[0]["curve"], strict=True)) for name, seeds in runs.items()}, x="training steps",
-            y="right answers", title="Learning to look up (the first seed)")  # fmt: skip
+draw.curves(
+    {name: tuple(zip(*seeds[0]["curve"], strict=True)) for name, seeds in runs.items()},
+    x="training steps",
+    y="right answers",
+    title="Learning to look up (the first seed)",
+)
 
 # %% [markdown]
 # Softmax finds it first, linear attention soon after: it does learn keys that live with its features. The delta rule sits
@@ -558,8 +634,10 @@ for memory in (LinearAttention(), DeltaRule(), GatedDelta(0.99, 0.9), Full()):
 
 # %%
 sizes = [4, 8, 16, 32, 64, 128]
-cost = {name: [state_bytes(memory.update(memory.init(long), long[:n])) for n in sizes]
-        for name, memory in {"full cache": Full(), "linear attention": LinearAttention(), "delta rule": DeltaRule()}.items()}
+cost = {
+    name: [state_bytes(memory.update(memory.init(long), long[:n])) for n in sizes]
+    for name, memory in {"full cache": Full(), "linear attention": LinearAttention(), "delta rule": DeltaRule()}.items()
+}
 assert cost["full cache"][2] == 16 * (32 + 32) * 4 == 32 * 32 * 4 and cost["delta rule"] == [32 * 32 * 4 + 8] * 6
 assert cost["linear attention"] == [(32 * 32 + 32) * 8 + 8] * 6
 twice = torch.eye(4)[[0, 0]]  # one key, bound two times
@@ -579,11 +657,24 @@ def milliseconds(memory, n, times=30):
 
 
 lengths = [512, 2048, 8192]
-timed = {name: [milliseconds(m, n) for n in lengths] for name, m in {"full cache": Full(), "delta rule": DeltaRule()}.items()}
-display(draw.curves({name: (sizes, b) for name, b in cost.items()}, x="pairs seen", y="bytes of state", log_x=True,
-                    title="One head of 32 by 32"),
-        draw.curves({name: (lengths, ms) for name, ms in timed.items()}, x="pairs seen", y="milliseconds",
-                    title="One read, measured here and now"))  # fmt: skip
+timed = {
+    name: [milliseconds(m, n) for n in lengths] for name, m in {"full cache": Full(), "delta rule": DeltaRule()}.items()
+}
+display(
+    draw.curves(
+        {name: (sizes, b) for name, b in cost.items()},
+        x="pairs seen",
+        y="bytes of state",
+        log_x=True,
+        title="One head of 32 by 32",
+    ),
+    draw.curves(
+        {name: (lengths, ms) for name, ms in timed.items()},
+        x="pairs seen",
+        y="milliseconds",
+        title="One read, measured here and now",
+    ),
+)
 
 # %% [markdown]
 # ## Four new questions

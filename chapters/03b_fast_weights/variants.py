@@ -85,7 +85,9 @@ VARIANTS = {
             "computed": "_k, _v = torch.tensor([[1.0, 0.0], [0.8, 0.6]]), torch.tensor([[2.0, 4.0], [5.0, 0.0]])\n"
             "summed = _k.T @ _v\nsummed_read = summed[0]\n_one = torch.outer(_k[0], _v[0])\n"
             "corrected = _one + torch.outer(_k[1], _v[1] - _k[1] @ _one)\ncorrected_read = _k[0] @ corrected",
-            "sums": hand("[[2 + 4, 4 + 0], [0 + 3, 0]]", "(6.0, 4.0)", "[[2 + .8 * 3.4, 4 - .8 * 3.2], [.6 * 3.4, -.6 * 3.2]]"),
+            "sums": hand(
+                "[[2 + 4, 4 + 0], [0 + 3, 0]]", "(6.0, 4.0)", "[[2 + .8 * 3.4, 4 - .8 * 3.2], [.6 * 3.4, -.6 * 3.2]]"
+            ),
         },
         "wrong": {
             "transposed": hand("[[6, 3], [4, 0]]", "[6, 3]", "[[4.72, 2.04], [1.44, -1.92]]", "[4.72, 2.04]"),
@@ -144,9 +146,7 @@ VARIANTS = {
             "an average": rows(*each("self.fade[:, None] * mem + (1 - self.fade[:, None]) * (key.mT @ value)")),
             "one fade for many pairs": rows("return self.fade[:, None] * mem + new.k.mT @ new.v"),
             "columns by the newest fade": rows(*each("self.fade[: mem.shape[-1]] * mem + key.mT @ value")),
-            "only the first pair": rows(
-                "return self.fade[:, None] * mem + new.k[..., :1, :].mT @ new.v[..., :1, :]"
-            ),
+            "only the first pair": rows("return self.fade[:, None] * mem + new.k[..., :1, :].mT @ new.v[..., :1, :]"),
             "the error is written": rows(*each("self.fade[:, None] * mem + key.mT @ (value - key @ mem)")),
             "the query has length 1": rows(
                 *each("self.fade[:, None] * mem + key.mT @ value"), read="return F.normalize(q, dim=-1) @ mem"
@@ -175,7 +175,9 @@ VARIANTS = {
             "length mended only": bug(
                 UNIT, "error = value - key @ mem", "mem = self.beta * mem + key.mT @ (self.alpha * error)"
             ),
-            "names mended only": bug("error = value - key @ mem", "mem = self.alpha * mem + key.mT @ (self.beta * error)"),
+            "names mended only": bug(
+                "error = value - key @ mem", "mem = self.alpha * mem + key.mT @ (self.beta * error)"
+            ),
             "error still too early": bug(
                 UNIT, "error = value - key @ mem", "mem = self.alpha * mem + key.mT @ (self.beta * error)"
             ),
@@ -215,9 +217,7 @@ VARIANTS = {
             "divided by the length only": erase("return s - torch.outer(key, key @ s) / key.norm()"),
             "half of it": erase("u = F.normalize(key, dim=0)", "return s - 0.5 * torch.outer(u, u @ s)"),
             "with its sign turned": erase("u = F.normalize(key, dim=0)", "return s + torch.outer(u, u @ s)"),
-            "the state is written into": erase(
-                "u = F.normalize(key, dim=0)", "s -= torch.outer(u, u @ s)", "return s"
-            ),
+            "the state is written into": erase("u = F.normalize(key, dim=0)", "s -= torch.outer(u, u @ s)", "return s"),
             "the rest is erased": erase("u = F.normalize(key, dim=0)", "return torch.outer(u, u @ s)"),
         },
     },
@@ -292,7 +292,9 @@ VARIANTS = {
             "positive features": design("0.5", "return torch.cat([x.relu(), (-x).relu()], -1)"),
             "phi of linear attention": design("0.5", "return F.elu(torch.cat([x, -x], -1)) + 1"),
             "too many bytes": design("0.5", "return torch.cat([x * x.roll(i, -1) for i in (1, 2, 3, 4)], -1)"),
-            "a beta that never overwrites": design("0.1", "return torch.cat([x * x.roll(1, -1), x * x.roll(2, -1)], -1)"),
+            "a beta that never overwrites": design(
+                "0.1", "return torch.cat([x * x.roll(1, -1), x * x.roll(2, -1)], -1)"
+            ),
         },
     },
 }

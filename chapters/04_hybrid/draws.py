@@ -84,7 +84,10 @@ def sinks(pick):
 
 def bug(pick):
     """The keys of a group are no mean."""
-    name, (how, said) = pick("Batched", "AtOnce", "Packed"), pick(("sum", "the sum"), ("amax", "the largest of each number"))
+    name, (how, said) = (
+        pick("Batched", "AtOnce", "Packed"),
+        pick(("sum", "the sum"), ("amax", "the largest of each number")),
+    )
     third = pick("[: self.compressed]", "", "[self.compressed :]")
     right, wrong = ("unflatten(-2, (groups, self.rate))", "-2"), ("unflatten(-2, (self.rate, groups))", "-3")
 
@@ -201,7 +204,10 @@ def choose(pick):
 
 def cascade(pick):
     """How many middle slots become one far slot."""
-    name, (many, code) = pick("TwoStage", "Stairs", "Ladder"), pick(("rate + 1", "self.rate + 1"), ("2 * rate", "2 * self.rate"))
+    name, (many, code) = (
+        pick("TwoStage", "Stairs", "Ladder"),
+        pick(("rate + 1", "self.rate + 1"), ("2 * rate", "2 * self.rate")),
+    )
     two = 3 if many == "rate + 1" else 4
     return {
         "Cascade(local, far, rate)": f"{name}(rate, far, local)",

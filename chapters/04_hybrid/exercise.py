@@ -120,6 +120,7 @@ look("order")
 # <details><summary>Hint 2</summary>Everything else is appended to <code>raw</code>. A group is whole when <code>raw</code> has <code>rate</code> pairs more than <code>local</code>.</details>
 # <details><summary>Hint 3</summary>Then the group is <code>raw[: self.rate]</code>, the rest stays, and <code>mean_of(group)</code> is appended with <code>keep=self.compressed</code>.</details>
 
+
 # %% task="sinks" points=3 kind="write" minutes=15 hides=["Hybrid", "Compressive", "Window"]
 class SinkHybrid:
     def __init__(self, sinks, local, compressed, rate):
@@ -175,6 +176,7 @@ look("sinks")
 # <details><summary>Hint 2</summary>What is evicted but in no whole group must stay in <code>raw</code>. And a tier that drops its oldest keeps the newest.</details>
 # <details><summary>Hint 3</summary><code>unflatten(-2, (3, 2))</code> cuts six rows into three groups of two neighbours; <code>(2, 3)</code> into two of three.</details>
 
+
 # %% task="bug" points=2 kind="bug" minutes=9 hides=["Hybrid", "Compressive", "Window"]
 class Bulk:
     def __init__(self, local, compressed, rate):
@@ -210,7 +212,11 @@ class Bulk:
 # %% check="bug"
 # NEXT: First one by one: does an evicted token wait? Then which two slots stay? Then seven pairs in one update.
 n_local, rate = number(2, 3, name="local of bulk"), number(2, 3, name="rate of bulk")
-report("one by one", some(recipe(Bulk(n_local, 2, rate), inputs(13, 2, name="keys")), 2, 4, 5, 8, 9, 12), axes=("slot", "token"))
+report(
+    "one by one",
+    some(recipe(Bulk(n_local, 2, rate), inputs(13, 2, name="keys")), 2, 4, 5, 8, 9, 12),
+    axes=("slot", "token"),
+)
 bulk, dyed = Bulk(n_local, 3, rate), KV(inputs(14, 2, name="bulk k"), torch.eye(14))
 once = bulk.update(bulk.update(bulk.init(dyed), dyed[:2]), dyed[2:])
 report("two pairs, then twelve", bulk.slots(once).v, axes=("slot", "token"))
@@ -272,6 +278,7 @@ look("together")
 # <details><summary>Hint 1</summary>To change the mean of nothing and the largest of nothing: leave the numbers as they are, change where they stand.</details>
 # <details><summary>Hint 2</summary>Which value belongs to which key? Neither pool knows.</details>
 # <details><summary>Hint 3</summary>Move every value to the next key: <code>v.roll(1, 0)</code>.</details>
+
 
 # %% task="pasts" points=2 kind="write" minutes=6
 def another_past(v):
@@ -375,6 +382,7 @@ look("choose")
 # <details><summary>Hint 2</summary>Then the same once more: when the middle tier has <code>rate</code> slots, all of them are one group.</details>
 # <details><summary>Hint 3</summary><code>far_tier.append(mean_of(middle), keep=self.far)</code>, and the middle tier is empty again: <code>middle[:0]</code>.</details>
 
+
 # %% task="cascade" points=2 kind="write" minutes=12 hides=["Hybrid", "Compressive", "Window"]
 class Cascade:
     def __init__(self, local, far, rate):
@@ -406,7 +414,11 @@ class Cascade:
 # NEXT: Follow token 0: raw, waiting, a share of 1/rate in the middle tier, 1/rate² in the far one, gone. At which steps?
 n_local, rate = number(1, 3, name="local of the cascade"), number(2, 3, name="rate of the cascade")
 cascade, dyed = Cascade(n_local, 2, rate), KV(inputs(34, 2, name="cascade k"), torch.eye(34))
-report("recipe", some([cascade.slots(mem).v[:, :14] for mem in states(cascade, dyed)[:14]], 3, 5, 6, 8, 10, 13), axes=("slot", "token"))
+report(
+    "recipe",
+    some([cascade.slots(mem).v[:, :14] for mem in states(cascade, dyed)[:14]], 3, 5, 6, 8, 10, 13),
+    axes=("slot", "token"),
+)
 halves = cascade.update(cascade.update(cascade.init(dyed), dyed[:9]), dyed[9:])
 report("nine pairs, then 25", cascade.slots(halves).v, axes=("slot", "token"))
 report("their keys", cascade.slots(halves).k, axes=("slot", "number"), digits=4)
@@ -455,6 +467,7 @@ look("explain")
 # slot may carry a bias: `KV(k, v, bias)`, of the shape `k.shape[:-1]`.
 #
 # <details><summary>Hint</summary>Which memory of chapter 02 was best at the topic, and how many slots did it need? What would its slot lack beside 46 raw ones?</details>
+
 
 # %% task="design" points=2 kind="design" minutes=25 bonus=true
 # BEGIN SOLUTION

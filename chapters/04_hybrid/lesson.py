@@ -77,8 +77,14 @@ asked = tasks.one_fact(memory, model=answers, stream=lm.stream(270, seed=1, own=
 left, end = asked.recipe_dye[0], asked.fact_span[1] - 1  # what the slots hold of the fact; its last byte
 assert len(asked.text) - asked.text.index("4711") == 270 + 46
 assert left[end] == 1 and abs(left[end + 128 + 4] - 0.25) < 1e-6 and left[-1] == 0  # raw, pooled, dropped
-draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=asked.said,
-         title="The fact's dye: raw, then pooled four to one, then dropped")  # fmt: skip
+draw.dye(
+    asked.recipe_dye,
+    asked.view_dye,
+    asked.text,
+    asked.fact_span,
+    after=asked.said,
+    title="The fact's dye: raw, then pooled four to one, then dropped",
+)
 
 # %% [markdown]
 # The orange line has three levels. While the fact is raw it is held whole. Then it stands at a quarter: four bytes
@@ -86,6 +92,7 @@ draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=as
 #
 # And the answers? One question says little. Here are 42 others, each asked while its fact is raw, pooled, or dropped;
 # and through a window of 128 that holds nothing of the fact any more.
+
 
 # %%
 @torch.no_grad()
@@ -100,14 +107,20 @@ def knows(memory, distance, count=42):
 
 
 stretches = {"raw": 20, "pooled": 120, "dropped": 260}  # bytes between fact and question
-ways = {"full cache": (Full(), ["pooled"]), "hybrid": (memory, list(stretches)),
-        "hybrid, rate 2": (Hybrid(128, 48, 2), ["pooled"]), "window of 128": (Window(128), ["pooled"])}  # fmt: skip
+ways = {
+    "full cache": (Full(), ["pooled"]),
+    "hybrid": (memory, list(stretches)),
+    "hybrid, rate 2": (Hybrid(128, 48, 2), ["pooled"]),
+    "window of 128": (Window(128), ["pooled"]),
+}
 known = {name: {where: knows(m, stretches[where]) for where in asks} for name, (m, asks) in ways.items()}
 for name, row in known.items():
     said = [f"{where}: {whole:.2f} right, first letter {first:.2f}" for where, (whole, first) in row.items()]
     print(f"{name:14}", "   ".join(said))
 assert known["full cache"]["pooled"][0] > 0.8 and known["hybrid"]["raw"][0] > 0.8
-assert max(row[where][0] for name, row in known.items() if name != "full cache" for where in row if where != "raw") < 0.2
+assert (
+    max(row[where][0] for name, row in known.items() if name != "full cache" for where in row if where != "raw") < 0.2
+)
 assert abs(known["hybrid"]["pooled"][1] - known["window of 128"]["pooled"][1]) < 0.1  # the first letter: a guess
 
 # %% [markdown]
@@ -155,9 +168,17 @@ def story(t, local=4, compressed=2, rate=2):
 
 
 received = view(small, q, k)
-assert all(received[t, 2 * i] == received[t, 2 * i + 1] for t in range(20) for i in range(max(t - 3, 0) // 2))  # one slot, one weight
-draw.film(recipe(small, k), tokens, views=received, tiers=counts, events=[story(t) for t in range(len(tokens))],
-          title="Four raw pairs, two compressed slots, two pairs to a slot")  # fmt: skip
+assert all(
+    received[t, 2 * i] == received[t, 2 * i + 1] for t in range(20) for i in range(max(t - 3, 0) // 2)
+)  # one slot, one weight
+draw.film(
+    recipe(small, k),
+    tokens,
+    views=received,
+    tiers=counts,
+    events=[story(t) for t in range(len(tokens))],
+    title="Four raw pairs, two compressed slots, two pairs to a slot",
+)
 
 # %% [markdown]
 # A colour is a byte. In the middle the **recipe**: local slots have one colour each, compressed slots two, half and
@@ -199,11 +220,14 @@ draw.film(recipe(small, k), tokens, views=received, tiers=counts, events=[story(
 # | 5 | 5 | | 10 12 | evict 9; (1+9)/2 = 5 is stored, the slot 6 is dropped |
 # | 6 | 5 | 10 | 12 0 | evict 10: it waits |
 
+
 # %%
 def by_hand(memory, values):
     """Tiers after each of the values, as lists."""
     x = torch.tensor(values)[:, None]
-    return [tuple(part.v[:, 0].tolist() for part in memory.tiers(mem)) for mem in states(memory, KV(torch.zeros_like(x), x))]
+    return [
+        tuple(part.v[:, 0].tolist() for part in memory.tiers(mem)) for mem in states(memory, KV(torch.zeros_like(x), x))
+    ]
 
 
 after = by_hand(Hybrid(2, 1, 2), [8.0, 4.0, 1.0, 9.0, 10.0, 12.0, 0.0])
@@ -225,6 +249,7 @@ for n_l, n_c, c in ((2, 1, 2), (4, 2, 2), (5, 3, 4), (1, 2, 3), (32, 16, 4)):
 # Two KVs; the comments name the events. `check` walks yours and the library's and names the first difference. Break it
 # in four ways, one at a time: `>` in place of `>=`; `raw[-self.rate :]` for `old` (the newest instead of the oldest);
 # drop the group without storing it; leave out `keep=self.compressed`.
+
 
 # %%
 class Mine:
@@ -251,14 +276,19 @@ class Mine:
         return attend(q, self.slots(mem), lse, new)
 
 
-
 def moment(step, local, compressed, rate):
     """What your class holds at a step, and what the query receives."""
     mine = Mine(local, compressed, rate)
     held = [(pooled.n, max(raw.n - local, 0), min(raw.n, local)) for pooled, raw in states(mine, kv)]
     tiers = dict(zip(("compressed", "staging", "local"), zip(*held, strict=True), strict=True))
-    return draw.moment(recipe(mine, k), tokens, view(mine, q, k), step, tiers=tiers,
-                       title=f"{local} raw pairs, {compressed} slots of {rate}")  # fmt: skip
+    return draw.moment(
+        recipe(mine, k),
+        tokens,
+        view(mine, q, k),
+        step,
+        tiers=tiers,
+        title=f"{local} raw pairs, {compressed} slots of {rate}",
+    )
 
 
 print(check(Mine(4, 2, 2), Hybrid(4, 2, 2)))
@@ -272,11 +302,14 @@ widgets.knob(moment, step=(0, 19, 12), local=(1, 8, 4), compressed=(1, 6, 2), ra
 # pooled slot holds $1/c$ of each of its $c$ tokens and counts $c$ times: it carries 1 of every one. **Predict** the
 # mass of all slots of `Hybrid(32, 16, 4)` over 160 tokens, beside a window with the same room: 32 + 16 + 3 = 51 pairs.
 
+
 # %%
 def mass(memory, n):
     """For each step the mass of each token: [steps, tokens]; a compressed slot counts `rate` times."""
     rows = []
-    for mem, slots in zip(states(memory, KV(torch.zeros(n, 1), torch.eye(n))), recipe(memory, torch.zeros(n, 1)), strict=True):
+    for mem, slots in zip(
+        states(memory, KV(torch.zeros(n, 1), torch.eye(n))), recipe(memory, torch.zeros(n, 1)), strict=True
+    ):
         pooled = memory.tiers(mem).compressed.n
         rows.append(memory.rate * slots[:pooled].sum(0) + slots[pooled:].sum(0))
     return torch.stack(rows)
@@ -291,8 +324,12 @@ assert max(mem.compressed.n + mem.raw.n for mem in states(shape, KV(torch.zeros(
 assert total[99] == 96 and set(total[99:].tolist()) == {96, 97, 98, 99}  # then four go at a stroke, over and over
 assert not each[99, :4].any() and each[99, 4:100].all()  # the oldest group
 kept = {"hybrid 32 + 16, rate 4": total.tolist(), "window of 51": [min(t + 1, 51) for t in range(n)]}
-draw.curves({name: (list(range(n)), y) for name, y in kept.items()}, x="step", y="tokens held in some form",
-            title="In the same room the hybrid cache covers nearly twice the past")  # fmt: skip
+draw.curves(
+    {name: (list(range(n)), y) for name, y in kept.items()},
+    x="step",
+    y="tokens held in some form",
+    title="In the same room the hybrid cache covers nearly twice the past",
+)
 
 # %% [markdown]
 # The hybrid cache loses nothing for 99 tokens, the window for 51. From then on the oldest group goes, **all four
@@ -328,8 +365,12 @@ def pooled(pool, bias=0.0):
     return join(KV(slot.k, slot.v, torch.full((1,), bias)), raw)
 
 
-reads = {"full": join(group, raw), "mean": pooled(MeanPool()), "mean, count bias": pooled(MeanPool(), math.log(2)),
-         "sum": pooled(MeanPool(rescale=True))}  # fmt: skip
+reads = {
+    "full": join(group, raw),
+    "mean": pooled(MeanPool()),
+    "mean, count bias": pooled(MeanPool(), math.log(2)),
+    "sum": pooled(MeanPool(rescale=True)),
+}
 told = {name: attend(one, slots).item() for name, slots in reads.items()}
 for name, (of_group, value) in {"mean": (3, 20), "mean, count bias": (6, 20), "sum": (9, 20), "full": (10, 12)}.items():
     assert abs(told[name] - (of_group * value + 2 * 50) / (of_group + 2)) < 1e-3
@@ -341,8 +382,12 @@ assert torch.allclose(attend(one, four), attend(one, once))
 def weights(score, matching):
     """The share of a group of four keys, `matching` of which have this score and the others 0, beside 8 raw keys of score 0."""
     scores = torch.tensor([float(score)] * matching + [0.0] * (4 - matching))
-    says = {"four raw keys: true": scores.exp().sum(), "mean key": scores.mean().exp(),
-            "mean key, ln 4 added": 4 * scores.mean().exp(), "sum of the keys": scores.sum().exp()}  # fmt: skip
+    says = {
+        "four raw keys: true": scores.exp().sum(),
+        "mean key": scores.mean().exp(),
+        "mean key, ln 4 added": 4 * scores.mean().exp(),
+        "sum of the keys": scores.sum().exp(),
+    }
     return {name: (x / (x + 8)).item() for name, x in says.items()}
 
 
@@ -356,10 +401,15 @@ for score in (1, 2, 5):
     assert (abs(summed - true) < abs(biased - true)) == (score >= 2)  # the nearer of the two
 assert abs(summed - true) < 0.01
 widgets.knob(
-    lambda score, matching: draw.bars(weights(score, matching), y="share of the group, beside 8 raw pairs", top=1.1,
-                                      title=f"{matching} of four keys match with score {score:.1f}"),
-    score=(0.0, 8.0, 4.0, 0.5), matching=(1, 4, 1),
-)  # fmt: skip
+    lambda score, matching: draw.bars(
+        weights(score, matching),
+        y="share of the group, beside 8 raw pairs",
+        top=1.1,
+        title=f"{matching} of four keys match with score {score:.1f}",
+    ),
+    score=(0.0, 8.0, 4.0, 0.5),
+    matching=(1, 4, 1),
+)
 
 # %% [markdown]
 # The **count bias** has a reason: a slot that stands for $c$ tokens should speak like $c$ slots, and to repeat a slot
@@ -393,7 +443,15 @@ keys_as_sums = Hybrid(n_l, n_c, c, MeanPool(rescale=True))
 sums = [tasks.recall(keys_as_sums, n) for n in sizes]
 assert max(abs(at_best(n) - share) for n, share in zip(sizes, sums, strict=True)) < 0.02
 assert abs(tasks.recall(keys_as_sums, 51) - 39 / 51) < 0.02 and at_best(99) == 51 / 99  # three wait
-widgets.predict("right answers, 32 raw pairs and 16 slots of four", sizes, sums, y="right answers", log_x=True, x_name="pairs stored (N)")
+widgets.predict(
+    "right answers, 32 raw pairs and 16 slots of four",
+    sizes,
+    sums,
+    y="right answers",
+    log_x=True,
+    x_name="pairs stored (N)",
+)
+
 
 # %%
 def found(memory, match=800.0, n=512, width=64, rows=24, best=1):
@@ -406,11 +464,17 @@ def found(memory, match=800.0, n=512, width=64, rows=24, best=1):
     return (nearest == torch.arange(n)[:, None]).any(-1).double().mean(0).flip(0)  # the newest first
 
 
-pools = {"mean keys": Hybrid(n_l, n_c, c), "mean keys, count bias": Hybrid(n_l, n_c, c, count_bias=True),
-         "keys as sums": keys_as_sums, "window of 51": Window(51)}  # fmt: skip
+pools = {
+    "mean keys": Hybrid(n_l, n_c, c),
+    "mean keys, count bias": Hybrid(n_l, n_c, c, count_bias=True),
+    "keys as sums": keys_as_sums,
+    "window of 51": Window(51),
+}
 recalled = {name: [tasks.recall(m, n) for n in sizes] for name, m in pools.items()}
 print("of the pooled pairs alone, the share found (0.25 is the best):")
-pooled_found = {name: {match: found(m, match)[32:96].mean().item() for match in (8, 800)} for name, m in list(pools.items())[:3]}
+pooled_found = {
+    name: {match: found(m, match)[32:96].mean().item() for match in (8, 800)} for name, m in list(pools.items())[:3]
+}
 for name, shares in pooled_found.items():
     print(f"  {name:22}", {f"match {match}": round(x, 2) for match, x in shares.items()})
 plain, biased, summed = pooled_found.values()
@@ -421,8 +485,13 @@ scores = (others[:, 1:] @ others[:, 0, :, None])[..., 0] / 8  # of 48 random key
 assert abs(scores.std() - 1) < 0.1 and 1.8 < scores.amax(1).mean() < 2.6
 assert all(abs(a - min(51 / n, 1)) < 0.01 for a, n in zip(recalled["window of 51"], sizes, strict=True))
 assert all(at_best(n) <= min(51 / n, 1) for n in range(32, 2000))  # the window of 51 is never worse
-draw.curves({name: (sizes, [n * share for n, share in zip(sizes, y, strict=True)]) for name, y in recalled.items()}, log_x=True,
-            x="pairs stored (N)", y="right answers (share times N)", title="Every stored pair is asked for once: how many are found?")  # fmt: skip
+draw.curves(
+    {name: (sizes, [n * share for n, share in zip(sizes, y, strict=True)]) for name, y in recalled.items()},
+    log_x=True,
+    x="pairs stored (N)",
+    y="right answers (share times N)",
+    title="Every stored pair is asked for once: how many are found?",
+)
 
 # %% [markdown]
 # **Plain mean keys find far fewer** of the pooled pairs. Call the score of the right raw key the *match*. At a match of
@@ -442,13 +511,23 @@ def by_age(memory, **how):
     return found(memory, n=511, **how)[3:131].view(-1, 8).mean(1).tolist()
 
 
-aged = {"window of 51": by_age(Window(51)), "hybrid: the right one": by_age(keys_as_sums),
-        "hybrid: among the best four": by_age(keys_as_sums, best=4)}  # fmt: skip
+aged = {
+    "window of 51": by_age(Window(51)),
+    "hybrid: the right one": by_age(keys_as_sums),
+    "hybrid: among the best four": by_age(keys_as_sums, best=4),
+}
 assert all(abs(3 + sum(aged[name]) * 8 - 51) < 1.5 for name in list(aged)[:2])  # the same area: 51 pairs
 assert min(aged["hybrid: the right one"][:4]) > 0.99 and max(aged["hybrid: the right one"][12:]) < 0.01
-assert 0.2 < sum(aged["hybrid: the right one"][4:12]) / 8 < 0.3 and 0.85 < sum(aged["hybrid: among the best four"][4:12]) / 8 < 0.95
-draw.curves({name: (ages, y) for name, y in aged.items()}, x="age: pairs that came since", y="found",
-            title="The same 51 right answers, spread over other ages")  # fmt: skip
+assert (
+    0.2 < sum(aged["hybrid: the right one"][4:12]) / 8 < 0.3
+    and 0.85 < sum(aged["hybrid: among the best four"][4:12]) / 8 < 0.95
+)
+draw.curves(
+    {name: (ages, y) for name, y in aged.items()},
+    x="age: pairs that came since",
+    y="found",
+    title="The same 51 right answers, spread over other ages",
+)
 
 # %% [markdown]
 # **Compression makes no recall, it moves it.** Of the sixteen next to the border the hybrid gave up three quarters,
@@ -473,10 +552,16 @@ raw_pairs = [1, 8, 16, 24, 32, 40, 48]
 world = {"steady": 512, "after": 64, "noise": 4.0}
 topics = [tasks.gist_and_drift(Hybrid(n, 48 - n, 4, count_bias=True), **world, trials=128) for n in raw_pairs]
 gist = [right[448:512].mean().item() for right in topics]
-widgets.predict("right topics with 48 slots, by raw pairs among them", raw_pairs, gist, y="right answers", x_name="raw pairs")
+widgets.predict(
+    "right topics with 48 slots, by raw pairs among them", raw_pairs, gist, y="right answers", x_name="raw pairs"
+)
 
 # %%
-KEYS = {"mean keys, count bias": (MeanPool(), True), "mean keys": (MeanPool(), False), "keys as sums": (MeanPool(rescale=True), False)}
+KEYS = {
+    "mean keys, count bias": (MeanPool(), True),
+    "mean keys": (MeanPool(), False),
+    "keys as sums": (MeanPool(rescale=True), False),
+}
 
 
 def foretold(memory):
@@ -502,15 +587,28 @@ for n, here, later in zip(raw_pairs, gist, drift, strict=True):
 few = {keys: list(trade(4, 4, keys).values()) for keys in KEYS}  # near, far and farther needle, gist, drift
 many, mixed = list(trade(48, 4, "mean keys").values()), {keys: list(trade(40, 4, keys).values()) for keys in KEYS}
 assert many[0] > 0.98 and many[1] == many[2] == 0 and abs(many[3] - 0.5) < 0.05
-assert max(few["mean keys, count bias"][:3]) < 0.2 < min(few["keys as sums"][:3]) and max(few["keys as sums"][:3]) < 0.35
-assert mixed["keys as sums"][3] < many[3] - 0.08 < many[3] + 0.1 < mixed["mean keys, count bias"][3] < few["mean keys, count bias"][3] - 0.2
+assert (
+    max(few["mean keys, count bias"][:3]) < 0.2 < min(few["keys as sums"][:3]) and max(few["keys as sums"][:3]) < 0.35
+)
+assert (
+    mixed["keys as sums"][3]
+    < many[3] - 0.08
+    < many[3] + 0.1
+    < mixed["mean keys, count bias"][3]
+    < few["mean keys, count bias"][3] - 0.2
+)
 assert all(told[3] > 0.85 and told[4] < 0.22 for told in few.values())  # the topic, and the old one
 widgets.knob(
     lambda raw, rate, keys: draw.bars(
-        trade(raw, rate, keys), y="right answers", top=1.1,
-        title=f"{raw} raw pairs and {48 - raw} slots of {rate}: {raw + rate * (48 - raw)} tokens"),
-    raw=(1, 48, 32), rate=[4, 2, 8], keys=list(KEYS),
-)  # fmt: skip
+        trade(raw, rate, keys),
+        y="right answers",
+        top=1.1,
+        title=f"{raw} raw pairs and {48 - raw} slots of {rate}: {raw + rate * (48 - raw)} tokens",
+    ),
+    raw=(1, 48, 32),
+    rate=[4, 2, 8],
+    keys=list(KEYS),
+)
 
 # %% [markdown]
 # At rate 4 with **mean keys and count bias**, from 48 raw pairs to 4: the topic rises all the way, from .50 to .92; the
@@ -539,8 +637,10 @@ pasts = {"A and B": KV(exact.k, exact.v[swap]), "A and C": KV(exact.k, exact.v +
 ask, first = torch.randn(100, 32, generator=torch.Generator().manual_seed(0)), states(small, exact)
 apart = {}
 for name, past in pasts.items():
-    apart[name] = [(small.read(a, ask) - small.read(b, ask)).abs().max().item()
-                   for a, b in zip(first, states(small, past), strict=True)]  # fmt: skip
+    apart[name] = [
+        (small.read(a, ask) - small.read(b, ask)).abs().max().item()
+        for a, b in zip(first, states(small, past), strict=True)
+    ]
     whole = (attend(ask, exact) - attend(ask, past)).abs().max().item()
     print(f"{name}: after the last byte the full cache still differs by {whole:.2f}, the hybrid by {apart[name][-1]}")
     assert whole > 0.1
@@ -548,8 +648,12 @@ assert min(apart["A and B"][:7]) > 0 and apart["A and B"][7:] == [0.0] * 13  # b
 assert min(apart["A and C"][:5]) > 0 and apart["A and C"][5:] == [0.0] * 15
 lower = torch.where(v[:2] < v[:2].amax(0), v[:2] - 5, v[:2])  # a max pool does not see what is not the largest
 assert torch.equal(MaxPool()(KV(k[:2], lower), 2).v, MaxPool()(KV(k[:2], v[:2]), 2).v) and not torch.equal(lower, v[:2])
-draw.curves({name: (list(range(20)), y) for name, y in apart.items()}, x="step",
-            y="largest difference of 100 reads", title="Two pasts become one when their groups are pooled")  # fmt: skip
+draw.curves(
+    {name: (list(range(20)), y) for name, y in apart.items()},
+    x="step",
+    y="largest difference of 100 reads",
+    title="Two pasts become one when their groups are pooled",
+)
 
 # %% [markdown]
 # A and C are one from step 5, where bytes 0 and 1 are pooled; A and B from step 7, where bytes 2 and 3 are. From then
@@ -591,14 +695,25 @@ for t, mem in enumerate(states(small, KV(k, torch.eye(20)))):  # values: one mar
     assert torch.allclose(merge(a, b)[0], small.read(mem, now), atol=1e-6)  # a hybrid's read is the joined one
     joined.append(merge(a, b)[0][0])
     mixed.append((0.5 * a[0] + 0.5 * b[0])[0])
-assert torch.allclose(torch.stack(mixed[:4]).sum(1), torch.tensor(0.5))  # half of an empty memory: half the answer is nothing
-older_part = {name: [x[t][: max(t - 3, 0)].sum().item() for t in range(20)] for name, x in {"joined": joined, "mixed by halves": mixed}.items()}
+assert torch.allclose(
+    torch.stack(mixed[:4]).sum(1), torch.tensor(0.5)
+)  # half of an empty memory: half the answer is nothing
+older_part = {
+    name: [x[t][: max(t - 3, 0)].sum().item() for t in range(20)]
+    for name, x in {"joined": joined, "mixed by halves": mixed}.items()
+}
 assert all(abs(x - 0.5) < 1e-5 for x in older_part["mixed by halves"][4:])  # whatever the query asks
 assert max(older_part["joined"]) - min(older_part["joined"][4:]) > 0.2
 twice = join(kv[:4], kv[3:4])  # a pair that stands in both memories counts twice: ln 2 on its score
-assert torch.allclose(attend(q, twice), attend(q, KV(kv.k[:4], kv.v[:4], torch.tensor([0.0, 0, 0, math.log(2)]))), atol=1e-6)
-draw.curves({name: (list(range(20)), y) for name, y in older_part.items()}, x="query of byte",
-            y="share from the older tiers", title="Joined, the query decides; mixed, the weights do")  # fmt: skip
+assert torch.allclose(
+    attend(q, twice), attend(q, KV(kv.k[:4], kv.v[:4], torch.tensor([0.0, 0, 0, math.log(2)]))), atol=1e-6
+)
+draw.curves(
+    {name: (list(range(20)), y) for name, y in older_part.items()},
+    x="query of byte",
+    y="share from the older tiers",
+    title="Joined, the query decides; mixed, the weights do",
+)
 
 # %% [markdown]
 # Joined, the share moves with every query. Mixed by halves it stands at one half, also for a query that finds nothing
@@ -617,6 +732,7 @@ draw.curves({name: (list(range(20)), y) for name, y in older_part.items()}, x="q
 #
 # And quality: the Python model, bits per byte. How near do 16 slots of pooled past come to 19 more raw pairs, and how
 # near to that past itself, 99 raw pairs?
+
 
 # %%
 def step_time(memory, n, times=40):
@@ -642,31 +758,50 @@ def bits(memory):
     return F.cross_entropy(logits.flatten(0, 1), pieces[:, 1:].flatten()).item() / math.log(2)
 
 
-costs = {name: [step_time(m, n) for n in (2048, 8192)] for name, m in
-         {"full cache": Full(), "window of 51": Window(51), "32 + 16 slots of 4": Hybrid(32, 16, 4)}.items()}  # fmt: skip
+costs = {
+    name: [step_time(m, n) for n in (2048, 8192)]
+    for name, m in {"full cache": Full(), "window of 51": Window(51), "32 + 16 slots of 4": Hybrid(32, 16, 4)}.items()
+}
 print("the most bytes, and milliseconds a token (in the dearest quarter of steps), up to 2,048 and up to 8,192 tokens")
 for name, at in costs.items():
     print(f"{name:19}", "   ".join(f"{size:9,} bytes, {usual:5.2f} ({dear:5.2f}) ms" for usual, dear, size in at))
 pair = 2 * 64 * 4
-assert [at[2] for at in costs["full cache"]] == [2048 * pair, 8192 * pair] and costs["full cache"][1][0] > 1.5 * costs["full cache"][0][0]
+assert [at[2] for at in costs["full cache"]] == [2048 * pair, 8192 * pair] and costs["full cache"][1][0] > 1.5 * costs[
+    "full cache"
+][0][0]
 assert {at[2] for name in list(costs)[1:] for at in costs[name]} == {51 * pair}  # the same room, at any length
 
-rivals = {"full cache": Full(), "window of 99": Window(99), "window of 51": Window(51), "window of 32": Window(32),
-          "32 + 16 slots of 4": Hybrid(32, 16, 4), "the same, count bias": Hybrid(32, 16, 4, count_bias=True),
-          "the same, keys as sums": Hybrid(32, 16, 4, MeanPool(rescale=True))}  # fmt: skip
+rivals = {
+    "full cache": Full(),
+    "window of 99": Window(99),
+    "window of 51": Window(51),
+    "window of 32": Window(32),
+    "32 + 16 slots of 4": Hybrid(32, 16, 4),
+    "the same, count bias": Hybrid(32, 16, 4, count_bias=True),
+    "the same, keys as sums": Hybrid(32, 16, 4, MeanPool(rescale=True)),
+}
 quality = {name: bits(m) for name, m in rivals.items()}
 print(f"full cache: {quality['full cache']:.3f} bits per byte")
 assert quality["window of 99"] + 0.03 < quality["window of 51"] + 0.005 < quality["the same, count bias"]
 assert quality["the same, count bias"] + 0.005 < quality["32 + 16 slots of 4"] < quality["window of 32"] - 0.01
-assert quality["the same, count bias"] - quality["window of 99"] > quality["window of 32"] - quality["the same, count bias"]
+assert (
+    quality["the same, count bias"] - quality["window of 99"]
+    > quality["window of 32"] - quality["the same, count bias"]
+)
 assert quality["the same, keys as sums"] > quality["window of 32"] + 0.01
 turned = model.qkv(pieces[:, :256])[1][1].k  # layer 1; and the same keys as they were before they were turned
 cos, sin = turns(torch.arange(256), turned.shape[-1], turned.dtype, model.config.rotary)
-left = [k.unflatten(-2, (-1, 4)).mean(-2).square().sum(-1).mean() / k.square().sum(-1).mean() for k in (turned, turn(turned, (cos, -sin)))]
+left = [
+    k.unflatten(-2, (-1, 4)).mean(-2).square().sum(-1).mean() / k.square().sum(-1).mean()
+    for k in (turned, turn(turned, (cos, -sin)))
+]
 print(f"what the mean of four keys keeps of their squared length: {left[0]:.2f}, of unturned keys {left[1]:.2f}")
 assert left[1] - 0.15 < left[0] < left[1]
-draw.bars({name: round(x - quality["full cache"], 3) for name, x in quality.items() if name != "full cache"},
-          y="bits per byte more than the full cache: lower is better", title="A pooled past in the place of a trained cache")  # fmt: skip
+draw.bars(
+    {name: round(x - quality["full cache"], 3) for name, x in quality.items() if name != "full cache"},
+    y="bits per byte more than the full cache: lower is better",
+    title="A pooled past in the place of a trained cache",
+)
 
 # %% [markdown]
 # Sixteen pooled slots bring part of what nineteen more raw pairs bring, and the count bias helps. **In the same room

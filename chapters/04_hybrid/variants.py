@@ -37,7 +37,9 @@ def cascade(*lines):
     return memory("Cascade", "local, far, rate", 3, lines)
 
 
-def hand(first=("[[0, 1]]", "[2]", "[3, 4, 5, 6]"), then=("[[4, 5], [6, 7]]", "[8]", "[9, 10, 11, 12]"), read="7", lost="4"):
+def hand(
+    first=("[[0, 1]]", "[2]", "[3, 4, 5, 6]"), then=("[[4, 5], [6, 7]]", "[8]", "[9, 10, 11, 12]"), read="7", lost="4"
+):
     lines = [f"{part}_6 = {x}" for part, x in zip(("compressed", "staging", "local"), first, strict=True)]
     lines += [f"{part}_12 = {x}" for part, x in zip(("compressed", "staging", "local"), then, strict=True)]
     return "\n".join([*lines, f"slots_read = {read}", f"tokens_lost = {lost}"])
@@ -48,9 +50,14 @@ def order(word="fdbgac", other="e", mixed="b", gone="a"):
 
 
 TOGETHER = {
-    "gate": "0.25", "joined_read": "32.5", "mixed_read": "25", "first_joined": "0.1875", "first_mixed": "0.375",
-    "biased_read": "35.714", "mixed_empty": "20",
-}  # fmt: skip
+    "gate": "0.25",
+    "joined_read": "32.5",
+    "mixed_read": "25",
+    "first_joined": "0.1875",
+    "first_mixed": "0.375",
+    "biased_read": "35.714",
+    "mixed_empty": "20",
+}
 
 
 def together(**others):
@@ -61,13 +68,23 @@ def past(*lines):
     return "def another_past(v):\n    " + "\n    ".join(lines)
 
 
-def choose(orders="Hybrid(36, 4, 4)", suspects="Hybrid(20, 20, 4, MeanPool(rescale=True))",
-           room="Hybrid(16, 20, 8, count_bias=True)"):  # fmt: skip
+def choose(
+    orders="Hybrid(36, 4, 4)",
+    suspects="Hybrid(20, 20, 4, MeanPool(rescale=True))",
+    room="Hybrid(16, 20, 8, count_bias=True)",
+):
     return f"orders = {orders}\nsuspects = {suspects}\nroom = {room}"
 
 
-def walked(full, group="raw[: self.rate]", rest="raw[self.rate :]", keep="compressed.append(mean_of(old), keep=self.compressed)",
-           to_sink="first.n < self.sinks", one="new[t : t + 1]", steps="range(new.n)"):  # fmt: skip
+def walked(
+    full,
+    group="raw[: self.rate]",
+    rest="raw[self.rate :]",
+    keep="compressed.append(mean_of(old), keep=self.compressed)",
+    to_sink="first.n < self.sinks",
+    one="new[t : t + 1]",
+    steps="range(new.n)",
+):
     """The sink hybrid, pair by pair, one thing another."""
     return sinks(
         "first, compressed, raw = mem",
@@ -87,8 +104,13 @@ def walked(full, group="raw[: self.rate]", rest="raw[self.rate :]", keep="compre
 FULL = "raw.n == self.local + self.rate"
 
 
-def pooled(cut="raw[groups * self.rate :]", shape="(groups, self.rate)).mean(-2", keep="[-self.compressed :]",
-           old="raw[: groups * self.rate]", count="max(raw.n - self.local, 0) // self.rate"):  # fmt: skip
+def pooled(
+    cut="raw[groups * self.rate :]",
+    shape="(groups, self.rate)).mean(-2",
+    keep="[-self.compressed :]",
+    old="raw[: groups * self.rate]",
+    count="max(raw.n - self.local, 0) // self.rate",
+):
     """The bulk update, one thing another."""
     return bug(
         "compressed, raw = mem",
@@ -102,8 +124,14 @@ def pooled(cut="raw[groups * self.rate :]", shape="(groups, self.rate)).mean(-2"
     )
 
 
-def levels(middle_full="middle.n == self.rate", far="far_tier.append(mean_of(middle), keep=self.far)", rest="middle[:0]",
-           raw_full="raw.n == self.local + self.rate", group="raw[: self.rate]", left="raw[self.rate :]"):  # fmt: skip
+def levels(
+    middle_full="middle.n == self.rate",
+    far="far_tier.append(mean_of(middle), keep=self.far)",
+    rest="middle[:0]",
+    raw_full="raw.n == self.local + self.rate",
+    group="raw[: self.rate]",
+    left="raw[self.rate :]",
+):
     """The cascade, pair by pair, one thing another."""
     return cascade(
         "far_tier, middle, raw = mem",
@@ -161,16 +189,26 @@ VARIANTS = {
     "by_hand": {
         "correct": {
             "tuples": hand(("((0, 1),)", "(2,)", "(3, 4, 5, 6)"), ("((4, 5), (6, 7))", "(8,)", "(9, 10, 11, 12)")),
-            "tensors": hand(("torch.tensor([[0, 1]])", "torch.tensor([2])", "torch.arange(3, 7)"), read="torch.tensor(7)"),
-            "computed": hand(("[list(range(2))]", "[2]", "list(range(3, 7))"),
-                             ("[[i, i + 1] for i in (4, 6)]", "[9 - 1]", "[*range(9, 13)]"), "2 + 1 + 4", "2 * 2"),
+            "tensors": hand(
+                ("torch.tensor([[0, 1]])", "torch.tensor([2])", "torch.arange(3, 7)"), read="torch.tensor(7)"
+            ),
+            "computed": hand(
+                ("[list(range(2))]", "[2]", "list(range(3, 7))"),
+                ("[[i, i + 1] for i in (4, 6)]", "[9 - 1]", "[*range(9, 13)]"),
+                "2 + 1 + 4",
+                "2 * 2",
+            ),
         },
         "wrong": {
             "what waits is not read": hand(read="6"),
-            "the remainder is dropped": hand(("[[0, 1]]", "[]", "[3, 4, 5, 6]"), ("[[4, 5], [6, 7]]", "[]", "[9, 10, 11, 12]"), "6", "5"),
+            "the remainder is dropped": hand(
+                ("[[0, 1]]", "[]", "[3, 4, 5, 6]"), ("[[4, 5], [6, 7]]", "[]", "[9, 10, 11, 12]"), "6", "5"
+            ),
             "the oldest slots are kept": hand(then=("[[0, 1], [2, 3]]", "[8]", "[9, 10, 11, 12]")),
             "nothing is ever lost": hand(lost="0"),
-            "what waits is in the local tier": hand(("[[0, 1]]", "[]", "[2, 3, 4, 5, 6]"), ("[[4, 5], [6, 7]]", "[]", "[8, 9, 10, 11, 12]")),
+            "what waits is in the local tier": hand(
+                ("[[0, 1]]", "[]", "[2, 3, 4, 5, 6]"), ("[[4, 5], [6, 7]]", "[]", "[8, 9, 10, 11, 12]")
+            ),
             "newest first": hand(("[[1, 0]]", "[2]", "[6, 5, 4, 3]"), ("[[6, 7], [4, 5]]", "[8]", "[12, 11, 10, 9]")),
             "every evicted token is a slot": hand(("[[0], [1], [2]]", "[]", "[3, 4, 5, 6]")),
             "slots counted, not tokens": hand(lost="2"),
@@ -215,8 +253,12 @@ VARIANTS = {
                 "    compressed, raw = join(compressed, made)[-self.compressed :], raw[cut:]",
                 "return first, compressed, raw",
             ),
-            "by index": walked(FULL, "raw[torch.arange(self.rate)]", "raw[torch.arange(self.rate, raw.n)]",
-                               "KV(*(x[..., -self.compressed :, :] for x in (lambda j: (j.k, j.v))(join(compressed, mean_of(old)))))"),
+            "by index": walked(
+                FULL,
+                "raw[torch.arange(self.rate)]",
+                "raw[torch.arange(self.rate, raw.n)]",
+                "KV(*(x[..., -self.compressed :, :] for x in (lambda j: (j.k, j.v))(join(compressed, mean_of(old)))))",
+            ),
             "greater or equal": walked("raw.n >= self.rate + self.local"),
         },
         "wrong": {
@@ -225,12 +267,17 @@ VARIANTS = {
             "the newest are pooled": walked(FULL, "raw[-self.rate :]", "raw[: -self.rate]"),
             "the oldest slots are kept": walked(FULL, keep="join(compressed, mean_of(old))[: self.compressed]"),
             "never drops": walked(FULL, keep="compressed.append(mean_of(old))"),
-            "sinks are in the hybrid too": walked(FULL, to_sink="first.n < self.sinks and not (raw := raw.append(one)).n < 0"),
+            "sinks are in the hybrid too": walked(
+                FULL, to_sink="first.n < self.sinks and not (raw := raw.append(one)).n < 0"
+            ),
             "one sink too many": walked(FULL, to_sink="first.n <= self.sinks"),
             "only the first new pair": walked(FULL, steps="range(1)"),
             "the group stays raw as well": walked(FULL, rest="raw[1:]"),
             "the remainder is dropped": walked("raw.n > self.local", rest="raw[-self.local :]"),
-            "the sum": walked(FULL, keep="compressed.append(KV(self.rate * mean_of(old).k, self.rate * mean_of(old).v), keep=self.compressed)"),
+            "the sum": walked(
+                FULL,
+                keep="compressed.append(KV(self.rate * mean_of(old).k, self.rate * mean_of(old).v), keep=self.compressed)",
+            ),
         },
     },
     "bug": {
@@ -265,13 +312,19 @@ VARIANTS = {
             "groups still strided": pooled(shape="(self.rate, groups)).mean(-3"),
             "rounded up": pooled(count="-(-max(raw.n - self.local, 0) // self.rate)", shape="(groups, -1)).mean(-2"),
             "nothing is dropped": pooled(keep=""),
-            "the newest groups": pooled(old="raw[-groups * self.rate :] if groups else raw[:0]", cut="raw[: raw.n - groups * self.rate]"),
+            "the newest groups": pooled(
+                old="raw[-groups * self.rate :] if groups else raw[:0]", cut="raw[: raw.n - groups * self.rate]"
+            ),
         },
     },
     "together": {
         "correct": {
-            "fractions": together(gate="4 / 16", first_joined="3 / 16", first_mixed="1 / 2 * 3 / 4", biased_read="1000 / 28"),
-            "tensors": together(gate="torch.tensor(0.25)", joined_read="torch.tensor(32.5)", mixed_empty="torch.tensor(20)"),
+            "fractions": together(
+                gate="4 / 16", first_joined="3 / 16", first_mixed="1 / 2 * 3 / 4", biased_read="1000 / 28"
+            ),
+            "tensors": together(
+                gate="torch.tensor(0.25)", joined_read="torch.tensor(32.5)", mixed_empty="torch.tensor(20)"
+            ),
             "computed": "_a = KV(torch.tensor([[3.0], [1]]).log(), torch.tensor([[8.0], [16]]))\n"
             "_b = KV(torch.tensor([[8.0], [4]]).log(), torch.tensor([[30.0], [60]]))\n"
             "_one = torch.ones(1, 1)\n"
@@ -306,7 +359,9 @@ VARIANTS = {
             "the same": past("return v.clone()"),
             "turned round": past("return v.flip(0)[:-1] if len(v) % 2 else v.flip(1)"),
             "only the first two": past("out = v.clone()", "out[0], out[1] = v[0] + 1, v[1] - 1", "return out"),
-            "mean kept, largest not": past("s = torch.zeros_like(v)", "s[0], s[-1] = 1, -1", "return v.roll(1, 0) + 9 * s"),
+            "mean kept, largest not": past(
+                "s = torch.zeros_like(v)", "s[0], s[-1] = 1, -1", "return v.roll(1, 0) + 9 * s"
+            ),
             "largest kept, mean not": past("return torch.where(v < v.amax(0), v - 1, v)"),
             "columns exchanged": past("return v.roll(1, 1)"),
             "the mean itself": past("return v.mean(0, keepdim=True).expand_as(v)"),
@@ -316,9 +371,12 @@ VARIANTS = {
     },
     "choose": {
         "correct": {
-            "more raw, less covered": choose("Hybrid(43, 0, 2)", "Hybrid(16, 24, 4, MeanPool(rescale=True))", "Hybrid(17, 19, 8, count_bias=True)"),
+            "more raw, less covered": choose(
+                "Hybrid(43, 0, 2)", "Hybrid(16, 24, 4, MeanPool(rescale=True))", "Hybrid(17, 19, 8, count_bias=True)"
+            ),
             "by name": choose(room="Hybrid(local=16, compressed=19, rate=8, count_bias=True)"),
-            "with a variable": "slots = 40\n" + choose("Hybrid(38, slots - 38, 4)", "Hybrid(18, slots - 18, 4, pool=MeanPool(rescale=True))"),
+            "with a variable": "slots = 40\n"
+            + choose("Hybrid(38, slots - 38, 4)", "Hybrid(18, slots - 18, 4, pool=MeanPool(rescale=True))"),
             "pool and bias": choose(suspects="Hybrid(20, 20, 4, MeanPool(rescale=True), count_bias=True)"),
         },
         "wrong": {

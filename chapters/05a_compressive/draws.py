@@ -99,7 +99,10 @@ def counted(pick):
         "counted([first, then], 1, rule)": f"{name}(rule, [first, then], 1)",
     }
     if half:  # the third rule rounds up from half a group on, otherwise down
-        nearest, rest = "sum((n + rate // 2) // rate for n in pops)", "sum(n % rate for n in pops if n % rate < (rate + 1) // 2)"
+        nearest, rest = (
+            "sum((n + rate // 2) // rate for n in pops)",
+            "sum(n % rate for n in pops if n % rate < (rate + 1) // 2)",
+        )
         changes |= {
             '`"ceil"`: each update rounds up: its last slot may stand for fewer pairs; nothing waits, nothing is lost.': (
                 '`"near"`: where at least half a group is left, an update rounds up: its last slot stands for fewer pairs;\n'
@@ -170,7 +173,10 @@ def bug(pick):
     name, how = pick("Conveyor", "TwoQueues", "Belt"), pick("sums", "newest")
     third = pick("[: self.compressed]", "[self.compressed :]")
     lines = {
-        "sums": ("MeanPool(rescale=True)(raw[:whole], self.rate)", "keys are added up, values are averaged: `MeanPool(rescale=True)`"),
+        "sums": (
+            "MeanPool(rescale=True)(raw[:whole], self.rate)",
+            "keys are added up, values are averaged: `MeanPool(rescale=True)`",
+        ),
         "newest": (
             "raw[torch.arange(whole)[self.rate - 1 :: self.rate]]",
             "of each group it keeps the newest pair as it is; that is meant",
@@ -268,7 +274,9 @@ def explain(pick):
 
 
 def design(pick):
-    pairs, newest, best = pick((32, 18, "18, 10, 9"), (36, 18, "18, 10, 9"), (36, 20, "20, 10, 10"), (34, 20, "20, 10, 10"))
+    pairs, newest, best = pick(
+        (32, 18, "18, 10, 9"), (36, 18, "18, 10, 9"), (36, 20, "20, 10, 10"), (34, 20, "20, 10, 10")
+    )
     return {
         "A budget of 32 pairs": f"A budget of {pairs} pairs",
         "may keep **32 pairs**": f"may keep **{pairs} pairs**",
@@ -278,7 +286,7 @@ def design(pick):
         "torch.arange(132, 144)": f"torch.arange({144 - newest}, 144)",
         "at most 32 pairs": f"at most {pairs} pairs",
         "<= 32)": f"<= {pairs})",
-        "newest 12\"": f"newest {newest}\"",
+        'newest 12"': f'newest {newest}"',
     }
 
 

@@ -102,6 +102,7 @@ look("order")
 # <details><summary>Hint 2</summary>With "wait" only the sum of all pops matters. With the other two, each update counts for itself.</details>
 # <details><summary>Hint 3</summary>Rounding up without floats: <code>-(-n // rate)</code>.</details>
 
+
 # %% task="counted" points=2 kind="write" minutes=8 hides=["Compressive"]
 def counted(pops, rate, rule):
     # BEGIN SOLUTION
@@ -141,6 +142,7 @@ look("counted")
 # <details><summary>Hint 1</summary>A KV is cut like a list: <code>both[: -n]</code> is all but the newest n, <code>both[-n :]</code> the newest n.</details>
 # <details><summary>Hint 2</summary>The same three moves twice: join, cut in two, pool the older part. The second time with fine.</details>
 # <details><summary>Hint 3</summary><code>popped</code> goes through MeanPool into fine; what <code>fine[: -self.fine]</code> is goes through MeanPool into coarse.</details>
+
 
 # %% task="ladder" points=3 kind="write" minutes=14 hides=["Compressive", "Hybrid"]
 class Ladder:
@@ -194,6 +196,7 @@ look("ladder")
 # <details><summary>Hint 1</summary>Look at <code>view(Queues(2, 2, 2), torch.zeros(6, 1), torch.zeros(6, 1))</code> right of the diagonal.</details>
 # <details><summary>Hint 2</summary>After many segments: which tokens are in CMem? And with local 5, rate 3: where are the two that no group took?</details>
 # <details><summary>Hint 3</summary>Read the state that was given, and hand over <code>new</code>. Cut raw where the whole groups end, not where Mem begins. A queue keeps its newest.</details>
+
 
 # %% task="bug" points=3 kind="bug" minutes=10 hides=["Compressive", "Hybrid"]
 class Queues:
@@ -249,6 +252,7 @@ look("bug")
 # <details><summary>Hint 1</summary>The reach is layers times (local plus rate times compressed).</details>
 # <details><summary>Hint 2</summary>Where Mem alone is enough the answer is 1. When is no rate enough?</details>
 # <details><summary>Hint 3</summary>What is missing beyond <code>layers * local</code>, divided by <code>layers * compressed</code>, rounded up.</details>
+
 
 # %% task="least_rate" points=2 kind="write" minutes=6
 def least_rate(distance, layers, local, compressed):

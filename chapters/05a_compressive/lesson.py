@@ -37,8 +37,11 @@ print(f"{len(tokens)} bytes of text: one query, one key, one value each, of widt
 display(
     widgets.quiz(
         "Token form: update, then read. And the segment form?",
-        ["update with the segment, then all its queries read", "all queries of the segment read, then update",
-         "query by query: update, read, update, read"],
+        [
+            "update with the segment, then all its queries read",
+            "all queries of the segment read, then update",
+            "query by query: update, read, update, read",
+        ],
         1,
         "The queries read the memory as it was BEFORE the segment, and causally the raw pairs of their own segment. "
         "Then the segment goes in. Chapter 03a; today you see what happens when it is done the other way round.",
@@ -75,9 +78,14 @@ widgets.one_fact(memory, answers, distance=20)
 
 # %%
 fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
-ages = {far: tasks.one_fact(memory, model=answers, stream=lm.stream(far, own=fact)) for far in (20, 57, 58, 59, 60, 100, 240)}
+ages = {
+    far: tasks.one_fact(memory, model=answers, stream=lm.stream(far, own=fact))
+    for far in (20, 57, 58, 59, 60, 100, 240)
+}
 for far, seen in ages.items():
-    print(f"{far:3} bytes between: {seen.recipe_dye[:, -1].mean():4.0%} of the fact is left, the model says {seen.said!r}")
+    print(
+        f"{far:3} bytes between: {seen.recipe_dye[:, -1].mean():4.0%} of the fact is left, the model says {seen.said!r}"
+    )
 held = ages[240].recipe_dye.mean(0)[ages[240].fact_span[1] :]  # after the fact's last byte
 assert {round(x, 4) for x in held.tolist()} == {1.0, 0.25, 0.0}
 assert ages[20].right and not ages[100].right and not ages[240].right
@@ -86,8 +94,14 @@ assert ages[59].fact_span == (69, 91) and len(ages[59].text) == 191 == 3 * 64 - 
 assert ages[59].said[:2] == "47" and not ages[59].right
 
 # %% tags=["film"]
-draw.dye(ages[240].recipe_dye, ages[240].view_dye, ages[240].text, ages[240].fact_span, after=ages[240].said,
-         title="Raw in Mem, a quarter of it in CMem, gone")  # fmt: skip
+draw.dye(
+    ages[240].recipe_dye,
+    ages[240].view_dye,
+    ages[240].text,
+    ages[240].fact_span,
+    after=ages[240].said,
+    title="Raw in Mem, a quarter of it in CMem, gone",
+)
 
 # %% [markdown]
 # The orange line is a staircase (the film shows every sixth byte, so its edges lean). While the fact is in Mem, all of it
@@ -108,11 +122,19 @@ draw.dye(ages[240].recipe_dye, ages[240].view_dye, ages[240].text, ages[240].fac
 
 # %%
 far = [32, 96, 160, 224]
-ways = {"128 raw + 64 slots of 4": Compressive(128, 64, 4), "128 raw": Compressive(128, 0, 1),
-        "384 raw": Compressive(384, 0, 1, segment=128)}  # the last two: Transformer-XL  # fmt: skip
+ways = {
+    "128 raw + 64 slots of 4": Compressive(128, 64, 4),
+    "128 raw": Compressive(128, 0, 1),
+    "384 raw": Compressive(384, 0, 1, segment=128),
+}  # the last two: Transformer-XL
 share = {name: [evaluate.accuracy(answers.reading(m), d, 21)["all"] for d in far] for name, m in ways.items()}
-widgets.predict("right answers, as the fact moves from Mem into CMem", far, share["128 raw + 64 slots of 4"],
-                y="share of right answers", x_name="bytes between")  # fmt: skip
+widgets.predict(
+    "right answers, as the fact moves from Mem into CMem",
+    far,
+    share["128 raw + 64 slots of 4"],
+    y="share of right answers",
+    x_name="bytes between",
+)
 
 # %%
 pooled, short, long = share.values()
@@ -132,18 +154,33 @@ class Blur:
 
     def __call__(self, old, rate, used=None):
         n = old.n // self.group
+
         def means(x):
             whole = x[..., : n * self.group, :].unflatten(-2, (n, self.group)).mean(-2)
             return torch.cat([whole.repeat_interleave(self.group, -2), x[..., n * self.group :, :]], -2)
+
         return KV(means(old.k) if self.keys else old.k, means(old.v) if self.values else old.v)
 
 
-which = {"both raw": Blur(2, False, False), "values in pairs": Blur(2, False, True), "keys in pairs": Blur(2, True, False)}
-found = {name: evaluate.accuracy(answers.reading(Compressive(64, 400, 1, pool)), 150, 28)["all"] for name, pool in which.items()}
+which = {
+    "both raw": Blur(2, False, False),
+    "values in pairs": Blur(2, False, True),
+    "keys in pairs": Blur(2, True, False),
+}
+found = {
+    name: evaluate.accuracy(answers.reading(Compressive(64, 400, 1, pool)), 150, 28)["all"]
+    for name, pool in which.items()
+}
 print("150 bytes between, every pair kept:", {name: round(x, 2) for name, x in found.items()})
-assert found["both raw"] > 0.8 > 0.6 > found["values in pairs"] >= found["keys in pairs"] and found["keys in pairs"] < 0.2
-draw.curves({name: (far, got) for name, got in share.items()}, x="bytes between", y="right answers",
-            title="What has been pooled is not found by a model that never learned to")  # fmt: skip
+assert (
+    found["both raw"] > 0.8 > 0.6 > found["values in pairs"] >= found["keys in pairs"] and found["keys in pairs"] < 0.2
+)
+draw.curves(
+    {name: (far, got) for name, got in share.items()},
+    x="bytes between",
+    y="right answers",
+    title="What has been pooled is not found by a model that never learned to",
+)
 
 # %% [markdown]
 # **A negative result, and it stays in:** for this model a pooled pair is about as good as a lost one. The lines with and
@@ -164,7 +201,12 @@ draw.curves({name: (far, got) for name, got in share.items()}, x="bytes between"
 # %%
 widgets.quiz(
     "Mem 8, CMem 4 slots of 2, segments of 4, tokens 0 to 19 have been read. CMem holds...",
-    ["tokens 0 to 7, in pairs", "tokens 4 to 11, in pairs", "tokens 12 to 19, in pairs", "tokens 16 to 19, the last segment"],
+    [
+        "tokens 0 to 7, in pairs",
+        "tokens 4 to 11, in pairs",
+        "tokens 12 to 19, in pairs",
+        "tokens 16 to 19, the last segment",
+    ],
     1,
     "Mem holds the newest 8: tokens 12 to 19. What Mem has popped so far are tokens 0 to 11, in pairs six slots; CMem "
     "has room for four and keeps its newest: 4-5, 6-7, 8-9, 10-11.",
@@ -185,22 +227,37 @@ for t in range(0, len(tokens), 4):
     new, before, mem = dyed[t : t + 4], queues.tiers(mem), queues.update(mem, dyed[t : t + 4])
     after, both, last = queues.tiers(mem), join(before.local, new), t + 3
     old = both[: both.n - after.local.n]  # what Mem pops
-    scenes += [(before.compressed, none, before.local, new, last, sees[last], "the segment reads [CMem, Mem] and itself"),
-               (before.compressed, old, after.local, none, last, nothing, f"it enters Mem, which pops {old.n}")]
+    scenes += [
+        (before.compressed, none, before.local, new, last, sees[last], "the segment reads [CMem, Mem] and itself"),
+        (before.compressed, old, after.local, none, last, nothing, f"it enters Mem, which pops {old.n}"),
+    ]
     if old.n:
         made, drops = MeanPool()(old, 2), max(before.compressed.n + old.n // 2 - 4, 0)
         assert torch.equal(after.compressed.v, join(before.compressed, made).v[-4:])  # CMem's input: what Mem popped
-        scenes += [(before.compressed, made, after.local, none, last, nothing, f"f_c makes {made.n} of the {old.n}"),
-                   (after.compressed, none, after.local, none, last, nothing, f"CMem takes {made.n} and drops {drops}")]
+        scenes += [
+            (before.compressed, made, after.local, none, last, nothing, f"f_c makes {made.n} of the {old.n}"),
+            (after.compressed, none, after.local, none, last, nothing, f"CMem takes {made.n} and drops {drops}"),
+        ]
 parts = list(zip(*[scene[:4] for scene in scenes], strict=True))
 holds = [torch.cat([part.v for part in scene[:4]]) for scene in scenes]
 assert recipe(queues, k)[4][:4].nonzero()[:, 1].tolist() == [4, 5, 6, 7, 8, 9, 10, 11]  # after five segments
-draw.film(holds, tokens, views=torch.stack([s[5] for s in scenes]), at=[s[4] for s in scenes],
-          events=[f"segment {s[4] // 4 + 1}: {s[6]}" for s in scenes],
-          tiers={name: [part.n for part in column] for name, column in zip(("CMem", "popped", "Mem", "segment"), parts, strict=True)},
-          names=("the text   ▼ the segment's last byte · filled: still in memory · outlined: forgotten",
-                 "the two queues, oldest on the left", "what that byte's query receives, when its segment reads"),
-          title="A segment enters, Mem pops, f_c pools, CMem drops")  # fmt: skip
+draw.film(
+    holds,
+    tokens,
+    views=torch.stack([s[5] for s in scenes]),
+    at=[s[4] for s in scenes],
+    events=[f"segment {s[4] // 4 + 1}: {s[6]}" for s in scenes],
+    tiers={
+        name: [part.n for part in column]
+        for name, column in zip(("CMem", "popped", "Mem", "segment"), parts, strict=True)
+    },
+    names=(
+        "the text   ▼ the segment's last byte · filled: still in memory · outlined: forgotten",
+        "the two queues, oldest on the left",
+        "what that byte's query receives, when its segment reads",
+    ),
+    title="A segment enters, Mem pops, f_c pools, CMem drops",
+)
 
 # %% [markdown]
 # ## The formula: Algorithm 1
@@ -252,6 +309,7 @@ assert abs(outputs(Compressive(2, 2, 2, count_bias=True), zeros, hand)[-2].item(
 # These lines want sizes of at least 1 (`x[-0:]` is all of `x`) and a rate that divides what is popped. The library's
 # (`Compressive`, in `memlib/hybrid.py`) needs neither, and stops gradients; you will meet all three below.
 
+
 # %%
 class Mine:
     def __init__(self, local, compressed, rate):
@@ -283,6 +341,7 @@ print(check(Mine(4, 3, 2), Compressive(4, 3, 2)))
 # when its first query reads, so that query sees pairs of tokens that come after it. And the oldest pairs have moved on
 # one segment too early. Left to right in the picture: token; top to bottom: query. **Predict** what is printed above the
 # picture, the bits per byte of the Python model: higher or lower than with the right order, and than the full cache?
+
 
 # %%
 class Early(Mine):
@@ -355,7 +414,10 @@ def counts(popped, rate, how):
 
 def update_with(n, rate):
     """Our own, really run: slots, waiting and lost pairs after a Mem of n was popped whole."""
-    memory, line = Compressive(n, n, rate), KV(torch.zeros(2 * n, 1), torch.eye(2 * n))  # one-hot values: each token's dye
+    memory, line = (
+        Compressive(n, n, rate),
+        KV(torch.zeros(2 * n, 1), torch.eye(2 * n)),
+    )  # one-hot values: each token's dye
     tiers = memory.tiers(states(memory, line)[-1])
     held = join(tiers.compressed, tiers.staging).v[:, :n]
     return tiers.compressed.n, tiers.staging.n, int((held.sum(0) == 0).sum())
@@ -365,13 +427,24 @@ def kept_of(how, popped, rate):
     made, waits = handled(popped, rate, how)
     slots, wait, lost = counts(popped, rate, how)
     names = [*range(slots), *["raw"] * wait]
-    return draw.recipe(torch.cat([made, waits]), list(range(popped)), slots=names,
-                       title=f"{popped} popped at rate {rate}, {how}: {slots} slots, {wait} wait, {lost} lost")  # fmt: skip
+    return draw.recipe(
+        torch.cat([made, waits]),
+        list(range(popped)),
+        slots=names,
+        title=f"{popped} popped at rate {rate}, {how}: {slots} slots, {wait} wait, {lost} lost",
+    )
 
 
-assert update_with(120, 4) == (30, 0, 0) and [counts(50, 4, how) for how in ways] == [(12, 2, 0), (12, 0, 2), (13, 0, 0), (13, 0, 0)]
+assert update_with(120, 4) == (30, 0, 0) and [counts(50, 4, how) for how in ways] == [
+    (12, 2, 0),
+    (12, 0, 2),
+    (13, 0, 0),
+    (13, 0, 0),
+]
 assert all(update_with(n, c) == counts(n, c, "the rest waits") for n in range(1, 30) for c in (1, 2, 3, 4, 7))
-assert counts(51, 4, "zeros in front") == (13, 0, 2) and handled(51, 4, "zeros in front")[0][:, -2:].sum() == 0  # the newest
+assert (
+    counts(51, 4, "zeros in front") == (13, 0, 2) and handled(51, 4, "zeros in front")[0][:, -2:].sum() == 0
+)  # the newest
 again = Compressive(50, 50, 4)
 assert [again.tiers(mem).staging.n for mem in states(again, KV(torch.zeros(150, 1), torch.zeros(150, 1)))] == [0, 2, 0]
 widgets.knob(kept_of, how=ways, popped=(6, 30, 10), rate=(1, 6, 4))
@@ -389,6 +462,7 @@ widgets.knob(kept_of, how=ways, popped=(6, 30, 10), rate=(1, 6, 4))
 # to the first: the graph would grow with each segment. So what is stored is *stopped*: it is read, but no gradient runs
 # through it (`stop=True`). The price: nothing teaches an old token to leave behind what will be useful later, and if
 # $f_c$ has something to learn, the model's loss does not teach it. It needs a loss of its own: chapter 05b.
+
 
 # %%
 def graph(memory, segments, size=8, width=4):
@@ -410,14 +484,21 @@ def graph(memory, segments, size=8, width=4):
 
 
 many = [2, 4, 8, 16, 32]
-kept = {name: [graph(Compressive(8, 64, 2, stop=stop), n) for n in many] for name, stop in {"stopped": True, "through time": False}.items()}
+kept = {
+    name: [graph(Compressive(8, 64, 2, stop=stop), n) for n in many]
+    for name, stop in {"stopped": True, "through time": False}.items()
+}
 assert len(set(kept["stopped"][1:])) == 1 and kept["stopped"][-1][1] == 8  # constant; only its own segment learns
 assert kept["through time"][-1][1] == 64 * 2 + 8 + 8 and kept["through time"][-1][0] > 4 * kept["through time"][0][0]
 xl, line = Compressive(8, 0, 1), KV(k, torch.eye(len(tokens)))
 assert [int((row > 0).sum()) for row in view(xl, q, k)[8:24]] == 2 * list(range(9, 17))  # itself and 8 to 15 before it
 lines = {f"steps, {name}": (many, [steps for steps, _ in got]) for name, got in kept.items()}
-draw.curves(lines | {"tokens taught, through time": (many, [n for _, n in kept["through time"]])}, x="segments read",
-            y="how many", title="What backward walks for one segment, and whom it teaches")  # fmt: skip
+draw.curves(
+    lines | {"tokens taught, through time": (many, [n for _, n in kept["through time"]])},
+    x="segments read",
+    y="how many",
+    title="What backward walks for one segment, and whom it teaches",
+)
 
 # %% [markdown]
 # Through time the last loss teaches 144 tokens at most: 8 of its own segment, 8 in Mem, 128 in CMem. The steps go on
@@ -440,6 +521,7 @@ draw.curves(lines | {"tokens taught, through time": (many, [n for _, n in kept["
 # Measure it as in chapter 01: change one old byte and see whether anything changes at the last place. First in models with no
 # convolution (untrained: reach is a matter of the wiring), then in the Python model, whose convolution of width 4
 # carries 3 bytes. **Predict** what it adds for three layers, with $n_m=8$, four slots of 2 and segments of 4: 3 bytes? 9?
+
 
 # %%
 @torch.no_grad()
@@ -470,8 +552,12 @@ model.float()
 reached = before_segment(grid)
 print("the Python model:", reached[-1].item(), "in place of", 3 * (8 + 2 * 4))
 assert reached[-1] == 3 * (8 + 2 * 4) + (3 - 1) * 4 + 3 and (60 - reached).tolist() == [60, 41, 21, 1]
-draw.reach(grid, list(range(64)), ["queries of layer 0", "queries of layer 1", "queries of layer 2", "the answer"],
-           title="Changed bytes that the last one feels; its segment begins at byte 60")  # fmt: skip
+draw.reach(
+    grid,
+    list(range(64)),
+    ["queries of layer 0", "queries of layer 1", "queries of layer 2", "the answer"],
+    title="Changed bytes that the last one feels; its segment begins at byte 60",
+)
 
 # %% [markdown]
 # Not 3 and not 9 but **11**. Follow the left ends in the picture, from byte 60 where the last segment begins:
@@ -496,6 +582,7 @@ draw.reach(grid, list(range(64)), ["queries of layer 0", "queries of layer 1", "
 # - **Equal cost.** A Transformer-XL with $n$ pairs against $n_m=n_{cm}=n/2$ and $c=3$: the same scores, and reach
 #   $n/2+3n/2=2n$ a layer in the place of $n$ (the paper's example).
 # - **Equal reach.** 2,048 tokens a layer: raw, or 512 raw and 384 slots of 4. The cell measures bytes and time.
+
 
 # %%
 def scores(memory, segments=6):
@@ -528,8 +615,11 @@ def measure(memory, sizes, part=128):
 
 
 sizes = [512, 2048, 4096, 8192]
-same = {"full cache": Full(), "Transformer-XL, 2,048 raw": Compressive(2048, 0, 1, segment=128),
-        "compressive, 512 + 384 of 4": Compressive(512, 384, 4, segment=128)}  # fmt: skip
+same = {
+    "full cache": Full(),
+    "Transformer-XL, 2,048 raw": Compressive(2048, 0, 1, segment=128),
+    "compressive, 512 + 384 of 4": Compressive(512, 384, 4, segment=128),
+}
 measure(Full(), [1024])  # to warm up
 cost = {name: measure(m, sizes) for name, m in same.items()}
 pair = 2 * 8 * 64 * 4  # bytes of a key and a value in 8 heads of 64
@@ -539,10 +629,22 @@ kept_pairs = {name: [b // pair for _, b in got] for name, got in cost.items()}
 assert list(kept_pairs.values()) == [sizes, [512, 2048, 2048, 2048], [512, 896, 896, 896]]
 assert round(896 / 2048, 2) == 0.44 and round((896 + 128) / (2048 + 128), 2) == 0.47
 print("microseconds a token:", {name: [round(s) for s, _ in got] for name, got in cost.items()})
-display(draw.curves({name: (sizes, [b / 2**20 for _, b in got]) for name, got in cost.items()}, x="tokens read", log_x=True,
-                    y="megabytes of state", title="What has to be kept, one layer"),
-        draw.curves({name: (sizes, [s for s, _ in got]) for name, got in cost.items()}, x="tokens read", log_x=True,
-                    y="microseconds a token", title="Attention and update, measured here and now"))  # fmt: skip
+display(
+    draw.curves(
+        {name: (sizes, [b / 2**20 for _, b in got]) for name, got in cost.items()},
+        x="tokens read",
+        log_x=True,
+        y="megabytes of state",
+        title="What has to be kept, one layer",
+    ),
+    draw.curves(
+        {name: (sizes, [s for s, _ in got]) for name, got in cost.items()},
+        x="tokens read",
+        log_x=True,
+        y="microseconds a token",
+        title="Attention and update, measured here and now",
+    ),
+)
 
 # %% [markdown]
 # At equal reach the compressed memory keeps 896 pairs where the raw one keeps 2,048: 44 % of the bytes (47 % with an open
@@ -557,6 +659,7 @@ display(draw.curves({name: (sizes, [b / 2**20 for _, b in got]) for name, got in
 # pays for the move: popping, pooling, dropping. So the time per token is **uneven**: every $n_s$-th token is slow. (Chapter
 # 04's cache moves with every token and pools one group every $c$-th: the same pooling in small change.) A bound such as
 # "never more than 5 ms a token" must be kept by the slowest token, not by the mean.
+
 
 # %%
 @torch.no_grad()
@@ -581,8 +684,12 @@ out, spent = stream(uneven, long_q, long)
 assert torch.allclose(out, outputs(uneven, long_q, long), atol=1e-4)  # cut as you like, the reads are the same
 by_place = spent[640:].view(-1, 32).median(0).values * 1e6
 assert by_place[-1] > by_place[:-1].median()  # the last token is slow
-draw.curves({"one token": (list(range(1, 33)), by_place)}, x="place in the segment of 32", y="microseconds",
-            title="The last token of a segment also moves the queues")  # fmt: skip
+draw.curves(
+    {"one token": (list(range(1, 33)), by_place)},
+    x="place in the segment of 32",
+    y="microseconds",
+    title="The last token of a segment also moves the queues",
+)
 
 # %% [markdown]
 # ## How hard to compress?
@@ -599,7 +706,9 @@ draw.curves({"one token": (list(range(1, 33)), by_place)}, x="place in the segme
 # %%
 rates = [1, 2, 4, 8, 16]
 needle = [tasks.recall(Compressive(16, 16, c), 256, trials=32) for c in rates]
-widgets.predict("a needle among 256 pairs, as the rate grows", rates, needle, y="share found", x_name="rate c", log_x=True)
+widgets.predict(
+    "a needle among 256 pairs, as the rate grows", rates, needle, y="share found", x_name="rate c", log_x=True
+)
 
 # %%
 topics = [tasks.gist_and_drift(Compressive(16, 16, c, count_bias=True), steady=512, after=96) for c in rates]
@@ -617,12 +726,25 @@ for c in (1, 4, 16):
     read = pooling.read(states(pooling, KV(8 * keys, vals))[-1], 800 * keys)
     right = ((read @ vals.mT).argmax(-1) == torch.arange(256)).double().mean(0).flip(0)  # by age, newest first
     found[f"rate {c}"] = (list(range(8, 256, 16)), right.view(16, 16).mean(1))
-assert found["rate 4"][1][0] > 0.99 and (found["rate 4"][1][1:5] - 1 / 4).abs().max() < 0.05 > found["rate 4"][1][5:].max()
+assert (
+    found["rate 4"][1][0] > 0.99 and (found["rate 4"][1][1:5] - 1 / 4).abs().max() < 0.05 > found["rate 4"][1][5:].max()
+)
 assert found["rate 1"][1][:2].min() > 0.99 and found["rate 1"][1][2:].max() < 0.05
 assert 0.65 < found["rate 16"][1][0] < 0.8 and found["rate 16"][1][1:].max() < 0.1
-display(draw.curves({"needle": (rates, needle), "gist of a steady topic": (rates, gist), "48-79 steps after a switch": (rates, drift)},
-                    x="rate c", y="right", log_x=True, title="The same bytes, compressed harder"),
-        draw.curves(found, x="age of the needle (tokens)", y="share found", title="A needle, by its age"))  # fmt: skip
+display(
+    draw.curves(
+        {
+            "needle": (rates, needle),
+            "gist of a steady topic": (rates, gist),
+            "48-79 steps after a switch": (rates, drift),
+        },
+        x="rate c",
+        y="right",
+        log_x=True,
+        title="The same bytes, compressed harder",
+    ),
+    draw.curves(found, x="age of the needle (tokens)", y="share found", title="A needle, by its age"),
+)
 
 # %% [markdown]
 # *Misconception: "rate 8 stores eight times as much."* CMem **reaches** eight times as far (with Mem: 144 tokens in the
@@ -646,18 +768,30 @@ display(draw.curves({"needle": (rates, needle), "gist of a steady topic": (rates
 # 8 raw pairs that cost the same.
 
 # %%
-tried = {"Transformer-XL, 32 raw": Compressive(32, 0, 1), "32 raw + 8 slots of 4": Compressive(32, 8, 4, count_bias=True),
-         "40 raw: the same bytes": Compressive(40, 0, 1, segment=32), "64 raw: the same reach": Compressive(64, 0, 1, segment=32)}  # fmt: skip
+tried = {
+    "Transformer-XL, 32 raw": Compressive(32, 0, 1),
+    "32 raw + 8 slots of 4": Compressive(32, 8, 4, count_bias=True),
+    "40 raw: the same bytes": Compressive(40, 0, 1, segment=32),
+    "64 raw: the same reach": Compressive(64, 0, 1, segment=32),
+}
 measured = {name: bits(m) for name, m in tried.items()}
 xl_32, compressed, same_bytes, same_reach = measured.values()
-assert same_reach < told["full cache"] + 0.05 and same_reach < compressed < xl_32 and xl_32 - compressed < 0.03 and abs(compressed - same_bytes) < 0.03
+assert (
+    same_reach < told["full cache"] + 0.05
+    and same_reach < compressed < xl_32
+    and xl_32 - compressed < 0.03
+    and abs(compressed - same_bytes) < 0.03
+)
 others = [data.batch(data.texts()[1], 256, 16, torch.Generator().manual_seed(seed)) for seed in (2, 3, 4)]
 gains = [bits(Compressive(32, 0, 1), some) - bits(tried["32 raw + 8 slots of 4"], some) for some in others]
 assert all(0 <= gain < 0.03 for gain in gains) and xl_32 - same_reach > 0.03 and 0.01 < same_reach - told["full cache"]
 print("bits per byte:", {name: round(x, 3) for name, x in measured.items()})
 print("gain of 8 slots on other pieces:", [round(gain, 3) for gain in gains])
-draw.bars({name: round(x - told["full cache"], 3) for name, x in measured.items()}, y="bits per byte above the full cache",
-          title="Held-out text, not trained with the memory: shorter is better")  # fmt: skip
+draw.bars(
+    {name: round(x - told["full cache"], 3) for name, x in measured.items()},
+    y="bits per byte above the full cache",
+    title="Held-out text, not trained with the memory: shorter is better",
+)
 
 # %% [markdown]
 # The pooled slots gain .015 bit, about as much as 8 raw pairs do, and on other pieces as little as .004; 32 more raw pairs,
@@ -672,8 +806,11 @@ display(
     widgets.quiz(
         "A colleague pools each segment into CMem as soon as it has been read; Mem keeps the newest pairs as before. "
         "What is wrong?",
-        ["nothing, it is only earlier", "tokens in Mem also stand in CMem: counted twice, and the reach shrinks",
-         "CMem never fills"],
+        [
+            "nothing, it is only earlier",
+            "tokens in Mem also stand in CMem: counted twice, and the reach shrinks",
+            "CMem never fills",
+        ],
         1,
         "CMem's input must be what Mem pops. Otherwise the newest pairs are there raw and pooled at once, and CMem reaches "
         "no further back than c n_cm tokens, part of which Mem holds anyway.",

@@ -118,19 +118,26 @@ VARIANTS = {
             "tuples": hand("(3, 4, 5, 6, 7, 8)", "((0, 1, 2),)", "tuple(range(9, 15))", "((3, 4, 5), (6, 7, 8))"),
             "ranges": hand("range(3, 9)", "[range(3)]", "range(9, 15)", "[range(3, 6), range(6, 9)]"),
             "tensors": hand(
-                "torch.arange(3, 9)", "torch.arange(3)[None]", "torch.arange(9, 15)", "torch.arange(3, 9).view(2, 3)",
+                "torch.arange(3, 9)",
+                "torch.arange(3)[None]",
+                "torch.arange(9, 15)",
+                "torch.arange(3, 9).view(2, 3)",
                 "torch.tensor(5)",
             ),
         },
         "wrong": {
-            "Mem of one segment": hand("[6, 7, 8]", "[[0, 1, 2], [3, 4, 5]]", "[12, 13, 14]", "[[6, 7, 8], [9, 10, 11]]", "4"),
+            "Mem of one segment": hand(
+                "[6, 7, 8]", "[[0, 1, 2], [3, 4, 5]]", "[12, 13, 14]", "[[6, 7, 8], [9, 10, 11]]", "4"
+            ),
             "CMem keeps its oldest": hand(cmem_5="[[0, 1, 2], [3, 4, 5]]"),
             "CMem newest first": hand(cmem_5="[[6, 7, 8], [3, 4, 5]]"),
             "the segment is pooled": hand(cmem_3="[[3, 4, 5], [6, 7, 8]]", cmem_5="[[9, 10, 11], [12, 13, 14]]"),
             "CMem never drops": hand(cmem_5="[[0, 1, 2], [3, 4, 5], [6, 7, 8]]"),
             "leaves when pooled": hand(gone="3"),
             "leaves one later": hand(gone="6"),
-            "segments of the wrong number": hand("[0, 1, 2, 3, 4, 5]", "[]", "[6, 7, 8, 9, 10, 11]", "[[0, 1, 2], [3, 4, 5]]"),
+            "segments of the wrong number": hand(
+                "[0, 1, 2, 3, 4, 5]", "[]", "[6, 7, 8, 9, 10, 11]", "[[0, 1, 2], [3, 4, 5]]"
+            ),
         },
     },
     "order": {
@@ -255,7 +262,9 @@ VARIANTS = {
         },
         "wrong": {
             "fine drops nothing into coarse": moves(coarse="coarse = coarse"),
-            "coarse is fed by Mem": moves(coarse="coarse = join(coarse, MeanPool()(popped, self.rate))[-self.coarse :]"),
+            "coarse is fed by Mem": moves(
+                coarse="coarse = join(coarse, MeanPool()(popped, self.rate))[-self.coarse :]"
+            ),
             "pooled by rate squared at once": moves(
                 coarse="coarse = join(coarse, MeanPool()(popped, self.rate**2))[-self.coarse :]"
             ),
@@ -282,7 +291,9 @@ VARIANTS = {
                 "return join(cmem, MeanPool()(old, self.rate))[-self.compressed :], raw[popped - rest :]",
             ),
             "append with keep": bug(
-                WHOLE, MADE, "return cmem.append(made, keep=self.compressed), raw[whole:]",
+                WHOLE,
+                MADE,
+                "return cmem.append(made, keep=self.compressed), raw[whole:]",
                 read="return attend(q, join(*mem), lse=lse, new=new)",
             ),
             "group by group": bug(
@@ -303,11 +314,15 @@ VARIANTS = {
                 WHOLE, MADE, "return join(cmem, made)[: self.compressed], raw[whole:]"
             ),
             "read without the segment": bug(
-                WHOLE, MADE, "return join(cmem, made)[-self.compressed :], raw[whole:]",
+                WHOLE,
+                MADE,
+                "return join(cmem, made)[-self.compressed :], raw[whole:]",
                 read="return attend(q, self.slots(mem), lse)",
             ),
             "the segment not causal": bug(
-                WHOLE, MADE, "return join(cmem, made)[-self.compressed :], raw[whole:]",
+                WHOLE,
+                MADE,
+                "return join(cmem, made)[-self.compressed :], raw[whole:]",
                 read="return attend(q, join(*mem, new), lse)",
             ),
             "the oldest of the rest is lost": bug(

@@ -73,11 +73,18 @@ def weighted(pick):
         ("**squares** of the attention", "used.square()", "1, 3, 0, 0", (1, 9)),
         ("**square roots** of the attention", "used.sqrt()", "1, 4, 0, 0", (1, 2)),
     )
-    lone, second, extra = pick(("the plain mean", 6, {}), ("its newest pair", 8, {
-        "torch.where(total &gt; 0, ..., 1 / rate)": "torch.where(total &gt; 0, ..., ...)",
-        "total = groups.sum(-1, keepdim=True)": "total = groups.sum(-1, keepdim=True)\n    newest = torch.eye(rate)[-1]",
-        "torch.full_like(groups, 1 / rate)": "newest.expand_as(groups)",
-    }))  # fmt: skip
+    lone, second, extra = pick(
+        ("the plain mean", 6, {}),
+        (
+            "its newest pair",
+            8,
+            {
+                "torch.where(total &gt; 0, ..., 1 / rate)": "torch.where(total &gt; 0, ..., ...)",
+                "total = groups.sum(-1, keepdim=True)": "total = groups.sum(-1, keepdim=True)\n    newest = torch.eye(rate)[-1]",
+                "torch.full_like(groups, 1 / rate)": "newest.expand_as(groups)",
+            },
+        ),
+    )
     first = (2 * weights[0] + 10 * weights[1]) / sum(weights)
     return extra | {
         "used_pool": name,
@@ -91,7 +98,11 @@ def weighted(pick):
 def bug(pick):
     """Who votes together, how many stay, and in which order the arguments stand."""
     name = pick("keep_most_used", "busiest", "favourites")
-    votes = pick("used.sum(1, keepdim=True).expand_as(used)", "used.mean(0, keepdim=True).expand_as(used)", "used.sum((0, 1)).expand_as(used)")
+    votes = pick(
+        "used.sum(1, keepdim=True).expand_as(used)",
+        "used.mean(0, keepdim=True).expand_as(used)",
+        "used.sum((0, 1)).expand_as(used)",
+    )
     best = pick("votes.topk(old.n - old.n // rate, -1).indices", "votes.argsort(-1, descending=True)[..., :rate]")
     return {
         "def most_used(old, rate, used)": f"def {name}(used, old, rate)",
@@ -103,7 +114,10 @@ def bug(pick):
 
 def frozen(pick):
     """How the difference is measured, and which stop is missing."""
-    name, loss = pick("loss_of_the_pool", "its_own_loss", "small_loss"), pick(".square().sum()", ".abs().mean()", ".norm()")
+    name, loss = (
+        pick("loss_of_the_pool", "its_own_loss", "small_loss"),
+        pick(".square().sum()", ".abs().mean()", ".norm()"),
+    )
     changes = {
         "def pool_loss(project, pool, x, queries, rate)": f"def {name}(queries, x, project, pool, rate)",
         "loss = pool_loss(project, pool, x, queries, 2)": f"loss = {name}(queries, x, project, pool, 2)",
@@ -131,7 +145,7 @@ def choose(pick):
         "at most **0.65** of what": f"at most **{share}** of what",
         "<= 0.65 *": f"<= {share} *",
         "**one pair in five**": f"**one pair in {few}**",
-        "1 / 5": f"1 / { {'three': 3, 'five': 5, 'ten': 10}[few]}",
+        "1 / 5": f"1 / { {'three': 3, 'five': 5, 'ten': 10}[few] }",
         "for_reads = 2": f"for_reads = {reads}",
         "for_needles = 4": f"for_needles = {needles}",
     }
@@ -161,7 +175,9 @@ def explain(pick):
         "Bits per byte are counted for the next byte alone, reads for a whole segment: the two measures have nothing to do with one another.",
     )
     places = pick((1, 0, 3, 2), (2, 3, 1, 0), (3, 2, 0, 1))
-    return {said[was]: said[places.index(was)] for was in range(4)} | {'letter = "b"': f'letter = "{"abcd"[places[1]]}"'}
+    return {said[was]: said[places.index(was)] for was in range(4)} | {
+        'letter = "b"': f'letter = "{"abcd"[places[1]]}"'
+    }
 
 
 def design(pick):

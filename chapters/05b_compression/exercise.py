@@ -145,6 +145,7 @@ look("order")
 # <details><summary>Hint 2</summary>The sum of a group: <code>.sum(-1, keepdim=True)</code>. Where it is 0: <code>torch.where(total &gt; 0, ..., 1 / rate)</code>; do not divide by 0 there.</details>
 # <details><summary>Hint 3</summary>Weights need a place for the width: <code>weight.unsqueeze(-1) * groups</code>, summed over the places of the group, <code>.sum(-2)</code>.</details>
 
+
 # %% task="weighted" points=3 kind="write" minutes=14 hides=["MeanPool", "MostUsed", "MaxPool", "ConvPool"]
 def used_pool(old, rate, used):
     # BEGIN SOLUTION
@@ -182,6 +183,7 @@ look("weighted")
 # <details><summary>Hint 2</summary>One row of the batch must not know what another row was asked. And no head what another head was.</details>
 # <details><summary>Hint 3</summary><code>topk</code> gives the most used first. <code>.sort(-1).values</code> of its places puts them in the order of the text.</details>
 
+
 # %% task="bug" points=2 kind="bug" minutes=10 hides=["MostUsed"]
 def most_used(old, rate, used):
     # BEGIN SOLUTION
@@ -198,7 +200,9 @@ def most_used(old, rate, used):
 # NEXT: Count the pairs that stay. Then look at one row and head alone: are they its own most used, in the order of the text?
 rate = number(2, 4, name="rate")
 n = rate * (rate + 1)
-shuffled = torch.stack([torch.randperm(n, generator=torch.Generator().manual_seed(number(1, 9999, name=f"row {i}"))) for i in range(6)])
+shuffled = torch.stack(
+    [torch.randperm(n, generator=torch.Generator().manual_seed(number(1, 9999, name=f"row {i}"))) for i in range(6)]
+)
 used = (shuffled.view(2, 3, n) + 1) / 16
 old = KV(inputs(2, 3, n, 2, name="k"), torch.arange(n, dtype=torch.float32).view(n, 1).expand(2, 3, n, 1))
 kept = most_used(old, rate, used)
@@ -219,6 +223,7 @@ look("bug")
 # <details><summary>Hint 1</summary>After one call: does <code>project.weight.requires_grad</code> still say True?</details>
 # <details><summary>Hint 2</summary>Who learns if the SLOTS are detached?</details>
 # <details><summary>Hint 3</summary>The queries and the old pairs are stopped before anything is computed with them; the slots are not.</details>
+
 
 # %% task="frozen" points=2 kind="bug" minutes=12
 def pool_loss(project, pool, x, queries, rate):
@@ -251,7 +256,12 @@ if loss.requires_grad:
     loss.backward()
 for name, part in {"x": x, "queries": queries, "projection": project.weight}.items():
     report(f"{name} is left alone", part.grad is None or not part.grad.any())
-report("gradient of the pool", torch.zeros(2, 4) if pool.v.weight.grad is None else pool.v.weight.grad, axes=("row", "column"), digits=3)
+report(
+    "gradient of the pool",
+    torch.zeros(2, 4) if pool.v.weight.grad is None else pool.v.weight.grad,
+    axes=("row", "column"),
+    digits=3,
+)
 report("the projection can still learn", project.weight.requires_grad)
 
 # %% look="frozen"
@@ -321,8 +331,12 @@ from_the_models_loss_unstopped = "hwp"
 
 # %% check="learns"
 # NEXT: Begin at the loss and walk back: through which parts was it computed, and where is the walk stopped?
-words = {"the model's loss": from_the_models_loss, "attention reconstruction": from_reconstruction, "auto-encoding": from_encoding,
-         "the model's loss with stop=False": from_the_models_loss_unstopped}  # fmt: skip
+words = {
+    "the model's loss": from_the_models_loss,
+    "attention reconstruction": from_reconstruction,
+    "auto-encoding": from_encoding,
+    "the model's loss with stop=False": from_the_models_loss_unstopped,
+}
 for name, word in words.items():
     if word is ...:
         raise NotImplementedError(name)
@@ -369,6 +383,7 @@ look("explain")
 # <details><summary>Hint</summary>A convolution weighs its four pairs by their place, whatever stands there. What could 64 numbers do that look at a pair's key and value and say how
 # important it is? A softmax over the four of a group makes weights of it.</details>
 
+
 # %% task="design" points=2 kind="design" minutes=25 bonus=true
 # BEGIN SOLUTION
 class Judging(nn.Module):
@@ -391,6 +406,8 @@ def learn(q, old):
         attention_reconstruction(pool, q[some], KV(old.k[some], old.v[some]), 4).backward()
         adam.step()
     return pool
+
+
 # GIVEN
 # def learn(q, old):
 #     raise NotImplementedError
@@ -400,7 +417,10 @@ def learn(q, old):
 # %% check="design"
 # NEXT: With q, old, own, _ = examples(texts[1], 12, 7, layer=2): what is reads_lost(pool, 4, q, old, own, q), divided by that of MeanPool()?
 pool = learn(*examples(texts[0], 24, 1, layer=2)[:2])
-report("at most 100 learned numbers", isinstance(pool, nn.Module) and sum(x.numel() for x in pool.state_dict().values()) <= 100)
+report(
+    "at most 100 learned numbers",
+    isinstance(pool, nn.Module) and sum(x.numel() for x in pool.state_dict().values()) <= 100,
+)
 q, old, own, _ = examples(texts[1], 12, number(1, 9999, name="text"), layer=2)
 unseen, alone = (q, old, own, q), True
 with torch.no_grad():
@@ -408,9 +428,14 @@ with torch.no_grad():
     for group in range(made.n):  # every other group changes: does this one's slot?
         here = torch.arange(16)[:, None] // 4 == group
         other = pool(KV(*(torch.where(here, x, 3 * x.flip(0) + 1.0) for x in (old.k, old.v))), 4)
-        alone &= all(torch.allclose(a[..., group, :], b[..., group, :], atol=1e-4) for a, b in ((made.k, other.k), (made.v, other.v)))
+        alone &= all(
+            torch.allclose(a[..., group, :], b[..., group, :], atol=1e-4)
+            for a, b in ((made.k, other.k), (made.v, other.v))
+        )
     report("each slot of its own group", alone)
-report("loses less than 0.8 of the mean's loss", reads_lost(pool, 4, *unseen) < 0.8 * reads_lost(MeanPool(), 4, *unseen))
+report(
+    "loses less than 0.8 of the mean's loss", reads_lost(pool, 4, *unseen) < 0.8 * reads_lost(MeanPool(), 4, *unseen)
+)
 
 # %% look="design"
 look("design")

@@ -82,8 +82,14 @@ left = seen.recipe_dye.mean(0)[seen.fact_span[1] :]
 assert left[:8].min() > 0.9 and left[-1] < 0.8  # all of it while it is raw; then some bytes are kept, others dropped
 assert len({round(float(x), 4) for x in seen.recipe_dye[:, -1]}) > 1  # each layer keeps others
 assert 0.3 < left[-1] < 0.7 and not seen.right  # about half of the fact is there, and the code is not told
-draw.dye(seen.recipe_dye, seen.view_dye, seen.text, seen.fact_span, after=seen.said,
-         title=f"Of 32 popped pairs the 16 most used are kept: {left[-1]:.0%} of the fact, whole")  # fmt: skip
+draw.dye(
+    seen.recipe_dye,
+    seen.view_dye,
+    seen.text,
+    seen.fact_span,
+    after=seen.said,
+    title=f"Of 32 popped pairs the 16 most used are kept: {left[-1]:.0%} of the fact, whole",
+)
 
 # %% [markdown]
 # About half of the fact is still there, exact, and still the code is not told; at the end of the chapter you see
@@ -133,7 +139,9 @@ for places in (kept, other_kept):
     assert groups == list(range(groups[0], groups[0] + len(groups)))  # one of each four, in order
 assert kept != other_kept  # the two heads keep different bytes
 both = ["".join(tokens[at] for at in places) for places in (kept, other_kept)]
-display(draw.film(*shown, tiers=sizes, title=f"Most-used, head 2: of each four bytes the most read, at the end '{both[0]}'"))
+display(
+    draw.film(*shown, tiers=sizes, title=f"Most-used, head 2: of each four bytes the most read, at the end '{both[0]}'")
+)
 draw.moment(*others, len(tokens) - 1, tiers=sizes, title=f"Head 3 at the end: of the same bytes '{both[1]}'")
 
 # %% [markdown]
@@ -149,8 +157,13 @@ draw.moment(*others, len(tokens) - 1, tiers=sizes, title=f"Head 3 at the end: of
 
 # %%
 torch.manual_seed(0)
-fresh = {"mean": MeanPool(), "max": MaxPool(), "most used": MostUsed(),
-         "convolution": ConvPool(4, 32), "dilated": DilatedPool(4, 32)}  # fmt: skip
+fresh = {
+    "mean": MeanPool(),
+    "max": MaxPool(),
+    "most used": MostUsed(),
+    "convolution": ConvPool(4, 32),
+    "dilated": DilatedPool(4, 32),
+}
 
 
 def holds(pool, of_q, of_kv):
@@ -162,8 +175,11 @@ def holds(pool, of_q, of_kv):
 
 
 with_heads = {head: tasks.heads(model, text, layer=1, head=head) for head in (1, 2, 3)}
-shares = {(name, head): holds(pool, hq, KV(hk, hv))
-          for name, pool in fresh.items() for head, (hq, hk, hv) in with_heads.items()}  # fmt: skip
+shares = {
+    (name, head): holds(pool, hq, KV(hk, hv))
+    for name, pool in fresh.items()
+    for head, (hq, hk, hv) in with_heads.items()
+}
 own_group = torch.eye(4).repeat_interleave(4, 1)  # slot s: bytes 4s to 4s + 3
 assert torch.allclose(shares["mean", 2], own_group / 4)
 for name in ("convolution", "dilated"):
@@ -255,8 +271,10 @@ copy = Unpool(2, 1)  # before training: each slot twice
 
 def both_losses(x):
     """(attention reconstruction, auto-encoding of the value) of a pool that makes one slot of value x."""
+
     def to_x(old, rate):
         return KV(old.k.mean(-2, keepdim=True), torch.full((1, 1), float(x)))
+
     # values x, x come back exactly: what this loss has left is the keys' part, the same for every x
     keys = auto_encoding(to_x, copy, KV(pair.k, torch.full((2, 1), float(x))), 2).item()
     return attention_reconstruction(to_x, ask, pair, 2).item(), auto_encoding(to_x, copy, pair, 2).item() - keys
@@ -266,8 +284,12 @@ at = torch.linspace(0, 8, 33)
 rebuilt, encoded = torch.tensor([both_losses(x) for x in at]).T
 assert abs(at[rebuilt.argmin()] - 6) < 1e-6 and abs(at[encoded.argmin()] - 4) < 1e-6
 assert all(abs(a - b) < 1e-4 for a, b in zip(both_losses(4) + both_losses(6), (4, 16, 0, 20), strict=True))
-draw.curves({"attention reconstruction": (at, rebuilt), "auto-encoding": (at, encoded)},
-            x="value of the slot", y="loss", title="Two losses for one slot")  # fmt: skip
+draw.curves(
+    {"attention reconstruction": (at, rebuilt), "auto-encoding": (at, encoded)},
+    x="value of the slot",
+    y="loss",
+    title="Two losses for one slot",
+)
 
 # %% [markdown]
 # ## Where the gradient stops
@@ -278,6 +300,7 @@ draw.curves({"attention reconstruction": (at, rebuilt), "auto-encoding": (at, en
 #
 # **Predict** for four losses (the model's own; attention reconstruction; auto-encoding; the model's own with `stop=False`) which of four parts gets a
 # gradient: `h`, the Q/K/V matrix, the pool, the way back. (`-` in the output: none at all. `stop=False` leaves out the `detach()` of what is stored.)
+
 
 # %%
 def gradients(stop=True):
@@ -321,6 +344,7 @@ assert through["the model's own"]["pool"] > 0  # the third way: back-propagation
 # loss. Nothing crashes, and the loss goes on falling: the rest of the network still learns. In the cell below the pool's loss begins in step 4, as if Mem had popped for the first time.
 # **Predict** how far the projection moves in each of ten steps.
 
+
 # %%
 def moves(in_place, steps=10):
     """How far the K/V projection moves in each step of training, and the model's loss."""
@@ -347,10 +371,20 @@ def moves(in_place, steps=10):
 assert min(right) > 1e-3 and frozen[:3] == right[:3] and max(frozen[4:]) == 0  # from then on it never moves again
 assert right_loss[-1] < frozen_loss[-1] - 0.02 < frozen_loss[3] - 0.04  # yet the loss falls
 steps = list(range(1, 11))
-display(draw.curves({"detach()": (steps, right), "detach_()": (steps, frozen)}, x="step",
-                    y="how far the K/V projection moves", title="The same training, one letter apart"),
-        draw.curves({"detach()": (steps, right_loss), "detach_()": (steps, frozen_loss)}, x="step",
-                    y="the model's loss", title="And its loss falls all the same, if less"))  # fmt: skip
+display(
+    draw.curves(
+        {"detach()": (steps, right), "detach_()": (steps, frozen)},
+        x="step",
+        y="how far the K/V projection moves",
+        title="The same training, one letter apart",
+    ),
+    draw.curves(
+        {"detach()": (steps, right_loss), "detach_()": (steps, frozen_loss)},
+        x="step",
+        y="the model's loss",
+        title="And its loss falls all the same, if less",
+    ),
+)
 
 # %% [markdown]
 # **A falling loss does not show that everything learns.** Ask each weight whether it moved. (Tests of this course do: `tests/test_compress.py`, `tests/test_hybrid.py`.)
@@ -425,6 +459,7 @@ for name, make in (("conv", ConvPool), ("dilated", DilatedPool)):
 spent = time.perf_counter() - begin
 print(f"{len(some[0][0])} examples a layer; twelve pools trained in {spent:.1f} s")
 
+
 # %%
 def mean_of(numbers):
     return sum(numbers) / len(numbers)
@@ -465,8 +500,12 @@ for name, each in pools.items():
     now[name] = mean_of([lost_reads(p, x, present=True) for p, x in zip(each, unseen, strict=True)])
     reads[name] = mean_of([lost_reads(p, x) for p, x in zip(each, unseen, strict=True)])
     pairs[name] = mean_of([lost_pairs(p, s, x) for p, s, x in zip(each, some, unseen, strict=True)])
-    print(f"{name:24} lost of the present reads {now[name]:.2f}, of the next {reads[name]:.2f}, of the pairs {pairs[name]:.2f}")
-assert abs(lost_reads(ConvPool(RATE, 32), unseen[1]) - lost_reads(MeanPool(), unseen[1])) < 1e-5  # it begins as the mean
+    print(
+        f"{name:24} lost of the present reads {now[name]:.2f}, of the next {reads[name]:.2f}, of the pairs {pairs[name]:.2f}"
+    )
+assert (
+    abs(lost_reads(ConvPool(RATE, 32), unseen[1]) - lost_reads(MeanPool(), unseen[1])) < 1e-5
+)  # it begins as the mean
 for name in ("conv", "dilated"):
     assert now[f"{name}, attention"] < now["mean"] - 0.01
     assert abs(reads[f"{name}, attention"] - reads["mean"]) < 0.04  # one segment later little of the gain is left
@@ -476,11 +515,15 @@ for name in ("conv", "dilated"):
     assert reads["mean"] - reads[f"{name}, attention"] < now["mean"] - now[f"{name}, attention"]
 assert now["dilated, attention"] < now["conv, attention"]
 assert now["mean"] < now["most used"] < 1 < reads["most used"] < reads["max"] and now["max"] > 2
-assert reads["most used"] > now["most used"] + 0.2 > now["mean"] + 0.2 > reads["mean"]  # the voters were not the readers
+assert (
+    reads["most used"] > now["most used"] + 0.2 > now["mean"] + 0.2 > reads["mean"]
+)  # the voters were not the readers
 
 taken = {}  # how much a slot's value takes from each byte of its group: the size of the four parts of the matrix
 for name in ("conv, attention", "conv, auto-encoding"):
-    parts = [pool.v.weight.unflatten(1, (RATE, 32)).norm(dim=(0, 2)) / 32**0.5 for pool in pools[name]]  # the mean: 1/4 each
+    parts = [
+        pool.v.weight.unflatten(1, (RATE, 32)).norm(dim=(0, 2)) / 32**0.5 for pool in pools[name]
+    ]  # the mean: 1/4 each
     taken[name] = torch.stack(parts).detach()  # [layers, places]
     average = [round(x, 2) for x in taken[name].mean(0).tolist()]
     print(f"{name}: from the four bytes of a group, oldest first, {average} (the mean of three layers)")
@@ -488,11 +531,18 @@ by_reads, by_pairs = taken.values()
 assert (by_reads[:, 3] > by_reads[:, 0] + 0.03).all() and (by_pairs.amax(1) < by_pairs.amin(1) + 0.04).all()
 for lq, old, *_ in some:
     received = torch.softmax(lq @ old.k.mT / 32**0.5, -1).sum(-2).unflatten(-1, (4, RATE)).mean((0, 1, 2))
-    assert sorted(received.tolist()) == received.tolist() and received[3] > 1.1 * received[0]  # the newer, the more read
+    assert (
+        sorted(received.tolist()) == received.tolist() and received[3] > 1.1 * received[0]
+    )  # the newer, the more read
 
-display(draw.bars({name: x for name, x in reads.items() if name != "max"}, y="share of the reads that is lost",
-                  title=f"Attention reconstruction, the next segment reads (max: {reads['max']:.1f})"),
-        draw.bars(pairs, y="share of the pairs that is lost", title="Auto-encoding, held-out text"))  # fmt: skip
+display(
+    draw.bars(
+        {name: x for name, x in reads.items() if name != "max"},
+        y="share of the reads that is lost",
+        title=f"Attention reconstruction, the next segment reads (max: {reads['max']:.1f})",
+    ),
+    draw.bars(pairs, y="share of the pairs that is lost", title="Auto-encoding, held-out text"),
+)
 
 # %% [markdown]
 # - **Each loss makes its own measure better; auto-encoding spoils the other.** A convolution that learned to bring pairs back loses half to two thirds more
@@ -557,13 +607,23 @@ for _ in range(18):
     F.cross_entropy(reader(piece[:, :-1]).flatten(0, 1), piece[:, 1:].flatten()).backward()
     learner.step()
 pools["conv, through time"], pools["unchosen"] = [memory.pool for memory in long], [unchosen] * 3
-published = {"conv, attention": 0.973, "dilated, attention": 0.977, "most used": 0.980, "mean": 0.982,
-             "conv, auto-encoding": 0.984, "max": 0.986, "conv, through time": 0.996}  # fmt: skip
+published = {
+    "conv, attention": 0.973,
+    "dilated, attention": 0.977,
+    "most used": 0.980,
+    "mean": 0.982,
+    "conv, auto-encoding": 0.984,
+    "max": 0.986,
+    "conv, through time": 0.996,
+}
 ours = {name: bits(pools[name]) for name in (*published, "unchosen")}
 raw_16, raw_32 = bits([Compressive(N, 0, 1)] * 3), bits([Compressive(2 * N, 0, 1, segment=N)] * 3)
 for name, x in (ours | {"16 raw pairs": raw_16, "32 raw pairs": raw_32}).items():
     print(f"{name:22} {x:.3f}")
-again = [ours["conv, attention"], *(bits([by_attention(ConvPool, layer, seed=seed) for layer in some]) for seed in (1, 2))]
+again = [
+    ours["conv, attention"],
+    *(bits([by_attention(ConvPool, layer, seed=seed) for layer in some]) for seed in (1, 2)),
+]
 print("conv, attention, its examples in three orders:", ", ".join(f"{x:.4f}" for x in again))
 assert max(again) - min(again) < 0.004
 not_max = [x for name, x in ours.items() if name != "max"]
@@ -573,10 +633,18 @@ assert ours["conv, attention"] < ours["conv, auto-encoding"] < ours["max"]
 assert ours["most used"] < ours["dilated, attention"] - 0.01  # turned round
 assert ours["most used"] + 0.004 < ours["unchosen"] < ours["mean"] - 0.008  # whole pairs, and then the right ones
 assert ours["conv, through time"] < ours["mean"] - 0.005  # turned round
-display(draw.bars({name: x - 0.973 for name, x in published.items()}, y="bits per character above the best",
-                  title="Published: trained with its memory"),
-        draw.bars({name: x - raw_32 for name, x in ours.items()}, y="bits per byte above 32 raw pairs",
-                  title="Ours: a model that never saw such slots"))  # fmt: skip
+display(
+    draw.bars(
+        {name: x - 0.973 for name, x in published.items()},
+        y="bits per character above the best",
+        title="Published: trained with its memory",
+    ),
+    draw.bars(
+        {name: x - raw_32 for name, x in ours.items()},
+        y="bits per byte above 32 raw pairs",
+        title="Ours: a model that never saw such slots",
+    ),
+)
 
 # %% [markdown]
 # **The 32 raw pairs beat every compressed memory of the same size**, although the others reach back 80 bytes. **As there:** max is last. Attention reconstruction, mean and auto-encoding stand in
@@ -601,6 +669,7 @@ display(draw.bars({name: x - 0.973 for name, x in published.items()}, y="bits pe
 #
 # So measure the read as the model makes it, by the next segment: $\mathrm{Att}(q,[\,\cdot\,,\text{Mem},\text{own segment}])$, once with the old pairs and once with the slots. **Predict:** does
 # this measure put most-used before the mean? And what happens if we train a convolution on such a loss (with the queries of the present, as always)?
+
 
 # %%
 def counted(slots, rate, count_bias):
@@ -629,7 +698,10 @@ def lost_beside(pool, examples, count_bias=False):
 
 
 pools["conv, beside"] = [by_whole_read(layer) for layer in some]
-ways = [(name, False) for name in ("mean", "most used", "unchosen", "conv, attention", "conv, auto-encoding", "conv, through time")]
+ways = [
+    (name, False)
+    for name in ("mean", "most used", "unchosen", "conv, attention", "conv, auto-encoding", "conv, through time")
+]
 ways += [(name, True) for name in ("mean", "conv, through time", "conv, beside")]
 whole_read, told = {}, {}
 for name, bias in ways:
@@ -650,8 +722,11 @@ assert whole_read["conv, beside, count bias"] == min(whole_read.values()) and to
 assert told["mean, count bias"] < min(told["mean"] - 0.008, told["conv, through time"])
 assert told["conv, through time, count bias"] > told["conv, through time"] + 0.003
 assert told["conv, beside, count bias"] < told["conv, attention"] - 0.01
-draw.bars(whole_read, y="share of the old pairs' part of the read that is lost",
-          title="Measured as the model reads: slots, Mem, own segment")  # fmt: skip
+draw.bars(
+    whole_read,
+    y="share of the old pairs' part of the read that is lost",
+    title="Measured as the model reads: slots, Mem, own segment",
+)
 
 # %% [markdown]
 # **Half of the puzzle.** Yes: by this measure most-used loses .50, the mean .70, auto-encoding .73, in the order of their bits.
@@ -672,11 +747,21 @@ draw.bars(whole_read, y="share of the old pairs' part of the read that is lost",
 rates, layer = [1, 2, 4, 8, 16], 1
 learned = {1: MeanPool(), 4: pools["conv, attention"][layer]}
 learned |= {c: by_attention(ConvPool, some[layer], c) for c in (2, 8, 16)}
-by_rate = {"mean": dict.fromkeys(rates, MeanPool()), "most used": dict.fromkeys(rates, MostUsed()),
-           "conv, attention": learned}  # fmt: skip
+by_rate = {
+    "mean": dict.fromkeys(rates, MeanPool()),
+    "most used": dict.fromkeys(rates, MostUsed()),
+    "conv, attention": learned,
+}
 lost = {name: [lost_reads(each[c], unseen[layer], c) for c in rates] for name, each in by_rate.items()}
-widgets.predict("share of the reads lost by the mean pool, as the rate grows", rates, lost["mean"],
-                y="share lost", x_name="rate c", log_x=True)  # fmt: skip
+widgets.predict(
+    "share of the reads lost by the mean pool, as the rate grows",
+    rates,
+    lost["mean"],
+    y="share lost",
+    x_name="rate c",
+    log_x=True,
+)
+
 
 # %%
 @torch.no_grad()
@@ -699,16 +784,20 @@ found = {name: [needle(each[c], c) for c in rates] for name, each in by_rate.ite
 blurred = {name: [gist(each[c], c) for c in rates] for name, each in by_rate.items()}
 mean, used, conv = lost["mean"], lost["most used"], lost["conv, attention"]
 assert mean[0] < 1e-6 and sorted(mean) == mean and mean[1] > 0.4 * mean[-1]  # half of the whole price at rate 2
-assert all(u > m + 0.1 for u, m in zip(used[1:], mean[1:], strict=True)) and used[1] < 1 < used[2]  # single pairs mislead
+assert (
+    all(u > m + 0.1 for u, m in zip(used[1:], mean[1:], strict=True)) and used[1] < 1 < used[2]
+)  # single pairs mislead
 assert all(m - 0.02 < c < m + 0.08 for c, m in zip(conv, mean, strict=True))  # learning gains nothing here
 assert conv[-1] > mean[-1]  # nor for the next segment, where little is left
 assert all(0.8 < each[0] < 1 for each in found.values())  # even raw, some keys are drowned by longer ones
 assert all(x < 1 / c + 0.1 for each in found.values() for x, c in zip(each, rates, strict=True))
 assert all(found["most used"][i] > max(found["mean"][i], found["conv, attention"][i]) for i in (1, 2, 3))
 assert max(blurred["mean"]) < 1e-6 < 0.5 < blurred["most used"][2] and blurred["conv, attention"][2] < 0.2
-pictures = {"What the next segment would read": (lost, "share of the reads lost"),
-            "Needles: each pair asked for by its key": (found, "pairs found"),
-            "The gist: the mean of the values": (blurred, "share of the gist lost")}  # fmt: skip
+pictures = {
+    "What the next segment would read": (lost, "share of the reads lost"),
+    "Needles: each pair asked for by its key": (found, "pairs found"),
+    "The gist: the mean of the values": (blurred, "share of the gist lost"),
+}
 for title, (each, y) in pictures.items():
     lines = {name: (rates, values) for name, values in each.items()}
     display(draw.curves(lines, x="rate c", y=y, log_x=True, title=title))
@@ -739,8 +828,12 @@ assert (by_mean - xl_64).abs().max() < 0.01 and (by_conv - by_mean).abs().max() 
 assert min((x.max() - x.min()).item() for x in (xl_64, by_mean, by_conv)) > 0.02  # the seeds differ by more
 assert xl_32[2] < min(xl_64[2], by_mean[2], by_conv[2])  # by chance
 assert xl_32.mean() > by_mean.mean() > xl_64.mean() and xl_32.mean() - xl_64.mean() < 0.01
-by_seed = draw.curves({name: ([0, 1, 2], y) for name, y in trained.items()}, x="seed", y="bits per byte",
-                      title="Trained with their memory: three seeds each")  # fmt: skip
+by_seed = draw.curves(
+    {name: ([0, 1, 2], y) for name, y in trained.items()},
+    x="seed",
+    y="bits per byte",
+    title="Trained with their memory: three seeds each",
+)
 by_seed.update_traces(mode="markers").update_xaxes(tickvals=[0, 1, 2])
 
 # %% [markdown]
@@ -787,21 +880,32 @@ class LeastUsed(MostUsed):
 
 
 its = collect(streams(1000, 30)[1], None, None, reader=answers, n=SEGMENT)
-known = {"raw, all of it": tells([MeanPool()] * 3, slots=400), "96 raw": tells([MeanPool()] * 3),
-         "mean of two": tells([MeanPool()] * 3, 2, True), "most used half": tells([MostUsed()] * 3, 2),
-         "unchosen half": tells([unchosen] * 3, 2), "least used half": tells([LeastUsed()] * 3, 2),
-         "conv, beside": tells([by_whole_read(x, 2) for x in its], 2, True)}  # fmt: skip
+known = {
+    "raw, all of it": tells([MeanPool()] * 3, slots=400),
+    "96 raw": tells([MeanPool()] * 3),
+    "mean of two": tells([MeanPool()] * 3, 2, True),
+    "most used half": tells([MostUsed()] * 3, 2),
+    "unchosen half": tells([unchosen] * 3, 2),
+    "least used half": tells([LeastUsed()] * 3, 2),
+    "conv, beside": tells([by_whole_read(x, 2) for x in its], 2, True),
+}
 for name, (right, sure) in known.items():
     print(f"{name:18} right {right:.2f}, probability of a byte of the answer {sure:.2f}")
 assert known["raw, all of it"][0] > 0.8 and known["96 raw"][1] < 0.05
 assert max(right for name, (right, _) in known.items() if name not in ("raw, all of it", "least used half")) < 0.35
-assert known["mean of two"][1] > 3 * known["96 raw"][1]  # the same bytes: slots that reach back beat raw pairs that do not
+assert (
+    known["mean of two"][1] > 3 * known["96 raw"][1]
+)  # the same bytes: slots that reach back beat raw pairs that do not
 middle = [known[name][1] for name in ("unchosen half", "mean of two", "conv, beside")]
 assert known["most used half"][1] < min(middle) and max(middle) < known["least used half"][1]
 assert known["least used half"][0] > known["most used half"][0] + 0.2  # an untrained rule, and the best of all
 assert abs(math.log(known["conv, beside"][1] / known["mean of two"][1])) < 0.6  # learning changed little
-draw.bars({name: sure for name, (_, sure) in known.items()}, y="probability of a byte of the answer", top=1.1,
-          title="The code, through seven memories")  # fmt: skip
+draw.bars(
+    {name: sure for name, (_, sure) in known.items()},
+    y="probability of a byte of the answer",
+    top=1.1,
+    title="The code, through seven memories",
+)
 
 # %% [markdown]
 # **Learning: no.** Through the mean, most-used and the learned pool the model seldom tells the code. They are not nothing: with the same number of pairs, raw, the probability of a byte is a small part of the mean's.
@@ -822,11 +926,16 @@ draw.bars({name: sure for name, (_, sure) in known.items()}, y="probability of a
 
 # %%
 old = KV(torch.randn(1, 4, 16, 32), torch.randn(1, 4, 16, 32))
-weights = {name: sum(p.numel() for p in each[0].parameters()) if isinstance(each[0], nn.Module) else 0
-           for name, each in pools.items()}  # fmt: skip
+weights = {
+    name: sum(p.numel() for p in each[0].parameters()) if isinstance(each[0], nn.Module) else 0
+    for name, each in pools.items()
+}
 assert 4 * weights["conv, attention"] == 32 * 1024 and 4 * 4 * 16 * (32 + 32) == 16 * 1024  # four bytes a number
 assert weights["conv, attention"] // RATE == 32 * (32 + 32)  # reading a slot: 32 products for the key, 32 for the value
-conv_costs, dilated_costs = 4 * weights["conv, attention"], 4 * 2 * 3 * (64 * 64 + 64 * 32)  # k and v, three joins a group
+conv_costs, dilated_costs = (
+    4 * weights["conv, attention"],
+    4 * 2 * 3 * (64 * 64 + 64 * 32),
+)  # k and v, three joins a group
 votes_cost = 16 * 48 * (32 + 32) + 16 * 16 * 32  # a read of CMem, Mem and the segment; then the scores on Mem again
 assert (conv_costs, dilated_costs) == (32768, 147456) and dilated_costs / conv_costs == 4.5 and votes_cost > conv_costs
 level = pools["dilated, attention"][0].k[0]
@@ -849,7 +958,9 @@ def microseconds(pool, times=60):
 
 names = ("mean", "max", "most used", "conv, attention", "dilated, attention")
 timed = {f"{name}: {weights[name]:,} weights": microseconds(pools[name][0]) for name in names}
-draw.bars(timed, y="microseconds an update of 16 pairs, measured here and now", title="What compressing costs, one layer")
+draw.bars(
+    timed, y="microseconds an update of 16 pairs, measured here and now", title="What compressing costs, one layer"
+)
 
 # %% [markdown]
 # ## Four new questions
@@ -869,7 +980,11 @@ display(
     ),
     widgets.quiz(
         "After training with auto-encoding a convolution brings its pairs back better than the mean, and loses .73 of the reads where the mean loses .44. Why?",
-        ["it was trained too long", "the slots hold more, but they are read without the way back", "the way back was too weak"],
+        [
+            "it was trained too long",
+            "the slots hold more, but they are read without the way back",
+            "the way back was too weak",
+        ],
         1,
         "g is thrown away. Queries are multiplied with the slots as they are; what lies in other directions is not found.",
     ),

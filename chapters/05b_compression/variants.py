@@ -3,7 +3,9 @@
 
 def hand(mean="[5, 5]", largest="[10, 9]", used="[4, 1]", conv="[4.75, 5.25]", of_max="20.25", of_used="6.25"):
     names = ("mean_values", "max_values", "most_used_values", "conv_values", "loss_of_max", "loss_of_most_used")
-    return "\n".join(f"{name} = {x}" for name, x in zip(names, (mean, largest, used, conv, of_max, of_used), strict=True))
+    return "\n".join(
+        f"{name} = {x}" for name, x in zip(names, (mean, largest, used, conv, of_max, of_used), strict=True)
+    )
 
 
 def order(word='"bdeac"', other='"f"'):
@@ -14,8 +16,14 @@ def used_pool(*lines):
     return "def used_pool(old, rate, used):\n    " + "\n    ".join(lines)
 
 
-def weighted(total="groups.sum(-1, keepdim=True)", weight="torch.where(total > 0, groups / total.clamp(min=1e-12), torch.full_like(groups, 1 / rate))",
-             of="(old.k, old.v)", end=".sum(-2)", shape="(old.n // rate, rate)", use="used"):  # fmt: skip
+def weighted(
+    total="groups.sum(-1, keepdim=True)",
+    weight="torch.where(total > 0, groups / total.clamp(min=1e-12), torch.full_like(groups, 1 / rate))",
+    of="(old.k, old.v)",
+    end=".sum(-2)",
+    shape="(old.n // rate, rate)",
+    use="used",
+):
     """The weighted pool in four lines, one thing another."""
     return used_pool(
         f"groups = {use}.unflatten(-1, (old.n // rate, rate))",
@@ -26,8 +34,10 @@ def weighted(total="groups.sum(-1, keepdim=True)", weight="torch.where(total > 0
 
 
 def bug(*lines, votes="used"):
-    rest = ["best = best.unsqueeze(-1)",
-            "return KV(*(x.gather(-2, best.expand(*best.shape[:-1], x.shape[-1])) for x in (old.k, old.v)))"]  # fmt: skip
+    rest = [
+        "best = best.unsqueeze(-1)",
+        "return KV(*(x.gather(-2, best.expand(*best.shape[:-1], x.shape[-1])) for x in (old.k, old.v)))",
+    ]
     return "def most_used(old, rate, used):\n    " + "\n    ".join([f"votes = {votes}", *lines, *rest])
 
 
@@ -35,10 +45,22 @@ def pool_loss(*lines):
     return "def pool_loss(project, pool, x, queries, rate):\n    " + "\n    ".join(lines)
 
 
-def stops(made="project(x).detach()", q="queries.detach()", before="", slots="new", loss="(attend(q, old) - attend(q, new)).square().mean()"):
+def stops(
+    made="project(x).detach()",
+    q="queries.detach()",
+    before="",
+    slots="new",
+    loss="(attend(q, old) - attend(q, new)).square().mean()",
+):
     first = [before] if before else []
-    return pool_loss(*first, f"k, v = ({made}).chunk(2, -1)", f"old, q = KV(k, v), {q}", "new = pool(old, rate)",
-                     f"new = {slots}", f"return {loss}")  # fmt: skip
+    return pool_loss(
+        *first,
+        f"k, v = ({made}).chunk(2, -1)",
+        f"old, q = KV(k, v), {q}",
+        "new = pool(old, rate)",
+        f"new = {slots}",
+        f"return {loss}",
+    )
 
 
 def choose(reads="2", needles="4", gist="16", few="2"):
@@ -46,8 +68,10 @@ def choose(reads="2", needles="4", gist="16", few="2"):
 
 
 def learns(model='"hw"', reconstruction='"p"', encoding='"pg"', unstopped='"hwp"'):
-    return (f"from_the_models_loss = {model}\nfrom_reconstruction = {reconstruction}\n"
-            f"from_encoding = {encoding}\nfrom_the_models_loss_unstopped = {unstopped}")  # fmt: skip
+    return (
+        f"from_the_models_loss = {model}\nfrom_reconstruction = {reconstruction}\n"
+        f"from_encoding = {encoding}\nfrom_the_models_loss_unstopped = {unstopped}"
+    )
 
 
 JUDGE = """
@@ -79,7 +103,9 @@ def learn(q, old):
 def judge(width=64, bias="", axis=-2, rate=0.02, steps=60, returned="pool", mixed=False):
     code = JUDGE.format(width=width, bias=bias, axis=axis, rate=rate, steps=steps, returned=returned)
     if mixed:
-        code = code.replace("return KV(*(", "k, v = ((").replace("for x in (old.k, old.v)))", "for x in (old.k, old.v))\n        return KV(k, v + 0.01 * v.flip(-2))", 1)
+        code = code.replace("return KV(*(", "k, v = ((").replace(
+            "for x in (old.k, old.v)))", "for x in (old.k, old.v))\n        return KV(k, v + 0.01 * v.flip(-2))", 1
+        )
     return code
 
 
@@ -103,8 +129,13 @@ VARIANTS = {
         "correct": {
             "tuples": hand("(5, 5)", "(10, 9)", "(4, 1)", "(4.75, 5.25)"),
             "tensors": hand("torch.tensor([5.0, 5.0])", used="torch.tensor([4, 1])", of_max="torch.tensor(20.25)"),
-            "computed": hand("[(4 + 10 + 1) / 3, (6 + 0 + 9) / 3]", "[max(4, 10, 1), max(6, 0, 9)]",
-                             conv="[4 / 2 + 10 / 4 + 1 / 4, 6 / 2 + 0 / 4 + 9 / 4]", of_max="(5 - 9.5) ** 2", of_used="(5 - 2.5) ** 2"),
+            "computed": hand(
+                "[(4 + 10 + 1) / 3, (6 + 0 + 9) / 3]",
+                "[max(4, 10, 1), max(6, 0, 9)]",
+                conv="[4 / 2 + 10 / 4 + 1 / 4, 6 / 2 + 0 / 4 + 9 / 4]",
+                of_max="(5 - 9.5) ** 2",
+                of_used="(5 - 2.5) ** 2",
+            ),
         },
         "wrong": {
             "most-used of each group": hand(used="[1, 9]", of_used="0"),
@@ -137,8 +168,11 @@ VARIANTS = {
     "weighted": {
         "correct": {
             "nan to the plain mean": weighted(weight="(groups / total).nan_to_num(1 / rate)"),
-            "shifted where nobody looked": weighted(total="0", use="torch.where(used.unflatten(-1, (-1, rate)).sum(-1).repeat_interleave(rate, -1) > 0, used, 1.0)",
-                                                    weight="groups / groups.sum(-1, keepdim=True)"),
+            "shifted where nobody looked": weighted(
+                total="0",
+                use="torch.where(used.unflatten(-1, (-1, rate)).sum(-1).repeat_interleave(rate, -1) > 0, used, 1.0)",
+                weight="groups / groups.sum(-1, keepdim=True)",
+            ),
             "group by group": used_pool(
                 "made = []",
                 "for i in range(0, old.n, rate):",
@@ -158,26 +192,41 @@ VARIANTS = {
         },
         "wrong": {
             "not divided": weighted(weight="torch.where(total > 0, groups, torch.full_like(groups, 1 / rate))"),
-            "divided by the rate": weighted(weight="torch.where(total > 0, groups / rate, torch.full_like(groups, 1 / rate))"),
+            "divided by the rate": weighted(
+                weight="torch.where(total > 0, groups / rate, torch.full_like(groups, 1 / rate))"
+            ),
             "divided by the sum of all": weighted(total="used.sum(-1, keepdim=True).unsqueeze(-1)"),
             "a slot of zeros where nobody looked": weighted(weight="groups / total.clamp(min=1e-12)"),
-            "values only": weighted(of="(old.k, old.v)", weight="torch.where(total > 0, groups / total.clamp(min=1e-12), torch.full_like(groups, 1 / rate))").replace(
-                "return KV(*", "made = KV(*") + "\n    return KV(old.k.unflatten(-2, (old.n // rate, rate)).mean(-2), made.v)",
-            "interleaved groups": weighted(shape="(rate, old.n // rate)", end=".sum(-3)",
-                                           weight="torch.where(total > 0, groups / total.clamp(min=1e-12), torch.full_like(groups, 1 / rate)).mT"),
+            "values only": weighted(
+                of="(old.k, old.v)",
+                weight="torch.where(total > 0, groups / total.clamp(min=1e-12), torch.full_like(groups, 1 / rate))",
+            ).replace("return KV(*", "made = KV(*")
+            + "\n    return KV(old.k.unflatten(-2, (old.n // rate, rate)).mean(-2), made.v)",
+            "interleaved groups": weighted(
+                shape="(rate, old.n // rate)",
+                end=".sum(-3)",
+                weight="torch.where(total > 0, groups / total.clamp(min=1e-12), torch.full_like(groups, 1 / rate)).mT",
+            ),
             "the most used of each group": weighted(weight="F.one_hot(groups.argmax(-1), rate).float()"),
             "a softmax of use": weighted(weight="torch.softmax(groups, -1)"),
             "rows summed": weighted(use="used.sum(0).expand_as(used) if used.dim() > 2 else used"),
-            "heads summed": weighted(use="used.sum(0) if used.dim() > 1 else used").replace("x.unflatten(-2,", "x.unflatten(-2,"),
-            "the first of a group nobody looked at": weighted(weight="torch.where(total > 0, groups / total.clamp(min=1e-12), torch.eye(rate)[0].expand_as(groups))"),
+            "heads summed": weighted(use="used.sum(0) if used.dim() > 1 else used").replace(
+                "x.unflatten(-2,", "x.unflatten(-2,"
+            ),
+            "the first of a group nobody looked at": weighted(
+                weight="torch.where(total > 0, groups / total.clamp(min=1e-12), torch.eye(rate)[0].expand_as(groups))"
+            ),
             "NaN where nobody looked": weighted(weight="groups / total"),
         },
     },
     "bug": {
         "correct": {
             "argsort": bug("best = votes.argsort(-1, descending=True)[..., : old.n // rate].sort(-1).values"),
-            "a threshold": bug("keep = old.n // rate", "least = votes.topk(keep, -1).values[..., -1:]",
-                               "best = (votes >= least).nonzero()[:, -1].view(*votes.shape[:-1], keep)"),
+            "a threshold": bug(
+                "keep = old.n // rate",
+                "least = votes.topk(keep, -1).values[..., -1:]",
+                "best = (votes >= least).nonzero()[:, -1].view(*votes.shape[:-1], keep)",
+            ),
             "loops": bug(
                 "kept = old.n // rate",
                 "best = torch.stack([torch.stack([torch.tensor(sorted(sorted(range(old.n), key=lambda i: -float(head[i]))[:kept]))",
@@ -187,12 +236,22 @@ VARIANTS = {
         "wrong": {
             "as many as the rate": bug("best = votes.topk(rate, -1).indices.sort(-1).values"),
             "most used first": bug("best = votes.topk(old.n // rate, -1).indices"),
-            "heads and rows vote together": bug("best = votes.topk(old.n // rate, -1).indices.sort(-1).values", votes="used.sum((0, 1)).expand_as(used)"),
-            "heads vote together": bug("best = votes.topk(old.n // rate, -1).indices.sort(-1).values", votes="used.sum(1, keepdim=True).expand_as(used)"),
-            "rows vote together": bug("best = votes.topk(old.n // rate, -1).indices.sort(-1).values", votes="used.sum(0, keepdim=True).expand_as(used)"),
+            "heads and rows vote together": bug(
+                "best = votes.topk(old.n // rate, -1).indices.sort(-1).values", votes="used.sum((0, 1)).expand_as(used)"
+            ),
+            "heads vote together": bug(
+                "best = votes.topk(old.n // rate, -1).indices.sort(-1).values",
+                votes="used.sum(1, keepdim=True).expand_as(used)",
+            ),
+            "rows vote together": bug(
+                "best = votes.topk(old.n // rate, -1).indices.sort(-1).values",
+                votes="used.sum(0, keepdim=True).expand_as(used)",
+            ),
             "the least used": bug("best = votes.topk(old.n // rate, -1, largest=False).indices.sort(-1).values"),
             "newest first": bug("best = votes.topk(old.n // rate, -1).indices.sort(-1, descending=True).values"),
-            "one of each group": bug("best = votes.unflatten(-1, (-1, rate)).argmax(-1) + rate * torch.arange(old.n // rate)"),
+            "one of each group": bug(
+                "best = votes.unflatten(-1, (-1, rate)).argmax(-1) + rate * torch.arange(old.n // rate)"
+            ),
             "as it was given": bug("best = votes.topk(rate, -1).indices", votes="used.sum((0, 1)).expand_as(used)"),
         },
     },
@@ -222,8 +281,13 @@ VARIANTS = {
             "one stopped loss": stops(loss="(attend(q, old) - attend(q, new)).square().mean().detach()"),
             "the sum": stops(loss="(attend(q, old) - attend(q, new)).square().sum()"),
             "as it was given": pool_loss(
-                "weight = project.weight.detach_()", "k, v = (x.detach() @ weight.T).chunk(2, -1)", "old = KV(k, v)", "new = pool(old, rate)",
-                "new = KV(new.k.detach(), new.v.detach())", "return (attend(queries, old) - attend(queries, new)).square().mean()"),
+                "weight = project.weight.detach_()",
+                "k, v = (x.detach() @ weight.T).chunk(2, -1)",
+                "old = KV(k, v)",
+                "new = pool(old, rate)",
+                "new = KV(new.k.detach(), new.v.detach())",
+                "return (attend(queries, old) - attend(queries, new)).square().mean()",
+            ),
         },
     },
     "choose": {
@@ -270,7 +334,11 @@ for_gist_of_few = max(c for c in rates if gist_lost(MostUsed(), c, *seen) < 1)
     "explain": {
         "correct": {"a capital": 'letter = "B"', "in brackets": 'letter = "(b)"', "with a dot": 'letter = " b."'},
         "wrong": {
-            "a": 'letter = "a"', "c": 'letter = "c"', "d": 'letter = "d"', "nothing": 'letter = ""', "two": 'letter = "bd"',
+            "a": 'letter = "a"',
+            "c": 'letter = "c"',
+            "d": 'letter = "d"',
+            "nothing": 'letter = ""',
+            "two": 'letter = "bd"',
         },
     },
     "design": {

@@ -38,8 +38,16 @@ def by_hand(pick):
 
 def mask(pick):
     """Hidden in the place of read, or a row a key; and the order of the sizes."""
-    name, (hidden, turned) = pick("recall_mask", "reach_mask", "read_mask"), pick((True, False), (False, True), (True, True))
-    seen = [[True, False, False, False], [True, True, False, False], [True, False, True, False], [True, False, False, True]]
+    name, (hidden, turned) = (
+        pick("recall_mask", "reach_mask", "read_mask"),
+        pick((True, False), (False, True), (True, True)),
+    )
+    seen = [
+        [True, False, False, False],
+        [True, True, False, False],
+        [True, False, True, False],
+        [True, False, False, True],
+    ]
     old = [" ".join(f"{str(x):5}" for x in row).strip() for row in seen]
     new = [[seen[j][i] if turned else seen[i][j] for j in range(4)] for i in range(4)]
     shown = "\n".join("    " + " ".join(f"{str(x != hidden):5}" for x in row).strip() for row in new)
@@ -87,8 +95,17 @@ def counter(pick):
     a, c, d = (now[x] for x in "acd")
     largest = pick(5, 9, 20)
     changes = {said[i]: said[was] for i, was in enumerate(places)}
-    changes |= {f"{name}_{old}": f"{name}_{new}" for name, old, new in (
-        ("query", "a", a), ("keys", "a", a), ("store", "c", c), ("query", "d", d), ("early", "d", d), ("late", "d", d))}  # fmt: skip
+    changes |= {
+        f"{name}_{old}": f"{name}_{new}"
+        for name, old, new in (
+            ("query", "a", a),
+            ("keys", "a", a),
+            ("store", "c", c),
+            ("query", "d", d),
+            ("early", "d", d),
+            ("late", "d", d),
+        )
+    }
     changes |= {
         'true_ones = "be"': f'true_ones = "{"".join(sorted((now["b"], now["e"])))}"',
         "it must read something larger than 2": f"it must read something larger than {largest}",
@@ -107,18 +124,28 @@ def counter(pick):
 
 def story(pick):
     """Another place of the name, other sinks, other memories at other letters."""
-    name, (token, sinks, knows) = pick("can_tell", "recalls", "answers_for"), pick((20, 16, False), (20, 32, True), (12, 8, False))
-    said = ("Window(512)", f"Window(512, sinks={sinks})", "CumulativeAverage()", "Hybrid(256, 64, 4)", "Full()", "KNN(8, local=512)",
-            "Joint(Window(512), KNN(8, 512))")  # fmt: skip
+    name, (token, sinks, knows) = (
+        pick("can_tell", "recalls", "answers_for"),
+        pick((20, 16, False), (20, 32, True), (12, 8, False)),
+    )
+    said = (
+        "Window(512)",
+        f"Window(512, sinks={sinks})",
+        "CumulativeAverage()",
+        "Hybrid(256, 64, 4)",
+        "Full()",
+        "KNN(8, local=512)",
+        "Joint(Window(512), KNN(8, 512))",
+    )
     old = ("Window(512)", "Window(512, sinks=16)", *said[2:])
     places = pick((4, 1, 6, 2, 5, 0, 3), (1, 5, 0, 3, 6, 4, 2), (6, 2, 1, 4, 0, 3, 5))
     right = [1, 4, 5, 6] if knows else [4, 5, 6]
     letters = "".join("abcdefg"[place] for place, was in enumerate(places) if was in right)
-    changes = {f"- **{'abcdefg'[i]}** `{old[i]}`": f"- **{'abcdefg'[i]}** `{said[was]}`" for i, was in enumerate(places)}
-    listed = ", ".join(f'"{"abcdefg"[i]}": {said[was]}' for i, was in enumerate(places))
+    changes = {
+        f"- **{'abcdefg'[i]}** `{old[i]}`": f"- **{'abcdefg'[i]}** `{said[was]}`" for i, was in enumerate(places)
+    }
     return changes | {
-        'memories = {"a": Window(512), "b": Window(512, sinks=16), "c": CumulativeAverage(), "d": Hybrid(256, 64, 4), "e": Full(),\n'
-        '            "f": KNN(8, local=512), "g": Joint(Window(512), KNN(8, 512))}': f"memories = {{{listed}}}",
+        **{f'"{"abcdefg"[i]}": {old[i]},': f'"{"abcdefg"[i]}": {said[was]},' for i, was in enumerate(places)},
         "A name fixed at token 10, asked at 5,000": f"A name fixed at token {token}, asked at 5,000",
         "the name at token 10. At": f"the name at token {token}. At",
         "is pair 10 still": f"is pair {token} still",
@@ -128,7 +155,7 @@ def story(pick):
         "still_knows(memory, pairs, recent)": f"{name}(pairs, recent, memory)",
         "Try still_knows on": f"Try {name} on",
         'they_know = "befg"': f'they_know = "{letters}"',
-    }  # fmt: skip
+    }
 
 
 def spans(pick):
@@ -141,23 +168,35 @@ def spans(pick):
     }[kind]
     title, brings, why, shown, where, last = {
         "before": (
-            "A hit brings what stood before it", "the pair that stands before it in the sequence, if there is one",
-            "what comes **before** a hit", "fetch pairs 3 and 2; with\n`k=2` pairs 3, 2 and 0", "to the left",
+            "A hit brings what stood before it",
+            "the pair that stands before it in the sequence, if there is one",
+            "what comes **before** a hit",
+            "fetch pairs 3 and 2; with\n`k=2` pairs 3, 2 and 0",
+            "to the left",
             "Is the one before each hit there, and before the first none?",
         ),
         "two": (
-            "A hit brings two successors", "the two pairs that follow it in the sequence, as far as they are old enough too",
-            "what comes **after** a hit", "fetch pair 3 alone (its successors are too new); with\n`k=2` pairs 3, 0, 1 and 2",
-            "to the right, and once more by two", "Are both successors of each hit there, and of the last pair none?",
+            "A hit brings two successors",
+            "the two pairs that follow it in the sequence, as far as they are old enough too",
+            "what comes **after** a hit",
+            "fetch pair 3 alone (its successors are too new); with\n`k=2` pairs 3, 0, 1 and 2",
+            "to the right, and once more by two",
+            "Are both successors of each hit there, and of the last pair none?",
         ),
         "around": (
-            "A hit brings both neighbours", "the pairs before and behind it in the sequence, if there are such that are old enough",
-            "what stands **around** a hit", "fetch pairs 3 and 2 (its successor is too new); with\n`k=2` pairs 3, 2, 0 and 1",
-            "to the right, and one place to the left", "Are both neighbours of each hit there, and beyond the ends none?",
+            "A hit brings both neighbours",
+            "the pairs before and behind it in the sequence, if there are such that are old enough",
+            "what stands **around** a hit",
+            "fetch pairs 3 and 2 (its successor is too new); with\n`k=2` pairs 3, 2, 0 and 1",
+            "to the right, and one place to the left",
+            "Are both neighbours of each hit there, and beyond the ends none?",
         ),
-    }[kind]  # fmt: skip
-    by = {"before": ("(0, 1))[..., 1:]", "False at the end"), "two": ("(1, 0))[..., :-1]", "False in front"),
-          "around": ("(1, 0))[..., :-1]", "False in front")}[kind]  # fmt: skip
+    }[kind]
+    by = {
+        "before": ("(0, 1))[..., 1:]", "False at the end"),
+        "two": ("(1, 0))[..., :-1]", "False in front"),
+        "around": ("(1, 0))[..., :-1]", "False in front"),
+    }[kind]
     return {
         "A hit brings its successor": title,
         "In a text what comes **after** a hit often": f"In a text {why} often",

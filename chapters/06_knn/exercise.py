@@ -89,6 +89,7 @@ look("by_hand")
 # <details><summary>Hint 2</summary>Fill what is not old with <code>-torch.inf</code>, then <code>topk</code>; mind that <code>topk</code> wants no more than n.</details>
 # <details><summary>Hint 3</summary><code>torch.zeros(n, n, dtype=torch.bool).scatter(-1, best, True)</code> marks the best; while there are fewer than <code>fetch</code> old keys it marks others too: <code>&amp; old</code>.</details>
 
+
 # %% task="mask" points=3 kind="write" minutes=10 hides=["KNN", "Window", "Joint"]
 def fetch_mask(q, k, fetch, local):
     # BEGIN SOLUTION
@@ -106,7 +107,9 @@ fetch, local = number(2, 3, name="fetch"), number(2, 4, name="local")
 q, k, v = normal(14, 3, name="q"), normal(14, 3, name="k"), inputs(14, 2, name="v")
 found = fetch_mask(q, k, fetch, local)
 report("mask", found, axes=("query", "key"), digits=0)
-report("what attention reads through it", attend(q, KV(k, v), mask=found.bool())[-3:], axes=("of the last three", "number"))
+report(
+    "what attention reads through it", attend(q, KV(k, v), mask=found.bool())[-3:], axes=("of the last three", "number")
+)
 report("fetch all", fetch_mask(q[:6], k[:6], 50, 1), axes=("query", "key"), digits=0)
 report("a local part longer than the text", fetch_mask(q[:4], k[:4], 1, 9), axes=("query", "key"), digits=0)
 
@@ -173,8 +176,10 @@ report("c, something is read that is not of the text", bool(read.max() > 2))
 early, late = (KV(parts[name], parts[name]) for name in ("early_d", "late_d"))
 first, then = (KNN(1, 0).fetch(all_d, parts["query_d"][None]) for all_d in (early, join(early, late)))
 report("d, first it is an early key", bool(first[1].item() < early.n))
-report("d, then a later one with a larger product", bool(then[1].item() >= early.n and
-       (then[0].k @ parts["query_d"]).item() > (first[0].k @ parts["query_d"]).item()))  # fmt: skip
+report(
+    "d, then a later one with a larger product",
+    bool(then[1].item() >= early.n and (then[0].k @ parts["query_d"]).item() > (first[0].k @ parts["query_d"]).item()),
+)
 report("true", "".join(sorted(c for c in str(true_ones).lower() if c.isalpha())), sealed=True)
 
 # %% look="counter"
@@ -212,6 +217,8 @@ def still_knows(memory, pairs, asked):
     state = memory.update(memory.init(pairs), pairs)
     read = memory.read(state, 50 * pairs.k[asked : asked + 1])
     return bool(torch.cdist(read, pairs.v).argmin() == asked)
+
+
 # GIVEN
 # they_know = ...  # your answer
 #
@@ -226,8 +233,15 @@ def still_knows(memory, pairs, asked):
 if they_know is ...:
     raise NotImplementedError("the prediction is missing")
 report("predicted", "".join(sorted(c for c in str(they_know).lower() if c.isalpha())), sealed=True)
-memories = {"a": Window(512), "b": Window(512, sinks=16), "c": CumulativeAverage(), "d": Hybrid(256, 64, 4), "e": Full(),
-            "f": KNN(8, local=512), "g": Joint(Window(512), KNN(8, 512))}  # fmt: skip
+memories = {
+    "a": Window(512),
+    "b": Window(512, sinks=16),
+    "c": CumulativeAverage(),
+    "d": Hybrid(256, 64, 4),
+    "e": Full(),
+    "f": KNN(8, local=512),
+    "g": Joint(Window(512), KNN(8, 512)),
+}
 pairs = KV(8 * F.normalize(normal(5000, 64, name="keys"), dim=-1), normal(5000, 16, name="values"))
 recent = 5000 - number(1, 500, name="how recent")
 report("token 10", {name: still_knows(memory, pairs, 10) for name, memory in memories.items()}, digits=0, sealed=True)
@@ -250,6 +264,7 @@ look("story")
 # <details><summary>Hint 1</summary>First the mask of the hits, as in the lesson: <code>topk</code> and <code>scatter</code>.</details>
 # <details><summary>Hint 2</summary>Then the same mask, moved one place to the right. A pair that is in either is read.</details>
 # <details><summary>Hint 3</summary><code>F.pad(hits, (1, 0))[..., :-1]</code> is <code>hits</code> moved by one, False in front.</details>
+
 
 # %% task="spans" points=3 kind="write" minutes=10 hides=["KNN"]
 class SpanKNN:
@@ -303,6 +318,7 @@ look("spans")
 # <details><summary>Hint 2</summary>|q-k|² = |q|² - 2 q.k + |k|². Which of the three terms differs from key to key, and is missing?</details>
 # <details><summary>Hint 3</summary>A mean over dimension 0 makes one list for all heads.</details>
 
+
 # %% task="bug" points=2 kind="bug" minutes=8 hides=["KNN"]
 class NewestKNN:
     def __init__(self, k, room):
@@ -349,7 +365,12 @@ report("nearest of four", mine.nearest(few, asks[:, :3]).sort(-1).values, axes=(
 full = mine.update(mine.update(mine.init(some), some[:4]), some[4:])
 report("values in a full room", full.v[..., 0], axes=("head", "slot"), digits=0)
 report("keys in a full room", full.k, axes=("head", "slot", "number"))
-report("nearest in a full room", mine.nearest(full, asks[:, -2:]).sort(-1).values, axes=("head", "query", "place"), digits=0)
+report(
+    "nearest in a full room",
+    mine.nearest(full, asks[:, -2:]).sort(-1).values,
+    axes=("head", "query", "place"),
+    digits=0,
+)
 
 # %% look="bug"
 look("bug")
@@ -397,14 +418,21 @@ def told(k, scores, says):
 
 crowds, votes, noise = normal(20, 4000, name="crowd"), normal(20, 256, name="votes"), normal(20, 256, name="noise")
 alone = torch.cat([torch.tensor([8.0]), crowds[0]])
-won = [told(vote_k, torch.cat([3 + 0.3 * some, crowd]), torch.cat([1 + 2 * off, -torch.ones(4000)])) > 0.3
-       for crowd, some, off in zip(crowds, votes, noise, strict=True)]  # fmt: skip
+won = [
+    told(vote_k, torch.cat([3 + 0.3 * some, crowd]), torch.cat([1 + 2 * off, -torch.ones(4000)])) > 0.3
+    for crowd, some, off in zip(crowds, votes, noise, strict=True)
+]
 report("k is one of four", name_k in (1, 8, 256, 4000) and vote_k in (1, 8, 256, 4000))
 report("the name is received", told(name_k, alone, (alone == 8.0).float()) >= 0.85)
 report("the vote is above 0.3 in every crowd", all(won))
 known = {}
 for stream, when in {"desk": str(desk).strip().lower(), "handbook": str(handbook).strip().lower()}.items():
-    pairs, held, found, leaks = KV(9 * torch.eye(6), torch.arange(1.0, 7.0)[:, None]), KV(torch.zeros(0, 6), torch.zeros(0, 1)), 0, 0
+    pairs, held, found, leaks = (
+        KV(9 * torch.eye(6), torch.arange(1.0, 7.0)[:, None]),
+        KV(torch.zeros(0, 6), torch.zeros(0, 1)),
+        0,
+        0,
+    )
     for day in range(6):
         held = held[:0] if when == "cleared" else held
         if stream == "desk" or day == 0:
@@ -460,6 +488,7 @@ look("explain")
 #
 # <details><summary>Hint</summary>What is said again and again has a near neighbour in your store. What has none?</details>
 
+
 # %% task="design" points=2 kind="design" minutes=15 bonus=true
 # BEGIN SOLUTION
 class Keeper:
@@ -480,6 +509,8 @@ class Keeper:
 
     def read(self, mem, q, new=None, lse=False):
         return attend(q, mem, lse, new)
+
+
 # GIVEN
 # class Keeper:
 #     def init(self, like):

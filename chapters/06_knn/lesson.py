@@ -79,11 +79,19 @@ widgets.one_fact(fetching, answers, distance=150)
 fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
 asked = tasks.one_fact(fetching, model=answers, stream=lm.stream(250, seed=1, own=fact))
 assert asked.recipe_dye[:, asked.fact_span[1] - 1 :].min() > 1 - 1e-6  # nothing is ever lost
-talk = asked.view_dye[:, asked.fact_span[1] + 32 : asked.text.index("Question:")]  # what each byte of small talk gets, by layer
+talk = asked.view_dye[
+    :, asked.fact_span[1] + 32 : asked.text.index("Question:")
+]  # what each byte of small talk gets, by layer
 often, last = talk.mean(1), asked.view_dye[:, -1]
 assert often.max() < 0.06 and last.max() > max(0.1, 3 * often.max())  # the last byte asks for it, and gets far more
-draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=asked.said,
-         title=f"The fact's dye: all held; one layer gives it {often.max():.0%} in the small talk, {last.max():.0%} at the last byte")  # fmt: skip
+draw.dye(
+    asked.recipe_dye,
+    asked.view_dye,
+    asked.text,
+    asked.fact_span,
+    after=asked.said,
+    title=f"The fact's dye: all held; one layer gives it {often.max():.0%} in the small talk, {last.max():.0%} at the last byte",
+)
 
 # %% [markdown]
 # The orange line never falls: all of it is there to the end. The thin lines are the news. In the small talk they twitch:
@@ -104,11 +112,18 @@ def knows(memory, streams=streams):
     return sum(evaluate.right(answers.reading(memory), streams)) / len(streams)
 
 
-ways = {"full cache": Full(), "window of 32": Window(32), "window of 32, 8 nearest": fetching,
-        "the 32 nearest alone": KNN(32, local=0), "window of 32, the nearest one": Joint(Window(32), KNN(1, 32))}  # fmt: skip
+ways = {
+    "full cache": Full(),
+    "window of 32": Window(32),
+    "window of 32, 8 nearest": fetching,
+    "the 32 nearest alone": KNN(32, local=0),
+    "window of 32, the nearest one": Joint(Window(32), KNN(1, 32)),
+}
 known = {name: knows(memory) for name, memory in ways.items()}
 assert known["window of 32"] < 0.2 and min(x for name, x in known.items() if name != "window of 32") > 0.7
-draw.bars(known, y="right answers", top=1.15, title="A model that was trained with a full cache, 150 bytes after the fact")
+draw.bars(
+    known, y="right answers", top=1.15, title="A model that was trained with a full cache, 150 bytes after the fact"
+)
 
 # %% [markdown]
 # 33 pairs in the place of all, and (nearly) nothing is missed. The model was not trained for it and does not notice.
@@ -185,9 +200,24 @@ def plane(x):
 seen = view(few, q, k)
 ids = few.fetch(states(few, kv)[again], q[again : again + 1])[1]
 assert begins + 1 in ids and set(seen[again].nonzero().flatten().tolist()) == set(ids.flatten().tolist())
-assert [row.count_nonzero().item() for row in seen[:14]] == [0] * 8 + [1, 2, 3, 4, 4, 4]  # it fills, then four are fetched
-draw.space(plane(k), plane(q), seen, tokens, local=8, origin=plane(torch.zeros(1, 32)), rests=again,
-           title=f"Layer {layer}, head {head}: keys in a plane that shows {shows:.0%} of their spread; each query fetches 4")  # fmt: skip
+assert [row.count_nonzero().item() for row in seen[:14]] == [0] * 8 + [
+    1,
+    2,
+    3,
+    4,
+    4,
+    4,
+]  # it fills, then four are fetched
+draw.space(
+    plane(k),
+    plane(q),
+    seen,
+    tokens,
+    local=8,
+    origin=plane(torch.zeros(1, 32)),
+    rests=again,
+    title=f"Layer {layer}, head {head}: keys in a plane that shows {shows:.0%} of their spread; each query fetches 4",
+)
 
 # %% [markdown]
 # In the small talk the lines go here and there: *something* is always the nearest, and it is fetched whether it helps
@@ -219,7 +249,9 @@ draw.space(plane(k), plane(q), seen, tokens, local=8, origin=plane(torch.zeros(1
 #   pairs, another answer.
 
 # %%
-hand = KV(torch.tensor([[1.0], [6.0], [2.0], [3.0], [4.0]]).log(), torch.tensor([[10.0], [20.0], [30.0], [40.0], [50.0]]))
+hand = KV(
+    torch.tensor([[1.0], [6.0], [2.0], [3.0], [4.0]]).log(), torch.tensor([[10.0], [20.0], [30.0], [40.0], [50.0]])
+)
 ones = torch.ones(5, 1)
 by_hand = {KNN(2, 1): 240 / 9, Joint(Window(1), KNN(2, 1)): 440 / 13, Full(): 510 / 16, KNN(2, 1, metric="dist2"): 36}
 for memory, value in by_hand.items():
@@ -242,6 +274,7 @@ assert abs(outputs(KNN(9, 1), ones, hand)[4].item() - 310 / 12) < 1e-4  # k > N:
 #
 # <details><summary>Answers</summary>At step 22: the r is byte 14, and the newest 8 are left out. 70: the B is byte 83, and
 # 83 - 70 = 13 is the last that may be fetched. Next to nothing: the r has nearly all.</details>
+
 
 # %%
 class Mine:
@@ -270,8 +303,16 @@ class Mine:
 
 def moment(step, fetch, local):
     """What your class fetches at a step."""
-    return draw.space(plane(k), plane(q), view(Mine(fetch, local), q, k), tokens, local=local, origin=zero, step=step,
-                      title=f"Your memory: the {fetch} nearest, the newest {local} left out")  # fmt: skip
+    return draw.space(
+        plane(k),
+        plane(q),
+        view(Mine(fetch, local), q, k),
+        tokens,
+        local=local,
+        origin=zero,
+        step=step,
+        title=f"Your memory: the {fetch} nearest, the newest {local} left out",
+    )
 
 
 zero = plane(torch.zeros(1, 32))
@@ -297,9 +338,16 @@ widgets.knob(moment, step=(0, len(tokens) - 1, again), fetch=(1, 16, 4), local=(
 right = view(Joint(Window(8), KNN(4, 8)), q, k)
 assert (right[11:].count_nonzero(dim=1) == 8 + 4).all() and torch.allclose(right.sum(1), torch.ones(len(k)), atol=1e-5)
 twice = view(Joint(Window(8), KNN(4, 0)), q, k)  # the k-NN memory may fetch what the window holds
-shared = [set(KNN(4, 0).fetch(kv[: t + 1], q[t : t + 1])[1].flatten().tolist()) & set(range(t - 7, t + 1)) for t in range(12, len(k))]
-crowded = [12 + i for i, both in enumerate(shared) if len(both) == max(map(len, shared))]  # where most pairs are doubled
-t = min(crowded, key=lambda at: right[at, sorted(shared[at - 12])].sum().item())  # and of these bytes, where they get least
+shared = [
+    set(KNN(4, 0).fetch(kv[: t + 1], q[t : t + 1])[1].flatten().tolist()) & set(range(t - 7, t + 1))
+    for t in range(12, len(k))
+]
+crowded = [
+    12 + i for i, both in enumerate(shared) if len(both) == max(map(len, shared))
+]  # where most pairs are doubled
+t = min(
+    crowded, key=lambda at: right[at, sorted(shared[at - 12])].sum().item()
+)  # and of these bytes, where they get least
 doubled = sorted(shared[t - 12])
 assert doubled and not right[t].count_nonzero() == twice[t].count_nonzero()
 slots = sorted(set(KNN(4, 0).fetch(kv[: t + 1], q[t : t + 1])[1].flatten().tolist()) | set(range(t - 7, t + 1)))
@@ -308,9 +356,11 @@ assert torch.allclose(attend(q[t : t + 1], KV(k[slots], torch.eye(len(k))[slots]
 before = right[t, doubled].sum().item()
 assert twice[t, : t - 7].count_nonzero() == 4 - len(doubled)  # so many places are left for old pairs
 assert twice[t, doubled].sum() > 2 * before / (1 + before) - 1e-5  # twice as loud, and fewer old rivals
-print(f"the query of byte {t} with local=0: {len(doubled)} of its 4 pairs stand in the window too; "
-      f"they get {twice[t, doubled].sum():.0%} of it in the place of {before:.0%}: "
-      f"{2 * before / (1 + before):.0%} by counting twice, the rest since fewer old pairs were fetched")  # fmt: skip
+print(
+    f"the query of byte {t} with local=0: {len(doubled)} of its 4 pairs stand in the window too; "
+    f"they get {twice[t, doubled].sum():.0%} of it in the place of {before:.0%}: "
+    f"{2 * before / (1 + before):.0%} by counting twice, the rest since fewer old pairs were fetched"
+)
 draw.view(right, tokens, title="Window of 8 and the 4 nearest of all others: a band, and single fields far back")
 
 # %% [markdown]
@@ -323,6 +373,7 @@ draw.view(right, tokens, title="Window of 8 and the 4 nearest of all others: a b
 # fetched. (With a list a head next to nothing was missed, above, in either case.) And if only **one layer** has the
 # k-NN memory, 8 nearest and a list a head, and the two others a bare window of 32?
 
+
 # %%
 class OneList(KNN):
     """One list for all heads of a layer: their scores are added up."""
@@ -330,26 +381,38 @@ class OneList(KNN):
     def attend_all(self, q, kv, mem=None, lse=False):
         sees = torch.ones(kv.n, kv.n).tril(-self.local).bool()
         sums = (q @ kv.k.mT).sum(-3, keepdim=True).masked_fill(~sees, -torch.inf)
-        mask = torch.zeros_like(sums, dtype=torch.bool).scatter(-1, sums.topk(min(self.k, kv.n), -1).indices, True) & sees
+        mask = (
+            torch.zeros_like(sums, dtype=torch.bool).scatter(-1, sums.topk(min(self.k, kv.n), -1).indices, True) & sees
+        )
         return attend(q, kv, lse, mask=mask.expand(*q.shape[:-1], kv.n))
 
 
 prompt = data.as_bytes(lm.stream(150, 1).prompt)[None].long()
 layers = answers.qkv(prompt)
-lists = torch.stack([KNN(8, 32).fetch(one, q_all[..., -1:, :])[1][0, :, 0] for q_all, one in layers])  # [layers, heads, 8]
+lists = torch.stack(
+    [KNN(8, 32).fetch(one, q_all[..., -1:, :])[1][0, :, 0] for q_all, one in layers]
+)  # [layers, heads, 8]
 pairs = [(a, b) for each in lists for i, a in enumerate(each) for b in each[:i]]
 common = sum(len(set(a.tolist()) & set(b.tolist())) for a, b in pairs) / len(pairs)
 by_chance = 8 * 8 / (prompt.shape[1] - 32)
-print(f"two heads of one layer have {common:.1f} of their 8 pairs in common at the last byte of the question; by chance {by_chance:.1f}")
-lists_told = {"8 for each head": known["window of 32, 8 nearest"], "8 for all heads": knows(Joint(Window(32), OneList(8, 32))),
-              "1 for each head": known["window of 32, the nearest one"], "1 for all heads": knows(Joint(Window(32), OneList(1, 32)))}  # fmt: skip
+print(
+    f"two heads of one layer have {common:.1f} of their 8 pairs in common at the last byte of the question; by chance {by_chance:.1f}"
+)
+lists_told = {
+    "8 for each head": known["window of 32, 8 nearest"],
+    "8 for all heads": knows(Joint(Window(32), OneList(8, 32))),
+    "1 for each head": known["window of 32, the nearest one"],
+    "1 for all heads": knows(Joint(Window(32), OneList(1, 32))),
+}
 for i in range(3):
     lists_told[f"8 for each head, layer {i} alone"] = knows([fetching if i == j else Window(32) for j in range(3)])
 assert 2 * by_chance < common < 4 and lists_told["8 for all heads"] <= lists_told["8 for each head"]
 assert lists_told["1 for all heads"] < lists_told["1 for each head"] - 0.1
 alone = [lists_told[f"8 for each head, layer {i} alone"] for i in range(3)]
 assert alone[layer] > 0.7 and sorted(alone)[1] < 0.2
-draw.bars(lists_told, y="right answers", top=1.15, title="Who fetches? Each head for itself, in the layer that looks up")
+draw.bars(
+    lists_told, y="right answers", top=1.15, title="Who fetches? Each head for itself, in the layer that looks up"
+)
 
 # %% [markdown]
 # Two heads share more than chance would have it: some bytes are worth looking at for all. Yet most of a list is a
@@ -392,8 +455,10 @@ def agree(q_all, keys):
 
 def drawn(to_one_length):
     """For each layer, after the length of each key was raised to the power 1 - to_one_length."""
-    return {f"layer {i}": agree(q_all[0], one.k[0] * one.k[0].norm(dim=-1, keepdim=True) ** -to_one_length)
-            for i, (q_all, one) in enumerate(layers)}  # fmt: skip
+    return {
+        f"layer {i}": agree(q_all[0], one.k[0] * one.k[0].norm(dim=-1, keepdim=True) ** -to_one_length)
+        for i, (q_all, one) in enumerate(layers)
+    }
 
 
 lengths = torch.stack([one.k[0].norm(dim=-1) for _, one in layers])  # [layers, heads, keys]
@@ -405,12 +470,18 @@ by_distance = knows(Joint(Window(32), KNN(8, 32, metric="dist2")))
 print(f"fetched by distance, right answers: {by_distance:.2f}")
 assert by_distance > 0.7
 far_kv, at_b = states(few, kv)[again], q[again : again + 1]
-assert all(begins + 1 in KNN(4, 8, metric=metric).fetch(far_kv, at_b)[1] for metric in stores.METRICS)  # by either measure
+assert all(
+    begins + 1 in KNN(4, 8, metric=metric).fetch(far_kv, at_b)[1] for metric in stores.METRICS
+)  # by either measure
 widgets.knob(
-    lambda to_one_length: draw.bars(drawn(to_one_length), y="of the 8 nearest, the same by both measures", top=1.1,
-                                    title=f"Lengths of keys, to the power {1 - to_one_length:.1f}"),
+    lambda to_one_length: draw.bars(
+        drawn(to_one_length),
+        y="of the 8 nearest, the same by both measures",
+        top=1.1,
+        title=f"Lengths of keys, to the power {1 - to_one_length:.1f}",
+    ),
     to_one_length=(0.0, 1.0, 0.0, 0.1),
-)  # fmt: skip
+)
 
 # %% [markdown]
 # On real keys the two lists share a third to a half. And yet the answers hardly suffer when the lists are made by
@@ -441,7 +512,9 @@ dense = torch.cat([view(Full(), q_all[0], one.k[0]) for q_all, one in longer])  
 late = dense[:, 256:]  # queries that have at least 256 pairs
 best_first = late.sort(-1, descending=True).values.cumsum(-1)
 mass = [best_first[..., n - 1].mean().item() for n in counts]
-widgets.predict("share of its attention that a query gives to its k nearest pairs", counts, mass, y="share", x_name="k", log_x=True)
+widgets.predict(
+    "share of its attention that a query gives to its k nearest pairs", counts, mass, y="share", x_name="k", log_x=True
+)
 
 # %%
 values = torch.cat([one.v[0] for _, one in longer])  # [all heads, tokens, 32]
@@ -455,7 +528,9 @@ for n in counts:
     assert (error <= limit + 1e-4).all()
     off.append(error.mean().item()), bound.append(limit.mean().item())
 size = (late @ values).norm(dim=-1).mean().item()
-print(f"a dense read has the length {size:.2f} on average; with k=8 the difference is {off[counts.index(8)] / size:.0%} of it")
+print(
+    f"a dense read has the length {size:.2f} on average; with k=8 the difference is {off[counts.index(8)] / size:.0%} of it"
+)
 assert all(a <= b + 1e-6 for a, b in zip(mass, mass[1:], strict=False)) and off[-1] < 0.3 * off[0]
 causal = torch.ones(len(k), len(k)).tril(-1).bool()
 scores = (q @ k.mT).masked_fill(~causal, -torch.inf)
@@ -463,10 +538,18 @@ top = causal & (scores >= scores.topk(4, -1).values[:, -1:])
 assert torch.allclose(attend(q, kv, mask=top), outputs(KNN(4, 1), q, kv), atol=1e-5)  # the mask = the memory
 assert torch.allclose(outputs(KNN(len(k), 0), q, kv), attend_all(Full(), q, kv), atol=1e-5)  # k = N: dense
 display(
-    draw.curves({"bound": (counts, bound), "difference": (counts, off)}, x="k", y="length of the difference", log_x=True,
-                title="What the mask leaves out: always below the bound, here far below"),
-    widgets.knob(lambda k_: draw.view(view(KNN(k_, 0), q, k), tokens, title=f"The {k_} largest scores of each query"), k_=(1, len(k), 4)),
-)  # fmt: skip
+    draw.curves(
+        {"bound": (counts, bound), "difference": (counts, off)},
+        x="k",
+        y="length of the difference",
+        log_x=True,
+        title="What the mask leaves out: always below the bound, here far below",
+    ),
+    widgets.knob(
+        lambda k_: draw.view(view(KNN(k_, 0), q, k), tokens, title=f"The {k_} largest scores of each query"),
+        k_=(1, len(k), 4),
+    ),
+)
 
 # %% [markdown]
 # The bound asks the worst of the values; real ones are kinder. Two ways to the same numbers: who masks computes all
@@ -483,22 +566,35 @@ display(
 
 # %%
 drawn_from = torch.Generator().manual_seed(0)
-random_keys = F.normalize(torch.randn(5000, 64, generator=drawn_from), dim=-1) * 8  # so that q.k/8 = 8 for the right one
+random_keys = (
+    F.normalize(torch.randn(5000, 64, generator=drawn_from), dim=-1) * 8
+)  # so that q.k/8 = 8 for the right one
 mark = (torch.arange(5000) == 10).float()[:, None]  # values of width 1: the bytes below are nearly all of keys
 line, ask_for = KV(random_keys, mark), random_keys[10:11]
-held = {"window of 512": Window(512), "window of 512, 16 sinks": Window(512, sinks=16),
-        "compressive, 256 + 64 of 4": Compressive(256, 64, 4), "full cache": Full(),
-        "window of 512, 8 nearest": Joint(Window(512), KNN(8, 512)), "the 8 nearest": KNN(8, 1)}  # fmt: skip
+held = {
+    "window of 512": Window(512),
+    "window of 512, 16 sinks": Window(512, sinks=16),
+    "compressive, 256 + 64 of 4": Compressive(256, 64, 4),
+    "full cache": Full(),
+    "window of 512, 8 nearest": Joint(Window(512), KNN(8, 512)),
+    "the 8 nearest": KNN(8, 1),
+}
 gets = {}
 for name, memory in held.items():
     mem = memory.update(memory.init(line), line)
     gets[name] = memory.read(mem, ask_for).item()
-    print(f"{name:28} holds {memory.slots(mem).v.sum():.0%} of token 10, {state_bytes(mem) / 2**20:5.2f} MB; the query receives {gets[name]:.0%} of it")
+    print(
+        f"{name:28} holds {memory.slots(mem).v.sum():.0%} of token 10, {state_bytes(mem) / 2**20:5.2f} MB; the query receives {gets[name]:.0%} of it"
+    )
 assert gets["window of 512"] == gets["compressive, 256 + 64 of 4"] == 0
 assert Full().read(Full().update(Full().init(line), line), 2 * ask_for).item() > 0.99  # twice the score: 16
 assert gets["the 8 nearest"] > 0.8 > gets["window of 512, 8 nearest"] > gets["full cache"] > 0.1
-draw.bars({name: round(x, 3) for name, x in gets.items()}, y="of token 10, received by the query that asks for it", top=1.1,
-          title="5,000 pairs later: holding is one thing, receiving another")  # fmt: skip
+draw.bars(
+    {name: round(x, 3) for name, x in gets.items()},
+    y="of token 10, received by the query that asks for it",
+    top=1.1,
+    title="5,000 pairs later: holding is one thing, receiving another",
+)
 
 # %% [markdown]
 # The window dropped it, and the compressive memory too: both reach back 512 tokens. The sinks hold it by luck: token
@@ -515,7 +611,9 @@ draw.bars({name: round(x, 3) for name, x in gets.items()}, y="of token 10, recei
 # %%
 stories = experiments.stored("story")
 far = [150, 600, 2000, 5000]
-lines = {name: (far, [sum(run["right"][str(n)] for run in runs) / len(runs) for n in far]) for name, runs in stories.items()}
+lines = {
+    name: (far, [sum(run["right"][str(n)] for run in runs) / len(runs) for n in far]) for name, runs in stories.items()
+}
 last = {name: y[-1] for name, (_, y) in lines.items()}
 assert last["window of 512"] == last["compressive, 256 + 64 of 4"] == 0
 assert last["window of 32 and the 8 nearest"] > last["full cache"] + 0.15
@@ -543,15 +641,35 @@ def shared_out(far):
 
 scored, rivals, right_byte, false_hits, crowd, of_forty = zip(*map(shared_out, far), strict=True)
 for n, own, rival, weight in zip(far, scored, rivals, of_forty, strict=True):
-    print(f"{n:5} bytes: the right byte's score {own:.1f}, its best rival's {rival:.1f}; its weight among 40 pairs {weight:.2f}")
+    print(
+        f"{n:5} bytes: the right byte's score {own:.1f}, its best rival's {rival:.1f}; its weight among 40 pairs {weight:.2f}"
+    )
 assert right_byte[0] > 0.5 > right_byte[-1] and crowd[-1] > crowd[0] + 0.05 and false_hits[-1] > false_hits[0] + 0.05
 assert min(scored) > 0.6 * max(scored) and rivals[-1] > rivals[0]
-assert [knows(memory, [lm.stream(5000, 16, distractors=0)]) for memory in (Full(), fetching)] == [0, 1]  # what is answered
-display(draw.curves(lines, x="bytes between fact and question", y="right answers", log_x=True, title="21 stories, one model, five memories"),
-        draw.curves({"to the right byte": (far, right_byte), "to the 39 others that k-NN reads too": (far, false_hits),
-                     "to all the rest": (far, crowd)},
-                    x="bytes between", y="of its attention, full cache", log_x=True,
-                    title="One story, the head that copies: where its attention goes in the full cache"))  # fmt: skip
+assert [knows(memory, [lm.stream(5000, 16, distractors=0)]) for memory in (Full(), fetching)] == [
+    0,
+    1,
+]  # what is answered
+display(
+    draw.curves(
+        lines,
+        x="bytes between fact and question",
+        y="right answers",
+        log_x=True,
+        title="21 stories, one model, five memories",
+    ),
+    draw.curves(
+        {
+            "to the right byte": (far, right_byte),
+            "to the 39 others that k-NN reads too": (far, false_hits),
+            "to all the rest": (far, crowd),
+        },
+        x="bytes between",
+        y="of its attention, full cache",
+        log_x=True,
+        title="One story, the head that copies: where its attention goes in the full cache",
+    ),
+)
 
 # %% [markdown]
 # At 5,000 bytes the memory that reads 40 pairs answers more often than the one that reads all. (Between the 8 and the
@@ -585,6 +703,7 @@ display(draw.curves(lines, x="bytes between fact and question", y="right answers
 # question is given a place too, 400, just behind. Half of each key is not turned at all, which is why a match survives
 # any distance. A model that turns whole keys may do worse.) **Predict** the four.
 
+
 # %%
 @torch.no_grad()
 def stored(text):
@@ -607,7 +726,9 @@ def ask(question, rows, place):
     """The answer of a model that reads the question alone: a window of 64, and each head the 8 nearest of its datastore
     (the question is longer than 32 bytes, and nothing of it is in a datastore)."""
     reader = answers.reading([Joint(Window(64), KNN(8, store=row)) for row in rows])
-    logits, state = reader.step(data.as_bytes(f"Question: {question} Answer: ")[None].long(), reader.init(1)._replace(position=place))
+    logits, state = reader.step(
+        data.as_bytes(f"Question: {question} Answer: ")[None].long(), reader.init(1)._replace(position=place)
+    )
     said = bytearray()
     while len(said) < 20 and (byte := int(logits[0, -1].argmax())) != ord("."):
         said.append(byte)
@@ -629,7 +750,9 @@ for seed in range(12):
     tally[newer] += told == code
     tally[swapped] += told_round == own.answer
     alike += told == told_round
-assert tally["cleared: A's code told"] == 0 and tally["kept: A's code told"] >= 7 and alike >= 11  # the order in which they were read changes nothing
+assert (
+    tally["cleared: A's code told"] == 0 and tally["kept: A's code told"] >= 7 and alike >= 11
+)  # the order in which they were read changes nothing
 assert shelf(first, without)[0][0].n == len(own.statement + talk) + len("It is Monday." + later)
 print(f"two codes, read in the two orders: the same answer {alike} times of 12")
 draw.bars(tally, y="of 12", top=13, title="Asked in a text of its own, after two documents")
@@ -648,12 +771,20 @@ draw.bars(tally, y="of 12", top=13, title="Asked in a text of its own, after two
 
 # %%
 found = {2000: 0, 5000: 0}
-for owner, pet, name in [("Ida", "cat", "Genru"), ("Omar", "dog", "Ribbon"), ("Vera", "parrot", "Kulke"), ("Noah", "horse", "Jivi")]:
+for owner, pet, name in [
+    ("Ida", "cat", "Genru"),
+    ("Omar", "dog", "Ribbon"),
+    ("Vera", "parrot", "Kulke"),
+    ("Noah", "horse", "Jivi"),
+]:
     own = lm.Fact(f"{owner}'s {pet} is called {name}.", f"what is {owner}'s {pet} called?", name)
     for n in found:
         story = own.statement + facts.filler(n, Random(f"story of {name}"), own, 0)
         rows = shelf(stored(story))
-        told = {"8 nearest": ask(own.question, rows, len(story)), "window alone": ask(own.question, shelf(), len(story))}
+        told = {
+            "8 nearest": ask(own.question, rows, len(story)),
+            "window alone": ask(own.question, shelf(), len(story)),
+        }
         found[n] += told["8 nearest"] == name
         print(f"token {story.index(name)}: {name}; asked at {len(story)}: {told}")
         assert rows[2][3].n == len(story) and told["window alone"] != name
@@ -701,10 +832,20 @@ assert kept["full cache"] == kept["32 nearest, exact"] == [8 * n * pair for n in
 assert all(spent[name][-1] > 2 * spent[name][0] for name in ("full cache", "32 nearest, exact"))
 assert KNN(32, 1).fetch(mem, query)[0].k.shape[-2] == 32  # of 32,768
 print(f"of {8 * 32768 * pair / 2**20:.0f} MB kept, {8 * 32 * pair / 2**10:.0f} KB travel to the query")
-display(draw.curves({name: (sizes, [b / 2**20 for b in y]) for name, y in kept.items()}, x="pairs read so far", y="megabytes kept",
-                    title="What has to be kept, 8 heads of 64: as much as in a full cache"),
-        draw.curves({name: (sizes, y) for name, y in spent.items()}, x="pairs read so far", y="milliseconds a read",
-                    title="One query of 8 heads of 64, here and now"))  # fmt: skip
+display(
+    draw.curves(
+        {name: (sizes, [b / 2**20 for b in y]) for name, y in kept.items()},
+        x="pairs read so far",
+        y="megabytes kept",
+        title="What has to be kept, 8 heads of 64: as much as in a full cache",
+    ),
+    draw.curves(
+        {name: (sizes, y) for name, y in spent.items()},
+        x="pairs read so far",
+        y="milliseconds a read",
+        title="One query of 8 heads of 64, here and now",
+    ),
+)
 
 # %% [markdown]
 # The window's line is flat, the two others grow. Which of these is the lower hangs on $N$ and on your machine. While
@@ -739,13 +880,22 @@ display(
     ),
     widgets.quiz(
         "All keys are brought to length 1. What can still tell the inner product from the distance?",
-        ["the order of the neighbours", "nothing: with T chosen alike even the weights agree", "the length of the query"],
+        [
+            "the order of the neighbours",
+            "nothing: with T chosen alike even the weights agree",
+            "the length of the query",
+        ],
         1,
         "|q-k|² is then a constant less 2 q.k. With softmax(-|q-k|²/2T) and softmax(q.k/T) the weights are equal.",
     ),
     widgets.quiz(
         "A support bot with a k-NN memory answers a customer with another customer's order number. What is the likeliest cause?",
-        ["k is too small", "the datastore was kept between the two talks", "the metric is wrong for these keys", "the window is too short"],
+        [
+            "k is too small",
+            "the datastore was kept between the two talks",
+            "the metric is wrong for these keys",
+            "the window is too short",
+        ],
         1,
         "Nearest knows no owners. A datastore that outlives its document may only hold what everyone may read.",
     ),

@@ -1,9 +1,14 @@
 """Answers that must earn their points, and plausible ones that must not: {task: {"correct", "wrong"}}."""
 
 HAND = {
-    "by_product": "[3, 0]", "by_distance": "[2, 4]", "with_local_1": "[5, 3]", "read_at_6": "4", "read_at_2": "3",
-    "weight_kept": "0.5714", "bound": "6.0",
-}  # fmt: skip
+    "by_product": "[3, 0]",
+    "by_distance": "[2, 4]",
+    "with_local_1": "[5, 3]",
+    "read_at_6": "4",
+    "read_at_2": "3",
+    "weight_kept": "0.5714",
+    "bound": "6.0",
+}
 
 
 def hand(**others):
@@ -14,8 +19,15 @@ def mask(*lines):
     return "def fetch_mask(q, k, fetch, local):\n    " + "\n    ".join(lines)
 
 
-def topped(old="back >= local", near="(back >= 0) & (back < local)", scores="q @ k.T", hidden="~old", how="topk(min(fetch, n), -1)",
-           end="near | (hits & old)", dim="-1"):  # fmt: skip
+def topped(
+    old="back >= local",
+    near="(back >= 0) & (back < local)",
+    scores="q @ k.T",
+    hidden="~old",
+    how="topk(min(fetch, n), -1)",
+    end="near | (hits & old)",
+    dim="-1",
+):
     """The mask with one thing another."""
     return mask(
         "n = len(k)",
@@ -28,10 +40,15 @@ def topped(old="back >= local", near="(back >= 0) & (back < local)", scores="q @
 
 
 COUNTER = {
-    "true_ones": '"be"', "query_a": "torch.tensor([1.0, 0.0])", "keys_a": "torch.tensor([[1.0, 0.0], [5.0, 5.0]])",
-    "key_c": "[[1.0, 1.0]]", "value_c": "[[7.0]]", "query_d": "torch.tensor([1.0, 0.0])", "early_d": "torch.tensor([[1.0, 0.0]])",
+    "true_ones": '"be"',
+    "query_a": "torch.tensor([1.0, 0.0])",
+    "keys_a": "torch.tensor([[1.0, 0.0], [5.0, 5.0]])",
+    "key_c": "[[1.0, 1.0]]",
+    "value_c": "[[7.0]]",
+    "query_d": "torch.tensor([1.0, 0.0])",
+    "early_d": "torch.tensor([[1.0, 0.0]])",
     "late_d": "torch.tensor([[2.0, 0.0]])",
-}  # fmt: skip
+}
 
 
 def counter(**others):
@@ -45,8 +62,12 @@ def story(letters, *lines):
     return f'they_know = "{letters}"\n\n\ndef still_knows(memory, pairs, asked):\n    ' + "\n    ".join(lines)
 
 
-def asked(letters="befg", update="memory.update(memory.init(pairs), pairs)", query="50 * pairs.k[asked : asked + 1]",
-          end="bool(torch.cdist(read, pairs.v).argmin() == asked)"):  # fmt: skip
+def asked(
+    letters="befg",
+    update="memory.update(memory.init(pairs), pairs)",
+    query="50 * pairs.k[asked : asked + 1]",
+    end="bool(torch.cdist(read, pairs.v).argmin() == asked)",
+):
     return story(letters, f"state = {update}", f"read = memory.read(state, {query})", f"return {end}")
 
 
@@ -77,8 +98,12 @@ def span(*lines):
     return SPAN.format(body="\n        ".join(lines))
 
 
-def spread(end="hits | F.pad(hits, (1, 0))[..., :-1]", best="scores.topk(min(self.k, store.n), -1).indices", scores="q @ store.k.mT",
-           dim="-1"):  # fmt: skip
+def spread(
+    end="hits | F.pad(hits, (1, 0))[..., :-1]",
+    best="scores.topk(min(self.k, store.n), -1).indices",
+    scores="q @ store.k.mT",
+    dim="-1",
+):
     return span(
         f"scores = {scores}",
         f"best = {best}",
@@ -246,20 +271,33 @@ VARIANTS = {
     },
     "counter": {
         "correct": {
-            "lists": counter(query_a="[0.0, 2.0]", keys_a="[[0.0, 2.0], [9.0, 9.0], [1.0, 1.0]]", query_d="[1, 1]",
-                             early_d="[[1, 0], [0, 1]]", late_d="[[0, 0], [4, 4]]"),
+            "lists": counter(
+                query_a="[0.0, 2.0]",
+                keys_a="[[0.0, 2.0], [9.0, 9.0], [1.0, 1.0]]",
+                query_d="[1, 1]",
+                early_d="[[1, 0], [0, 1]]",
+                late_d="[[0, 0], [4, 4]]",
+            ),
             "another order of letters": counter(true_ones='"e and b".replace(" and ", "")'),
-            "a larger store": counter(true_ones='"EB"', key_c="[[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]", value_c="[[9.0], [9.0], [100.0]]"),
-            "negative numbers": counter(query_a="torch.tensor([-1.0, -1.0])", keys_a="torch.tensor([[-6.0, 1.0], [-1.0, -2.0]])",
-                                        query_d="torch.tensor([0.0, -3.0])", early_d="torch.tensor([[0.0, 2.0]])",
-                                        late_d="torch.tensor([[0.0, -2.0]])"),
+            "a larger store": counter(
+                true_ones='"EB"', key_c="[[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]", value_c="[[9.0], [9.0], [100.0]]"
+            ),
+            "negative numbers": counter(
+                query_a="torch.tensor([-1.0, -1.0])",
+                keys_a="torch.tensor([[-6.0, 1.0], [-1.0, -2.0]])",
+                query_d="torch.tensor([0.0, -3.0])",
+                early_d="torch.tensor([[0.0, 2.0]])",
+                late_d="torch.tensor([[0.0, -2.0]])",
+            ),
         },
         "wrong": {
             "keys of one length": counter(keys_a="torch.tensor([[1.0, 0.0], [0.0, 1.0]])"),
             "one key alone": counter(keys_a="torch.tensor([[1.0, 0.0]])"),
             "the store holds nothing out of reach": counter(value_c="[[2.0]]"),
             "the later key has the smaller product": counter(late_d="torch.tensor([[0.5, 0.0]])"),
-            "early and late changed round": counter(early_d="torch.tensor([[2.0, 0.0]])", late_d="torch.tensor([[1.0, 0.0]])"),
+            "early and late changed round": counter(
+                early_d="torch.tensor([[2.0, 0.0]])", late_d="torch.tensor([[1.0, 0.0]])"
+            ),
             "d is true": counter(true_ones='"bde"'),
             "e is forgotten": counter(true_ones='"b"'),
             "the false ones": counter(true_ones='"acd"'),
@@ -269,10 +307,15 @@ VARIANTS = {
         "correct": {
             "by the norm": asked(end="(pairs.v - read).norm(dim=-1).argmin().item() == asked"),
             "capitals, squares": asked("GFEB", end="int(((pairs.v - read[0]) ** 2).sum(-1).min(0).indices) == asked"),
-            "sorted by distance": asked("b, e, f, g", query="pairs.k[asked][None] * 50",
-                                        end="bool((pairs.v - read).square().sum(-1).sort().indices[0] == asked)"),
-            "in pieces": asked(update="memory.update(memory.update(memory.init(pairs), pairs[:8]), pairs[8:])"
-                               " if pairs.n > 16 else memory.update(memory.init(pairs), pairs)"),
+            "sorted by distance": asked(
+                "b, e, f, g",
+                query="pairs.k[asked][None] * 50",
+                end="bool((pairs.v - read).square().sum(-1).sort().indices[0] == asked)",
+            ),
+            "in pieces": asked(
+                update="memory.update(memory.update(memory.init(pairs), pairs[:8]), pairs[8:])"
+                " if pairs.n > 16 else memory.update(memory.init(pairs), pairs)"
+            ),
         },
         "wrong": {
             "the sinks are forgotten": asked("efg"),
@@ -320,21 +363,22 @@ VARIANTS = {
             "both neighbours": spread(end="hits | F.pad(hits, (1, 0))[..., :-1] | F.pad(hits, (0, 1))[..., 1:]"),
             "the smallest": spread(scores="-(q @ store.k.mT)"),
             "k is not bounded": spread(best="scores.topk(self.k, -1).indices"),
-            "the first query's list for all": spread(best="scores.topk(min(self.k, store.n), -1).indices[..., :1, :].expand("
-                                                          "*scores.shape[:-1], min(self.k, store.n))"),
+            "the first query's list for all": spread(
+                best="scores.topk(min(self.k, store.n), -1).indices[..., :1, :].expand("
+                "*scores.shape[:-1], min(self.k, store.n))"
+            ),
             "half of the hits": spread(best="scores.topk(max(min(self.k, store.n) // 2, 1), -1).indices"),
         },
     },
     "bug": {
         "correct": {
             "cdist": bug(nearest=("far = torch.cdist(q, mem.k)",)),
-            "all three terms": bug(nearest=(
-                "far = (q.unsqueeze(-2) - mem.k.unsqueeze(-3)).square().sum(-1)",
-            )),
+            "all three terms": bug(nearest=("far = (q.unsqueeze(-2) - mem.k.unsqueeze(-3)).square().sum(-1)",)),
             "append": bug(update=("return mem.append(new, keep=self.room)",)),
-            "joined, then cut": bug(update=("return join(mem, new)[-self.room :]",), nearest=(
-                "far = -(q @ mem.k.mT - 0.5 * (mem.k * mem.k).sum(-1).unsqueeze(1))",
-            )),
+            "joined, then cut": bug(
+                update=("return join(mem, new)[-self.room :]",),
+                nearest=("far = -(q @ mem.k.mT - 0.5 * (mem.k * mem.k).sum(-1).unsqueeze(1))",),
+            ),
         },
         "wrong": {
             "values out of step": bug(update=kept(values="[:, : self.room]")),
@@ -343,8 +387,12 @@ VARIANTS = {
             "nothing is dropped": bug(update=kept("", "")),
             "the query's length again": bug(nearest=("far = q.square().sum(-1)[:, :, None] - 2 * q @ mem.k.mT",)),
             "inner product": bug(nearest=("far = -(q @ mem.k.mT)",)),
-            "one list for all heads": bug(nearest=("far = mem.k.square().sum(-1)[:, None, :] - 2 * q @ mem.k.mT",
-                                                   "far = far.mean(0, keepdim=True).expand_as(far)")),
+            "one list for all heads": bug(
+                nearest=(
+                    "far = mem.k.square().sum(-1)[:, None, :] - 2 * q @ mem.k.mT",
+                    "far = far.mean(0, keepdim=True).expand_as(far)",
+                )
+            ),
             "half of the product": bug(nearest=("far = mem.k.square().sum(-1)[:, None, :] - q @ mem.k.mT",)),
             "the sign of the product": bug(nearest=("far = mem.k.square().sum(-1)[:, None, :] + 2 * q @ mem.k.mT",)),
         },
@@ -369,7 +417,10 @@ VARIANTS = {
     "explain": {
         "correct": {"capital": 'letter = "C"', "bracket": 'letter = "c)"', "padded": 'letter = " c. "'},
         "wrong": {
-            "dropped": 'letter = "a"', "better keys": 'letter = "b"', "the window": 'letter = "d"', "two": 'letter = "bc"',
+            "dropped": 'letter = "a"',
+            "better keys": 'letter = "b"',
+            "the window": 'letter = "d"',
+            "two": 'letter = "bc"',
             "another": 'letter = "e"',
         },
     },
@@ -404,7 +455,9 @@ VARIANTS = {
             "the first 64": keeper("mem = join(mem, new[t : t + 1])[:64]"),
             "everything": keeper("mem = join(mem, new[t : t + 1])"),
             "drops what is unlike all others": dropping("alike.argmin()"),
-            "every tenth": keeper("mem = join(mem, new[t : t + 1]) if torch.rand(()) < 0.1 else mem", "mem = mem[-64:]"),
+            "every tenth": keeper(
+                "mem = join(mem, new[t : t + 1]) if torch.rand(()) < 0.1 else mem", "mem = mem[-64:]"
+            ),
             "drops the longest": dropping("mem.k.norm(dim=-1).argmax()"),
             "room for 100": dropping("alike.argmax()", room="100"),
             "the pairs are on the memory, not in its state": BESIDE,

@@ -23,7 +23,9 @@ def diagrams(pick):
     a, b, c = order  # the letters that mixed, gated and joint get
     drawn = {a: MIXED, b: GATED if gate == "gate_memory" else TURNED, c: (JOINT,)}
     old = "\n\n".join((f"  A   {MIXED[0]}\n      {MIXED[1]}", f"  B   {GATED[0]}\n      {GATED[1]}", f"  C   {JOINT}"))
-    new = "\n\n".join("\n      ".join((f"  {name.upper()}   {rows[0]}", *rows[1:])) for name, rows in sorted(drawn.items()))
+    new = "\n\n".join(
+        "\n      ".join((f"  {name.upper()}   {rows[0]}", *rows[1:])) for name, rows in sorted(drawn.items())
+    )
     return {
         old: new,
         "in B as it is drawn": f"in {b.upper()} as it is drawn",
@@ -64,7 +66,12 @@ def tilted(pick):
     shown = {2: "2", 0.5: "\\tfrac12"}[factor]
     side = pick("near", "far")
     sign, inner = ("+", "+ self.tilt(q)") if side == "near" else ("-", "- self.tilt(q)")
-    worked = {(2, "near"): "\\ln 9", (0.5, "near"): "\\tfrac12\\ln 3", (2, "far"): "-\\ln 9", (0.5, "far"): "-\\tfrac12\\ln 3"}[factor, side]
+    worked = {
+        (2, "near"): "\\ln 9",
+        (0.5, "near"): "\\tfrac12\\ln 3",
+        (2, "far"): "-\\ln 9",
+        (0.5, "far"): "-\\tfrac12\\ln 3",
+    }[factor, side]
     return {
         "$g=\\sigma(\\mathrm{lse}_{near}-\\mathrm{lse}_{far}+\\mathrm{tilt}(q))$": (
             f"$g=\\sigma\\big({shown}\\,(\\mathrm{{lse}}_{{near}}-\\mathrm{{lse}}_{{far}}){sign}\\mathrm{{tilt}}(q)\\big)$"
@@ -140,21 +147,33 @@ def many(pick):
 
 CHATS = {
     "museum": (
-        "The museum code is 3917.", "what is the museum code?", "what is the router password?",
+        "The museum code is 3917.",
+        "what is the museum code?",
+        "what is the router password?",
         "The router password is now quartz. We had soup and bread for dinner. What a long week it was.",
-        "what is the router password?", "what is the museum code?", "where is the compass?",
+        "what is the router password?",
+        "what is the museum code?",
+        "where is the compass?",
     ),
     "auction": (
-        "The auction is at 14:40.", "when is the auction?", "what is the phone password?",
+        "The auction is at 14:40.",
+        "when is the auction?",
+        "what is the phone password?",
         "The phone password is now pigeon. In Oslo the shops close at six. What a long week it was.",
-        "what is the phone password?", "when is the auction?", "when is the rehearsal?",
+        "what is the phone password?",
+        "when is the auction?",
+        "when is the rehearsal?",
     ),
     "chapel": (
-        "The chapel code is 6083.", "what is the chapel code?", "when is the lecture?",
+        "The chapel code is 6083.",
+        "what is the chapel code?",
+        "when is the lecture?",
         "The lecture is now at 11:20. What a long week it was. Anna bought a red drum yesterday.",
-        "when is the lecture?", "what is the chapel code?", "what is the shed code?",
+        "when is the lecture?",
+        "what is the chapel code?",
+        "what is the shed code?",
     ),
-}  # fmt: skip
+}
 REPLIES = {  # what the answering model says, by fault and dialogue: python chapters/07_together/transcripts.py
     ("a", "museum"): ("3917", "ma17", "quartz", "3917", "narry name"),
     ("a", "auction"): ("14:40", "question", "pigeon", "14:40", "14:40"),
@@ -172,7 +191,11 @@ REPLIES = {  # what the answering model says, by fault and dialogue: python chap
 def told(chat, replies):
     """A transcript as it stands in the exercise: the dialogue with these replies."""
     first, early, page, later, *asked = CHATS[chat]
-    rows = [f"- {first}", *(f"{ask:30}{reply}" for ask, reply in zip((early, page), replies[:2], strict=True)), f"- {later}"]
+    rows = [
+        f"- {first}",
+        *(f"{ask:30}{reply}" for ask, reply in zip((early, page), replies[:2], strict=True)),
+        f"- {later}",
+    ]
     rows += [f"{ask:30}{reply}" for ask, reply in zip(asked, replies[2:], strict=True)]
     return "\n".join(f"  {row}" for row in rows)
 
@@ -200,7 +223,9 @@ def transcripts(pick):
     cases, order = pick(*others)  # the letters are not those of the public edition
     now = {was: "abcd"[place] for place, was in enumerate(order)}
     changes = {said[letter]: said[order["abcd".index(letter)]] for letter in "abcd"}
-    changes |= {told(was[1], REPLIES[was]): told(case[1], REPLIES[case]) for was, case in zip(WRITTEN, cases, strict=True)}
+    changes |= {
+        told(was[1], REPLIES[was]): told(case[1], REPLIES[case]) for was, case in zip(WRITTEN, cases, strict=True)
+    }
     return changes | {
         'broken = "bcd"': f'broken = "{"".join(now[fault] for fault, _ in cases)}"',
     }
@@ -229,7 +254,10 @@ def choose(pick):
     }
     named = {"guide": guide, "clerk": clerk, "host": host}
     was = {new: old for old, new in named.items()}
-    changes = {f"**{old}**: {tasks[old]}": f"**{new}**: {tasks[was[new]]}" for old, new in zip(tasks, (first, second, third), strict=True)}
+    changes = {
+        f"**{old}**: {tasks[old]}": f"**{new}**: {tasks[was[new]]}"
+        for old, new in zip(tasks, (first, second, third), strict=True)
+    }
     return changes | {
         "For the clerk the dialogue": f"For the {clerk} the dialogue",
         "guide = local": f"{guide} = local",

@@ -54,8 +54,13 @@ g_is = "gate_memory"
 
 # %% check="diagrams"
 # NEXT: Follow the two lines from the left until they meet: before the softmax, behind it, or behind all layers? For g: which read is it multiplied with?
-written = {"combined cache": combined, "two reads": two_reads, "two predictions": two_predictions,
-           "nothing to set": nothing_to_set, "blended early": blended_early}  # fmt: skip
+written = {
+    "combined cache": combined,
+    "two reads": two_reads,
+    "two predictions": two_predictions,
+    "nothing to set": nothing_to_set,
+    "blended early": blended_early,
+}
 for name, answer in (written | {"what g weighs": g_is}).items():
     if answer is ...:
         raise NotImplementedError(name)
@@ -117,6 +122,7 @@ look("by_lse")
 # <details><summary>Hint 2</summary>The lse has one axis less than the tilt and the reads. Which of them needs <code>[..., None]</code>, or <code>.squeeze(-1)</code>?</details>
 # <details><summary>Hint 3</summary><code>torch.sigmoid((lse_near - lse_far)[..., None] + self.tilt(q))</code> has the shape [*b, i, 1].</details>
 
+
 # %% task="tilted" points=3 kind="write" minutes=10 hides=["Joint", "Gated"]
 class Tilted:
     def __init__(self, near, far, tilt):
@@ -146,8 +152,11 @@ size, nearest = number(2, 4, name="window"), number(2, 3, name="nearest")
 parts = Window(size), KNN(nearest, local=size)
 uneven = 1 + torch.arange(14)[:, None] / 97  # so that no two keys are equally near
 q, kv = inputs(14, 5, name="q"), KV(inputs(14, 5, name="k") * uneven, inputs(14, 3, name="v"))
-for what, tilt in {"no tilt": lambda q: 0 * q[..., :1], "all for the window": lambda q: 0 * q[..., :1] + 60,
-                   "from the query": lambda q: q[..., :1] - q[..., 1:2]}.items():  # fmt: skip
+for what, tilt in {
+    "no tilt": lambda q: 0 * q[..., :1],
+    "all for the window": lambda q: 0 * q[..., :1] + 60,
+    "from the query": lambda q: q[..., :1] - q[..., 1:2],
+}.items():
     report(what, outputs(Tilted(*parts, tilt), q, kv)[::3], axes=("query", "number"), digits=3)
 heads = KV(torch.stack([kv.k, kv.k.flip(0)]), torch.stack([kv.v, kv.v.flip(0)]))
 two = outputs(Tilted(*parts, lambda q: q[..., :1]), torch.stack([q, q.flip(0)]), heads)
@@ -165,6 +174,7 @@ look("tilted")
 # <details><summary>Hint 1</summary>Print <code>view(TwoReads(2, 1, 0.75), k, k)</code> for a few keys: the rows should sum to 1, from the first on.</details>
 # <details><summary>Hint 2</summary>What is <code>old</code>, if the newest <code>size</code> pairs are the window's? And what should stand for <code>far</code> while <code>old</code> is empty?</details>
 # <details><summary>Hint 3</summary><code>gate_memory</code> weighs what was fetched. When nothing was, the window counts alone: <code>return near</code>.</details>
+
 
 # %% task="bug" points=2 kind="bug" minutes=8 hides=["Joint", "Gated", "KNN", "Window"]
 class TwoReads:
@@ -220,6 +230,7 @@ look("bug")
 # <details><summary>Hint 2</summary>Over which axis do the weights of one query sum to 1? The memories stand along axis 0.</details>
 # <details><summary>Hint 3</summary><code>torch.softmax</code> is safe with large numbers and with <code>-inf</code>; <code>exp</code> alone is not.</details>
 
+
 # %% task="many" points=2 kind="write" minutes=7 hides=["Joint", "Gated", "merge"]
 def one_softmax(outs, lses):
     # BEGIN SOLUTION
@@ -257,8 +268,14 @@ look("many")
 # <details><summary>Hint 3</summary>Whose weight changes from question to question, without anybody setting it?</details>
 
 # %%
-SORTS = {"tower code": "81964 2750 30517", "router password": "harbour ginger quartz", "lecture": "9:35 18:10 11:20",
-         "shed code": "4402 7716 92035", "phone password": "walnut pigeon marble", "rehearsal": "17:15 8:40 20:05"}  # fmt: skip
+SORTS = {
+    "tower code": "81964 2750 30517",
+    "router password": "harbour ginger quartz",
+    "lecture": "9:35 18:10 11:20",
+    "shed code": "4402 7716 92035",
+    "phone password": "walnut pigeon marble",
+    "rehearsal": "17:15 8:40 20:05",
+}
 
 
 def tell(thing, value, now=""):
@@ -274,10 +291,18 @@ def house(turn):
     values = {thing: some.split()[turn % 3 :] + some.split()[: turn % 3] for thing, some in SORTS.items()}
     text = "".join(tell(thing, some[0]) for thing, some in values.items())
     kinds = {"said": [], "book": [], "changed": [], "cited": []}
-    for (thing, some), other in zip(values.items(), ["hall code", "camera password", "dinner", "safe code", "scanner password", "flight"], strict=True):
+    for (thing, some), other in zip(
+        values.items(),
+        ["hall code", "camera password", "dinner", "safe code", "scanner password", "flight"],
+        strict=True,
+    ):
         said, news = tell(other, some[2]), tell(thing, some[1], "now ")
-        asked = {"said": (said + ask(other), some[2]), "book": (said + ask(thing), some[0]),
-                 "changed": (news + ask(thing), some[1]), "cited": (news + ask(thing), some[0])}  # fmt: skip
+        asked = {
+            "said": (said + ask(other), some[2]),
+            "book": (said + ask(thing), some[0]),
+            "changed": (news + ask(thing), some[1]),
+            "cited": (news + ask(thing), some[0]),
+        }
         for kind, (prompt, right) in asked.items():
             begin = f"The coffee was cold again. {prompt}"
             span = (len(begin), len(begin) + len(right))
@@ -319,12 +344,18 @@ def with_book(memory):
 
 def right_answers(memory, *kinds):
     """Whether three of four answers of each kind are right."""
-    marks = evaluate.right(answers.reading([local, with_book(memory), local]), [one for kind in kinds for one in asked[kind]])
+    marks = evaluate.right(
+        answers.reading([local, with_book(memory), local]), [one for kind in kinds for one in asked[kind]]
+    )
     return {kind: sum(marks[6 * i : 6 * i + 6]) >= 4.5 for i, kind in enumerate(kinds)}
 
 
 report("the guide searches no book", isinstance(guide, (Window, Full)))
-for name, memory, kinds in (("guide", guide, ("said", "changed")), ("clerk", clerk, ("book", "cited")), ("host", host, ("said", "book", "changed"))):
+for name, memory, kinds in (
+    ("guide", guide, ("said", "changed")),
+    ("clerk", clerk, ("book", "cited")),
+    ("host", host, ("said", "book", "changed")),
+):
     for kind, good in right_answers(memory, *kinds).items():
         report(f"{name}, {kind}", bool(good))
 
@@ -437,6 +468,7 @@ look("explain")
 # of the read) in the third: it says nothing rather than something. `attend(q, near, lse=True)` gives a read and its lse. A matching key has the score 24. The others lie around 0 with a spread (standard deviation) of 6: the loudest of 40 is usually near 13, sometimes 19.
 #
 # <details><summary>Hint</summary>Two log-sum-exps and a tilt for the first two kinds. For the third: what would a third memory do that holds one pair of value zero (a sink built by hand, as a trained model has learned one), and which lse should it have? Higher than the loudest of 40 pairs that do not match, lower than one that does.</details>
+
 
 # %%
 def questions(kind, rows=400):

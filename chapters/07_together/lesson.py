@@ -79,7 +79,10 @@ half = Gated(newest, recall, gate_memory=0.5)
 widgets.one_fact(half, answers, distance=150)
 
 # %% tags=["film"]
-facts = [lm.Fact(f"The {thing} code is {code}.", f"what is the {thing} code?", code) for thing, code in (("door", "4711"), ("locker", "9064"))]
+facts = [
+    lm.Fact(f"The {thing} code is {code}.", f"what is the {thing} code?", code)
+    for thing, code in (("door", "4711"), ("locker", "9064"))
+]
 streams = [lm.stream(150, seed=seed, own=fact) for fact in facts for seed in (1, 2, 3)]
 ways = {"full cache": Full(), "one softmax": Joint(newest, recall), "window alone": newest}
 ways |= {f"{far} from the far side": Gated(newest, recall, gate_memory=far) for far in (0.1, 0.3, 0.5, 0.9)}
@@ -95,10 +98,22 @@ def believes(memory):
 
 
 sure, seen = {name: believes(m) for name, m in ways.items()}, tasks.one_fact(half, model=answers, stream=streams[0])
-display(draw.dye(seen.recipe_dye, seen.view_dye, seen.text, seen.fact_span, after=seen.said,
-                 title="A window of 32 and the 8 nearest of all others, half and half"),
-        draw.bars({name: round(sum(some) / 6, 3) for name, some in sure.items()}, y="probability of the right answer", top=1.15,
-                  title="Two codes in three texts each: the mean of six"))  # fmt: skip
+display(
+    draw.dye(
+        seen.recipe_dye,
+        seen.view_dye,
+        seen.text,
+        seen.fact_span,
+        after=seen.said,
+        title="A window of 32 and the 8 nearest of all others, half and half",
+    ),
+    draw.bars(
+        {name: round(sum(some) / 6, 3) for name, some in sure.items()},
+        y="probability of the right answer",
+        top=1.15,
+        title="Two codes in three texts each: the mean of six",
+    ),
+)
 mean = {name: sum(some) / 6 for name, some in sure.items()}
 everywhere = [mean[name] for name in mean if name.endswith("far side")]
 assert seen.recipe_dye[:, -1].min() == 1  # all of the fact is there
@@ -124,7 +139,7 @@ widgets.quiz(
     1,
     "This head's keys carry what stood one byte before, so that the query of a `4` finds what came after a `4`. Nearness of "
     "keys, not of places, decides. (The window has bytes 17 to 20 anyway.) And the second catch? Two are fetched, whether or not "
-        "two are any good: the film shows it at step 20, with hardly any weight.",
+    "two are any good: the film shows it at step 20, with hardly any weight.",
 )
 
 # %% tags=["film"]
@@ -138,9 +153,13 @@ for t, mem in enumerate(states(small, kv)):
     window = range(max(t - 3, 0), t + 1)
     assert set(received[t].nonzero().flatten().tolist()) <= {*caught[t], *window}  # 4 and 2, no more
     assert abs(received[t].sum() - 1) < 1e-5 and not {*caught[t]} & {*window}  # and none of them twice
-assert caught[20][0] == 6 and received[20][caught[20][0]] > 0.8 > 0.15 > received[20][caught[20][1]]  # one good, one not
+assert (
+    caught[20][0] == 6 and received[20][caught[20][0]] > 0.8 > 0.15 > received[20][caught[20][1]]
+)  # one good, one not
 counts = {"datastore": [max(t - 3, 0) for t in steps], "window": [min(t + 1, 4) for t in steps]}
-draw.film(held, tokens, views=received, events=said, tiers=counts, title="A window of 4, and the 2 nearest of what is older")
+draw.film(
+    held, tokens, views=received, events=said, tiers=counts, title="A window of 4, and the 2 nearest of what is older"
+)
 
 # %% [markdown]
 # Look at the bottom row: the view has **two parts** now, a band of 4 that moves along and two places anywhere. How much goes to which part changes
@@ -206,6 +225,7 @@ print(f"largest difference between one softmax and its own gate, {len(alike)} by
 # flat line; the third line is the share of the older bytes in a full cache. **Predict** where the joint line is high: in the
 # first `code 4711`, or in the second? And what do more neighbours do to it? Then move the sliders.
 
+
 # %%
 def share_of_far(k_nearest, window):
     """How much of each query's read comes from the fetched pairs."""
@@ -221,7 +241,11 @@ def two_gates(k_nearest, window):
     places, name = list(range(len(tokens))), f"{k_nearest} nearest, beside a window of {window}"
     fixed = view(Gated(Window(window), KNN(k_nearest, window), gate_memory=0.5), q, k)
     older = [[row[: max(t + 1 - window, 0)].sum().item() for t, row in enumerate(x)] for x in (fixed, dense)]
-    lines = {"joint": (places, share_of_far(k_nearest, window)), "gate_memory = 0.5": (places, older[0]), "full cache": (places, older[1])}
+    lines = {
+        "joint": (places, share_of_far(k_nearest, window)),
+        "gate_memory = 0.5": (places, older[0]),
+        "full cache": (places, older[1]),
+    }
     fig = draw.curves(lines, x="query of byte", y="share from the fetched pairs", title=name)
     fig.update_xaxes(tickvals=places, ticktext=[draw.label(c) for c in tokens])
     return fig.update_yaxes(range=[-0.03, 1.05])
@@ -230,15 +254,23 @@ def two_gates(k_nearest, window):
 lengths_of_v, behind, again = v.norm(dim=-1), range(9, 14), range(20, 23)  # behind the first 4711; the second 471
 read_lengths = {name: (x @ v).norm(dim=-1) for name, x in (("joint", received), ("full cache", dense))}
 for name, of_read in read_lengths.items():
-    print(f"{name:10} length of what is read: behind the first 4711 {of_read[behind].mean():.1f}, at the second 471 {of_read[again].mean():.1f}")
-print(f"the first 4 puts {dense[5, 4]:.2f} on the space before it; length of that value {lengths_of_v[4]:.1f}, of the digits' {lengths_of_v[5:9].mean():.1f}")
+    print(
+        f"{name:10} length of what is read: behind the first 4711 {of_read[behind].mean():.1f}, at the second 471 {of_read[again].mean():.1f}"
+    )
+print(
+    f"the first 4 puts {dense[5, 4]:.2f} on the space before it; length of that value {lengths_of_v[4]:.1f}, of the digits' {lengths_of_v[5:9].mean():.1f}"
+)
 display(widgets.knob(two_gates, k_nearest=(1, 12, 2), window=(1, 12, 4)))
 share, seen_far = share_of_far(2, 4), [row[: max(t - 3, 0)].sum() for t, row in enumerate(received)]
 assert torch.allclose(share, torch.stack(seen_far), atol=1e-5)  # as in the film
 assert share[20:].min() > 0.95  # where the text repeats, the far side has the digits
-assert share[behind].mean() > 0.5 and (share[behind] > 0.5).sum() >= 2  # and it takes much also where nothing is repeated,
+assert (
+    share[behind].mean() > 0.5 and (share[behind] > 0.5).sum() >= 2
+)  # and it takes much also where nothing is repeated,
 assert max(abs(share[t] - dense[t, : t - 3].sum()) for t in range(4, 24)) < 0.2  # as the full cache does, at every byte
-assert all(of_read[behind].mean() < 0.5 * of_read[again].mean() for of_read in read_lengths.values())  # but what comes back is short
+assert all(
+    of_read[behind].mean() < 0.5 * of_read[again].mean() for of_read in read_lengths.values()
+)  # but what comes back is short
 assert min(received[5, 4], dense[5, 4]) > 0.6 and lengths_of_v[4] < 0.6 * lengths_of_v[5:9].mean()
 grown = [share_of_far(n, 4)[4:] for n in (1, 2, 4, 8)]
 assert all((b >= a - 1e-6).all() for a, b in zip(grown, grown[1:], strict=False))  # one more pair never lowers it
@@ -261,6 +293,7 @@ assert Gated(Full(), Full(), gate_local=0.5).read((right, noise), one) == 0.5  #
 # Two reads with their log-sum-exps, one line for the gate. `check` walks yours and the library's `Joint` and names the first difference.
 # Break it, one at a time: turn the sign in the sigmoid; write `g = 0.5`; leave out `[..., None]`; in the last line give `KNN(3, 0)` to
 # yours (`check` then finds two slots for one token: in one softmax it would count twice).
+
 
 # %%
 class Mine:
@@ -305,8 +338,11 @@ print(check(Mine(Window(6), KNN(3, 6)), Joint(Window(6), KNN(3, 6))))
 
 # %%
 four, older_two = small.memories
-weighed = {"gate_local = 0.9": Gated(four, older_two, gate_local=0.9),
-           "gate_memory = 0.9": Gated(four, older_two, gate_memory=0.9), "joint": small}  # fmt: skip
+weighed = {
+    "gate_local = 0.9": Gated(four, older_two, gate_local=0.9),
+    "gate_memory = 0.9": Gated(four, older_two, gate_memory=0.9),
+    "joint": small,
+}
 from_far = {name: view(m, q, k) for name, m in weighed.items()}
 shares = {name: [row[: max(t - 3, 0)].sum().item() for t, row in enumerate(x)] for name, x in from_far.items()}
 assert all(abs(x - 0.1) < 1e-5 for x in shares["gate_local = 0.9"][4:])
@@ -315,8 +351,12 @@ for x in from_far.values():  # nothing to fetch: the window alone, whatever the 
     assert torch.allclose(x[:4], view(four, q, k)[:4], atol=1e-6)
 flipped = Gated(four, older_two, gate_memory=0.1)  # the same thing by its other name
 assert torch.allclose(outputs(flipped, q, kv), outputs(weighed["gate_local = 0.9"], q, kv), atol=1e-6)
-draw.curves({name: (list(range(len(tokens))), x) for name, x in shares.items()}, x="query of byte",
-            y="share from the fetched pairs", title="A number is the same for every query; one softmax is not")  # fmt: skip
+draw.curves(
+    {name: (list(range(len(tokens))), x) for name, x in shares.items()},
+    x="query of byte",
+    y="share from the fetched pairs",
+    title="A number is the same for every query; one softmax is not",
+)
 
 # %% [markdown]
 # Byte 20 received 0.1, 0.9 and nearly all; byte 2 nothing all three times: nothing was outside the window yet.
@@ -332,6 +372,7 @@ draw.curves({name: (list(range(len(tokens))), x) for name, x in shares.items()},
 #
 # Three ways: `Joint`; `Gated` with a `HeadGate` (one number); `Gated` with a `VectorGate` (a number made of the query). The gates are trained
 # here, 60 steps each. **Sketch** for the joint softmax: the right pair's part of the read, as the share of marked questions grows from none to all.
+
 
 # %%
 def world(rows, marked, draws, near=8, far=32, width=16):
@@ -370,8 +411,13 @@ def trained(gate, marked, steps=60):
 shares_marked = [0.0, 0.25, 0.5, 0.75, 1.0]
 exam = [world(2000, marked, torch.Generator().manual_seed(2)) for marked in shares_marked]
 by_joint = [right_part(Joint(Full(), Full()), *one_exam).mean().item() for one_exam in exam]
-widgets.predict("the joint softmax, as more questions are marked", shares_marked, by_joint,
-                y="part of the right pair", x_name="share of marked questions")  # fmt: skip
+widgets.predict(
+    "the joint softmax, as more questions are marked",
+    shares_marked,
+    by_joint,
+    y="part of the right pair",
+    x_name="share of marked questions",
+)
 
 # %%
 learned = {"one number (HeadGate)": [], "from the query (VectorGate)": []}
@@ -384,8 +430,14 @@ for marked, one_exam in zip(shares_marked, exam, strict=True):
             weights = memory.gate_local.linear.weight.detach()[0]
             said_local = [memory.share_local(torch.eye(16)[-1:] * mark).item() for mark in (4, -4)]
 print(f"the gate trained on marked questions: local {said_local[0]:.3f} at mark +4, {said_local[1]:.3f} at mark -4")
-display(draw.curves({name: (shares_marked, y) for name, y in ({"joint": by_joint} | learned).items()}, x="share of marked questions",
-                    y="part of the right pair", title="What is found, and what is asked: two different things"))  # fmt: skip
+display(
+    draw.curves(
+        {name: (shares_marked, y) for name, y in ({"joint": by_joint} | learned).items()},
+        x="share of marked questions",
+        y="part of the right pair",
+        title="What is found, and what is asked: two different things",
+    )
+)
 number, from_query = learned.values()
 assert by_joint[0] > 0.95 and abs(by_joint[-1] - 0.5) < 0.03
 assert abs(from_query[0] - 0.5) < 0.05 and from_query[-1] > 0.95
@@ -414,16 +466,54 @@ assert weights.abs().argmax() == 15 and said_local[0] > 0.9 > 0.1 > said_local[1
 # part of the model's training, and neither was any store.)
 
 # %%
-BOOK = {"garage code": "58213", "wifi password": "saffron", "ferry": "14:35", "ladder": "narrow barn",
-        "printer password": "pebble", "archive code": "9064", "concert": "19:20", "kettle": "round cupboard",
-        "gate code": "70441", "tablet password": "walnut", "picnic": "12:45", "torch": "dusty trunk"}  # fmt: skip
-NEWS = ["4096", "thunder", "17:10", "old shelf", "ribbon", "8853",
-        "21:05", "blue tin", "1209", "anchor", "15:25", "white bucket"]  # fmt: skip
-SAID = {"cellar code": "3390", "camera password": "orchid", "dinner": "20:15", "rope": "green chest",
-        "safe code": "61175", "heater password": "cobalt", "match": "16:05", "drum": "heavy crate",
-        "hall code": "2287", "scanner password": "meadow", "flight": "6:50", "diary": "wooden drawer"}  # fmt: skip
-TALK = ["It rained for 12 days in Oslo. ", "Anna bought a red drum yesterday. ",
-        "The coffee was cold again. ", "It is quiet here, said Ben. "]  # fmt: skip
+BOOK = {
+    "garage code": "58213",
+    "wifi password": "saffron",
+    "ferry": "14:35",
+    "ladder": "narrow barn",
+    "printer password": "pebble",
+    "archive code": "9064",
+    "concert": "19:20",
+    "kettle": "round cupboard",
+    "gate code": "70441",
+    "tablet password": "walnut",
+    "picnic": "12:45",
+    "torch": "dusty trunk",
+}
+NEWS = [
+    "4096",
+    "thunder",
+    "17:10",
+    "old shelf",
+    "ribbon",
+    "8853",
+    "21:05",
+    "blue tin",
+    "1209",
+    "anchor",
+    "15:25",
+    "white bucket",
+]
+SAID = {
+    "cellar code": "3390",
+    "camera password": "orchid",
+    "dinner": "20:15",
+    "rope": "green chest",
+    "safe code": "61175",
+    "heater password": "cobalt",
+    "match": "16:05",
+    "drum": "heavy crate",
+    "hall code": "2287",
+    "scanner password": "meadow",
+    "flight": "6:50",
+    "diary": "wooden drawer",
+}
+TALK = [
+    "It rained for 12 days in Oslo. ",
+    "Anna bought a red drum yesterday. ",
+    "The coffee was cold again. ",
+    "It is quiet here, said Ben. ",
+]
 WHAT, WHEN, WHERE = ("what", ""), ("when", "at "), ("where", "in the ")
 
 
@@ -472,7 +562,9 @@ print(book, "\n", *[f"\n{kind}:  {some[0].text.decode()}" for kind, some in aske
 
 def know(memory, layer=1, kinds=asked):
     """Shares of right answers by kind; one layer reads through `memory`, the others through the window (a list: each its own)."""
-    reader = answers.reading(memory if isinstance(memory, list) else [memory if i == layer else local for i in range(3)])
+    reader = answers.reading(
+        memory if isinstance(memory, list) else [memory if i == layer else local for i in range(3)]
+    )
     marks = evaluate.right(reader, [one for kind in kinds for one in asked[kind]])
     return {kind: sum(marks[12 * i : 12 * i + 12]) / 12 for i, kind in enumerate(kinds)}
 
@@ -489,8 +581,12 @@ for name, got in scores.items():
 in_one, above, in_all = (sum(scores[name].values()) for name in (f"the book in layer {looks_up}", *list(scores)[-2:]))
 assert scores["local only"]["book"] < 0.2 < 0.7 < min(scores["local only"][kind] for kind in ("said", "changed"))
 assert scores[f"the book in layer {looks_up}"]["book"] > 0.6
-assert sorted(scores[f"the book in layer {i}"]["book"] for i in range(3))[-2] < 0.3  # in any other layer it is of no use
-assert looks_up == 1 and in_all < min(above, in_one) - 0.4 and above > in_one - 0.4  # and in the layer beneath it does harm
+assert (
+    sorted(scores[f"the book in layer {i}"]["book"] for i in range(3))[-2] < 0.3
+)  # in any other layer it is of no use
+assert (
+    looks_up == 1 and in_all < min(above, in_one) - 0.4 and above > in_one - 0.4
+)  # and in the layer beneath it does harm
 
 # %% [markdown]
 # Local only, the assistant follows the dialogue and knows nothing of the book. With the book in **one** layer it knows both; in the other layers the same book helps
@@ -504,8 +600,13 @@ assert looks_up == 1 and in_all < min(above, in_one) - 0.4 and above > in_one - 
 gates = [0.0, 0.25, 0.4, 0.5, 0.75, 1.0]
 book_of = KNN(32, store=library[looks_up])
 gated = [scores["local only"], *(know(Gated(local, book_of, gate_memory=g), looks_up) for g in gates[1:])]
-widgets.predict("questions about the book, as gate_memory grows", gates, [got["book"] for got in gated],
-                y="right answers", x_name="gate_memory")  # fmt: skip
+widgets.predict(
+    "questions about the book, as gate_memory grows",
+    gates,
+    [got["book"] for got in gated],
+    y="right answers",
+    x_name="gate_memory",
+)
 
 # %%
 joint = scores[f"the book in layer {looks_up}"]
@@ -529,8 +630,13 @@ def wrong(name, memory, *kinds):
 wrong("gate_memory = 1.0", Gated(local, book_of, gate_memory=1.0), "book")
 places = "tower shed office lift studio clinic harbour museum chapel school bakery market".split()
 words = "violet lemon copper silver willow candle rocket kitten bishop saddle turnip velvet".split()
-pages = "".join(tell(f"{x} code", f"{2135 + 611 * i}") + tell(f"{x} tour", f"{8 + i}:{10 + 4 * i}") for i, x in enumerate(places))
-pages += "".join(tell(f"{x} password", word) + tell(f"{x} lesson", f"{9 + i}:{15 + 3 * i}") for i, (x, word) in enumerate(zip(places, words, strict=True)))
+pages = "".join(
+    tell(f"{x} code", f"{2135 + 611 * i}") + tell(f"{x} tour", f"{8 + i}:{10 + 4 * i}") for i, x in enumerate(places)
+)
+pages += "".join(
+    tell(f"{x} password", word) + tell(f"{x} lesson", f"{9 + i}:{15 + 3 * i}")
+    for i, (x, word) in enumerate(zip(places, words, strict=True))
+)
 long_book = KNN(32, store=stores_of(book + pages)[looks_up])
 longer = know(Joint(local, long_book), looks_up)
 print("a library five times as long, joint:", {kind: round(x, 2) for kind, x in longer.items()})
@@ -556,6 +662,7 @@ assert longer["said"] + longer["changed"] < joint["said"] + joint["changed"] - 0
 #
 # Why does one softmax do so well on *changed*, where both sides have an answer? Look at the gate itself, at the byte before the answer, head by head.
 
+
 # %%
 def meter(questions, memory_far):
     """For each head the mean share that the store gets when an answer begins."""
@@ -569,8 +676,14 @@ def meter(questions, memory_far):
 meters = {kind: meter(asked[kind], book_of) for kind in asked}
 swing = meters["book"] - meters["changed"]  # of each head
 busy = int(swing.argmax())
-print("The head that looks up:", f"layer {looks_up}, head {busy}; the first cell of this lesson picked layer {place[0]}, head {place[1]}")
-plain = [stream_of(one.prompt.decode().replace(" is now ", " is "), new) for one, new in zip(asked["changed"], NEWS, strict=True)]
+print(
+    "The head that looks up:",
+    f"layer {looks_up}, head {busy}; the first cell of this lesson picked layer {place[0]}, head {place[1]}",
+)
+plain = [
+    stream_of(one.prompt.decode().replace(" is now ", " is "), new)
+    for one, new in zip(asked["changed"], NEWS, strict=True)
+]
 meters["changed, without the word now"] = meter(plain, book_of)
 for kind, m in meters.items():
     print(f"{kind:30} share from the book, heads 0 to 3:", "  ".join(f"{x:.2f}" for x in m.tolist()))
@@ -583,25 +696,42 @@ gated_one = know(Gated(local, book_of, gate_memory=one_head / 2), looks_up)
 joint_one = know(Gated(local, Joint(local, book_of), gate_memory=one_head), looks_up)
 joint_rest = know(Gated(local, Joint(local, book_of), gate_memory=1 - one_head), looks_up)
 longer_one = know(Gated(local, Joint(local, long_book), gate_memory=one_head), looks_up)
-rows = {"joint in all heads": joint, f"joint in head {busy}, the others local": joint_one, f"head {busy} local, joint in the others": joint_rest}
+rows = {
+    "joint in all heads": joint,
+    f"joint in head {busy}, the others local": joint_one,
+    f"head {busy} local, joint in the others": joint_rest,
+}
 rows |= {"gate_memory = 0.5 in all heads": gated[gates.index(0.5)]}
 rows |= {f"gate_memory = 0.5 in head {busy}, 0 in the others": gated_one}
-rows |= {"library five times as long, joint in all heads": longer, f"library five times as long, joint in head {busy}": longer_one}
+rows |= {
+    "library five times as long, joint in all heads": longer,
+    f"library five times as long, joint in head {busy}": longer_one,
+}
 for name, got in rows.items():
     print(f"{name:48}", "   ".join(f"{kind} {x:.2f}" for kind, x in got.items()))
 others = [h for h in range(4) if h != busy]
 steady = max(others, key=lambda h: meters["said"][h].item())  # the one of them that draws most
 shown = {f"{kind}: head {h}": meters[kind][h].item() for h in (busy, steady) for kind in asked}
-display(draw.bars(shown, top=1.1, y="share from the book when the answer begins",
-                  title=f"Head {busy} decides by what it finds; head {steady} takes some of both always"))  # fmt: skip
+display(
+    draw.bars(
+        shown,
+        top=1.1,
+        y="share from the book when the answer begins",
+        title=f"Head {busy} decides by what it finds; head {steady} takes some of both always",
+    )
+)
 assert (looks_up, busy) == place and swing[busy] > 0.3 and meters["book"][busy] > 0.6
 assert max(abs(swing[h]) for h in others) < 0.2  # the other heads do not look anything up here
 assert min(meters[kind][steady] for kind in asked) > 0.3 and meters["said"][busy] > 0.2
 assert meters["changed, without the word now"][busy] > meters["changed"][busy] + 0.15 and without_now > 0.6
-assert joint_rest["book"] < 0.2 and min(joint_rest["said"], joint_rest["changed"]) > 0.8  # without the busy head: no page, no harm
+assert (
+    joint_rest["book"] < 0.2 and min(joint_rest["said"], joint_rest["changed"]) > 0.8
+)  # without the busy head: no page, no harm
 assert sum(gated_one.values()) < sum(joint.values()) - 0.2
 assert longer_one["said"] + longer_one["changed"] > longer["said"] + longer["changed"]  # the dialogue gains,
-assert abs(longer_one["book"] - longer["book"]) < 0.2 and 0.6 < joint_one["book"] <= joint["book"]  # the book hardly changes
+assert (
+    abs(longer_one["book"] - longer["book"]) < 0.2 and 0.6 < joint_one["book"] <= joint["book"]
+)  # the book hardly changes
 
 # %% [markdown]
 # One head looks up (the very head of the first cell), and its gate swings: nearly all from the book where only the book knows, mostly from the dialogue where something newer was said.
@@ -617,6 +747,7 @@ assert abs(longer_one["book"] - longer["book"]) < 0.2 and 0.6 < joint_one["book"
 #
 # Three assistants, and in each one thing is broken. (The code is folded: it says what.) In the book: printer password pebble, archive code 9064. Read a transcript and ask: does
 # it know what was said a moment ago? What stands in the book? What has changed?
+
 
 # %%
 def chat(memories, turns):
@@ -634,8 +765,16 @@ def chat(memories, turns):
 
 
 CELLAR, PRINTER, ARCHIVE = ask("cellar code"), ask("printer password"), ask("archive code")
-TURNS = [tell("cellar code", "3390"), CELLAR, PRINTER, "The printer password was changed to ribbon. ", TALK[1],
-         PRINTER, ARCHIVE, CELLAR]  # fmt: skip
+TURNS = [
+    tell("cellar code", "3390"),
+    CELLAR,
+    PRINTER,
+    "The printer password was changed to ribbon. ",
+    TALK[1],
+    PRINTER,
+    ARCHIVE,
+    CELLAR,
+]
 
 
 def built(far, **gate):
@@ -667,7 +806,11 @@ display(
     ),
     widgets.quiz(
         "Transcript B. What is broken?",
-        ["the store is empty", "the book is out of date", "the gate: a weight meant for the local side weighs the memory"],
+        [
+            "the store is empty",
+            "the book is out of date",
+            "the gate: a weight meant for the local side weighs the memory",
+        ],
         2,
         "The book is cited, even where the owner has just said otherwise; and what was said reaches nobody, not even a moment later. "
         "A window that is too short would look much alike, but would still know the sentence just before the question. A book out of "
@@ -675,7 +818,11 @@ display(
     ),
     widgets.quiz(
         "Transcript C cites no page of the book, as A. But mind the line under it. What is broken?",
-        ["the store is empty", "pairs are fetched, but useless ones: the store of another head", "the window is too short"],
+        [
+            "the store is empty",
+            "pairs are fetched, but useless ones: the store of another head",
+            "the window is too short",
+        ],
         1,
         f"An empty store could not disturb the dialogue, and here it knows {symptoms['C']['said']:.2f} of what was said in place of "
         f"{symptoms['A']['said']:.2f}. Each head has a language of its own. The heads draw these shares from the wrong store: "
@@ -691,6 +838,7 @@ display(
 # distributions** lets two whole predictions be made and adds them: $\lambda\,p_{local}+(1-\lambda)\,p_{far}$. Take *changed* questions, where the two sides disagree, and weigh
 # both by one half. **Predict** for both ways: how much probability goes to the byte that one side would say, how much to the other side's?
 
+
 # %%
 @torch.no_grad()
 def first_byte(memory):
@@ -703,8 +851,10 @@ def first_byte(memory):
 
 
 by_local, by_far = first_byte(local), first_byte(Gated(local, book_of, gate_memory=1.0))
-merged = {"probabilities merged": (by_local + by_far) / 2,
-          "outputs merged": first_byte(Gated(local, book_of, gate_memory=0.5))}  # fmt: skip
+merged = {
+    "probabilities merged": (by_local + by_far) / 2,
+    "outputs merged": first_byte(Gated(local, book_of, gate_memory=0.5)),
+}
 now, old = by_local.argmax(-1), by_far.argmax(-1)
 differ = (now != old).nonzero().flatten()  # where the sides disagree (some pairs of answers begin with the same byte)
 of_dialogue = {name: p[differ, now[differ]] for name, p in merged.items()}
@@ -715,11 +865,23 @@ for name in merged:
 things = list(BOOK)
 parts = {things[i]: round(x.item(), 2) for i, x in zip(differ.tolist(), of_dialogue["outputs merged"], strict=True)}
 parts["each, probabilities merged"] = round(of_dialogue["probabilities merged"].mean().item(), 2)
-display(draw.bars(parts, y="probability of the byte that the dialogue says", top=1.1, title="Outputs merged, half and half, where the two sides disagree; last bar: probabilities merged"))
+display(
+    draw.bars(
+        parts,
+        y="probability of the byte that the dialogue says",
+        top=1.1,
+        title="Outputs merged, half and half, where the two sides disagree; last bar: probabilities merged",
+    )
+)
 for x, side in ((of_dialogue, by_local), (of_book, by_far)):  # both, always: what each side gave, halved
     assert (x["probabilities merged"] >= side.max(-1).values[differ] / 2 - 1e-6).all()
-assert len(differ) >= 6 and of_dialogue["outputs merged"].mean() > of_book["outputs merged"].mean() + 0.2  # on the whole the dialogue,
-assert of_dialogue["outputs merged"].max() - of_dialogue["outputs merged"].min() > 0.2 and of_dialogue["outputs merged"].max() > 0.8  # now more of it, now less
+assert (
+    len(differ) >= 6 and of_dialogue["outputs merged"].mean() > of_book["outputs merged"].mean() + 0.2
+)  # on the whole the dialogue,
+assert (
+    of_dialogue["outputs merged"].max() - of_dialogue["outputs merged"].min() > 0.2
+    and of_dialogue["outputs merged"].max() > 0.8
+)  # now more of it, now less
 
 # %% [markdown]
 # Merged probabilities are what they were, halved: both answers, always, by arithmetic. Merged outputs are blended **before** the rest of the
@@ -758,18 +920,35 @@ for model_name, reader in {"answering": answers, "Python": model}.items():
         measured[model_name, name] = [bits(reader, memory, before) for before in older]
     for g in (0.1, 0.5):
         farthest[model_name, g] = bits(reader, Gated(window64, nearest32, gate_memory=g), older[-1])
-    print(f"{model_name:10} bits a byte, {older[-1]:,} older:", "   ".join(
-        [f"{name} {measured[model_name, name][-1]:.2f}" for name in tried] + [f"gate_memory {g}: {farthest[model_name, g]:.2f}" for g in (0.1, 0.5)]))
-    display(draw.curves({name: (older, measured[model_name, name]) for name in tried}, x="older bytes that may be fetched", y="bits per byte",
-                        title=f"The {model_name} model: the same 256 bytes of held-out text, beside a window of 64"))  # fmt: skip
+    print(
+        f"{model_name:10} bits a byte, {older[-1]:,} older:",
+        "   ".join(
+            [f"{name} {measured[model_name, name][-1]:.2f}" for name in tried]
+            + [f"gate_memory {g}: {farthest[model_name, g]:.2f}" for g in (0.1, 0.5)]
+        ),
+    )
+    display(
+        draw.curves(
+            {name: (older, measured[model_name, name]) for name in tried},
+            x="older bytes that may be fetched",
+            y="bits per byte",
+            title=f"The {model_name} model: the same 256 bytes of held-out text, beside a window of 64",
+        )
+    )
 for (model_name, name), got in measured.items():
     window_bits, full = measured[model_name, "window"], measured[model_name, "full cache"]
     if name != "window":
         assert got[0] < window_bits[0] - 0.03  # within what it was trained on, it helps both
-        assert max(abs(a / b - 1) for a, b in zip(got, full, strict=True)) < 0.1  # and joint follows the full cache everywhere
+        assert (
+            max(abs(a / b - 1) for a, b in zip(got, full, strict=True)) < 0.1
+        )  # and joint follows the full cache everywhere
         assert got[-1] < window_bits[-1] - 0.1 if model_name == "answering" else got[-1] > 1.5 * window_bits[-1]
 for (model_name, g), got in farthest.items():  # a gate nearly shut changes little, half and half helps neither
-    assert abs(got / measured[model_name, "window"][-1] - 1) < 0.08 if g == 0.1 else got > 0.98 * measured[model_name, "window"][-1]
+    assert (
+        abs(got / measured[model_name, "window"][-1] - 1) < 0.08
+        if g == 0.1
+        else got > 0.98 * measured[model_name, "window"][-1]
+    )
 assert farthest["Python", 0.5] > 1.2 * measured["Python", "window"][-1]
 
 # %% [markdown]
@@ -782,6 +961,7 @@ assert farthest["Python", 0.5] > 1.2 * measured["Python", "window"][-1]
 # The limits: 256 bytes scored (another `manual_seed` gives other sizes), models not trained with a memory; theirs were. Bits of a byte and perplexity of a token differ: compare directions.
 #
 # ## What it costs
+
 
 # %%
 def step_times(memories, n, times=20):
@@ -799,19 +979,33 @@ def step_times(memories, n, times=20):
 
 
 lengths, beside = [1024, 4096, 16384], KNN(32, local=64)
-rivals = {"full cache": Full(), "window of 64": Window(64), "joint: 64 and 32 nearest": Joint(Window(64), beside),
-          "gated: 64 and 32 nearest": Gated(Window(64), beside, gate_memory=0.5)}  # fmt: skip
+rivals = {
+    "full cache": Full(),
+    "window of 64": Window(64),
+    "joint: 64 and 32 nearest": Joint(Window(64), beside),
+    "gated: 64 and 32 nearest": Gated(Window(64), beside, gate_memory=0.5),
+}
 cost = [step_times(rivals, n) for n in lengths]
 pair, last = 2 * 8 * 64 * 4, {name: size for name, (_, size) in cost[-1].items()}
 assert last["window of 64"] == 64 * pair and last["full cache"] == (16384 + 20) * pair
 assert last["joint: 64 and 32 nearest"] == last["gated: 64 and 32 nearest"] == (16384 + 20 + 64) * pair
 for name in rivals:
-    print(f"{name:26}", "   ".join(f"{n:,}: {one_n[name][0]:.2f} ms, {one_n[name][1] / 2**20:.1f} MB"
-                                   for n, one_n in zip(lengths, cost, strict=True)))  # fmt: skip
+    print(
+        f"{name:26}",
+        "   ".join(
+            f"{n:,}: {one_n[name][0]:.2f} ms, {one_n[name][1] / 2**20:.1f} MB"
+            for n, one_n in zip(lengths, cost, strict=True)
+        ),
+    )
 alone = [step_times({"window": Window(64)}, n)["window"][0] for n in lengths]
 print("window of 64, timed alone    ", "   ".join(f"{n:,}: {ms:.2f} ms" for n, ms in zip(lengths, alone, strict=True)))
-draw.curves({name: (lengths, [one_n[name][0] for one_n in cost]) for name in rivals}, x="tokens read", log_x=True,
-            y="milliseconds a token", title="One update and one read, here and now")  # fmt: skip
+draw.curves(
+    {name: (lengths, [one_n[name][0] for one_n in cost]) for name in rivals},
+    x="tokens read",
+    log_x=True,
+    y="milliseconds a token",
+    title="One update and one read, here and now",
+)
 
 # %% [markdown]
 # | for each token | full cache | window of $n$ | window and k-NN |
@@ -834,19 +1028,31 @@ display(
     ),
     widgets.quiz(
         "Suppose that a trained gate, one number a head, came out at gate_memory = 0.02 in most heads, 0.9 in one (invented numbers). What would that say?",
-        ["training has failed", "one head has become the memory head; the others do without", "the memory holds too few pairs"],
+        [
+            "training has failed",
+            "one head has become the memory head; the others do without",
+            "the memory holds too few pairs",
+        ],
         1,
         "A number a head is set once for all queries. Heads divide the work, and the layers above choose between them.",
     ),
     widgets.quiz(
         "An assistant must obey the newest instruction even if it contradicts the handbook word for word. Both contain the very same key. What decides in a joint softmax?",
-        ["the newest always wins", "the scores: equal ones are shared half and half", "the handbook, since it was stored first"],
+        [
+            "the newest always wins",
+            "the scores: equal ones are shared half and half",
+            "the handbook, since it was stored first",
+        ],
         1,
         "One softmax knows scores, not dates. Newer can win by what the keys carry (position, a word such as now), by a gate that favours the local side, or by what later layers make of the blend.",
     ),
     widgets.quiz(
         "You add 10,000 pages to the library. Answers about the DIALOGUE get worse, though nothing of it was touched. Why?",
-        ["the window has become shorter", "more stored pairs look like any query, and their exponentials take weight in the one softmax", "the store is searched more slowly"],
+        [
+            "the window has become shorter",
+            "more stored pairs look like any query, and their exponentials take weight in the one softmax",
+            "the store is searched more slowly",
+        ],
         1,
         "The k nearest of more pairs are nearer, useful or not. Above it helped the dialogue to let only the head fetch that looks things up.",
     ),

@@ -6,8 +6,16 @@ from draws import CHATS, REPLIES, told
 from memlib import KNN, Gated, Joint, Window, lm, stores
 from memlib.lm import data
 
-BOOK = {"tower code": "81964", "router password": "harbour", "lecture": "at 9:35", "compass": "in the yellow basket",
-        "shed code": "2750", "phone password": "ginger", "rehearsal": "at 18:10", "flute": "in the broken crate"}  # fmt: skip
+BOOK = {
+    "tower code": "81964",
+    "router password": "harbour",
+    "lecture": "at 9:35",
+    "compass": "in the yellow basket",
+    "shed code": "2750",
+    "phone password": "ginger",
+    "rehearsal": "at 18:10",
+    "flute": "in the broken crate",
+}
 
 
 def library(answers):
@@ -39,8 +47,13 @@ def main():
     filled, local, short = library(answers), Window(600), Window(60)
     book, turned = KNN(32, store=filled), KNN(32, store=filled[1:] + filled[:1])
     empty = KNN(32, store=[stores.open(":memory:", dim=32) for _ in range(4)])
-    built = {"healthy": (local, Joint(local, book)), "a": (local, Joint(local, empty)), "b": (local, Joint(local, turned)),
-             "c": (short, Joint(short, book)), "d": (local, Gated(local, book, gate_memory=0.8))}  # fmt: skip
+    built = {
+        "healthy": (local, Joint(local, book)),
+        "a": (local, Joint(local, empty)),
+        "b": (local, Joint(local, turned)),
+        "c": (short, Joint(short, book)),
+        "d": (local, Gated(local, book, gate_memory=0.8)),
+    }
     for fault, (near, both) in built.items():
         for chat, turns in CHATS.items():
             said = replies(answers.reading([near, both, near]), turns)

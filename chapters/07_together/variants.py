@@ -1,13 +1,21 @@
 """Answers that must earn their points, and plausible ones that must not: {task: {"correct", "wrong"}}."""
 
 DIAGRAMS = {
-    "combined": '"c"', "two_reads": '"b"', "two_predictions": '"a"', "nothing_to_set": '"c"', "blended_early": '"bc"',
+    "combined": '"c"',
+    "two_reads": '"b"',
+    "two_predictions": '"a"',
+    "nothing_to_set": '"c"',
+    "blended_early": '"bc"',
     "g_is": '"gate_memory"',
-}  # fmt: skip
+}
 BY_LSE = {
-    "gate_near": "1 / 3", "joint_read": "32", "memory_read": "22", "local_read": "34", "gate_more": "3 / 11",
+    "gate_near": "1 / 3",
+    "joint_read": "32",
+    "memory_read": "22",
+    "local_read": "34",
+    "gate_more": "3 / 11",
     "nothing_fetched": "16",
-}  # fmt: skip
+}
 
 
 def lines(names, others):
@@ -78,13 +86,24 @@ def bug(*body):
 
 
 def two(old=OLD, empty="return near", best=BEST, out=SUM, near="mem[-self.size :]"):
-    return bug(f"old = {old}", f"near = attend(q, {near})", "if mem.n <= self.size:", f"    {empty}", f"best = {best}",
-               "far = attend(q, old[best])", f"return {out}")  # fmt: skip
+    return bug(
+        f"old = {old}",
+        f"near = attend(q, {near})",
+        "if mem.n <= self.size:",
+        f"    {empty}",
+        f"best = {best}",
+        "far = attend(q, old[best])",
+        f"return {out}",
+    )
 
 
-GIVEN = ("old = mem", "near = attend(q, mem[-self.size :])", f"best = {BEST}",
-         "far = attend(q, old[best]) if mem.n > self.size else 0 * near",
-         "return self.gate_memory * near + (1 - self.gate_memory) * far")  # fmt: skip
+GIVEN = (
+    "old = mem",
+    "near = attend(q, mem[-self.size :])",
+    f"best = {BEST}",
+    "far = attend(q, old[best]) if mem.n > self.size else 0 * near",
+    "return self.gate_memory * near + (1 - self.gate_memory) * far",
+)
 
 
 def many(*body):
@@ -120,10 +139,14 @@ VARIANTS = {
     "by_lse": {
         "correct": {
             "decimals": by_lse(gate_near="0.3333", gate_more="0.2727", joint_read="32.0"),
-            "tensors": by_lse(gate_near="torch.tensor([6.0, 12.0]).log().softmax(0)[0]", memory_read="torch.tensor(22)"),
+            "tensors": by_lse(
+                gate_near="torch.tensor([6.0, 12.0]).log().softmax(0)[0]", memory_read="torch.tensor(22)"
+            ),
             "a sigmoid": by_lse(
                 gate_near="torch.sigmoid(torch.tensor(6.0).log() - torch.tensor(12.0).log())",
-                gate_more="1 / (1 + 16 / 6)", memory_read="0.75 * 16 + 0.25 * 40", local_read="0.25 * 16 + 0.75 * 40",
+                gate_more="1 / (1 + 16 / 6)",
+                memory_read="0.75 * 16 + 0.25 * 40",
+                local_read="0.25 * 16 + 0.75 * 40",
             ),
         },
         "wrong": {
@@ -150,17 +173,25 @@ VARIANTS = {
                 "whole = torch.logaddexp(a, b)",
                 "return (a - whole).exp() * near + (b - whole).exp() * far",
             ),
-            "turned round twice": gate("torch.sigmoid((lse_far - lse_near)[..., None] - self.tilt(q))", "(1 - g) * near + g * far"),
+            "turned round twice": gate(
+                "torch.sigmoid((lse_far - lse_near)[..., None] - self.tilt(q))", "(1 - g) * near + g * far"
+            ),
         },
         "wrong": {
             "no tilt": gate("torch.sigmoid(lse_near - lse_far)[..., None]"),
             "tilt alone": gate("torch.sigmoid(self.tilt(q))"),
             "the tilt weighs the far side": gate("torch.sigmoid((lse_near - lse_far)[..., None] - self.tilt(q))"),
             "sign flipped": gate("torch.sigmoid((lse_far - lse_near)[..., None] + self.tilt(q))"),
-            "sides exchanged": gate("torch.sigmoid((lse_near - lse_far)[..., None] + self.tilt(q))", "g * far + (1 - g) * near"),
-            "the tilt added behind the sigmoid": gate("(torch.sigmoid(lse_near - lse_far)[..., None] + self.tilt(q)).clamp(0, 1)"),
+            "sides exchanged": gate(
+                "torch.sigmoid((lse_near - lse_far)[..., None] + self.tilt(q))", "g * far + (1 - g) * near"
+            ),
+            "the tilt added behind the sigmoid": gate(
+                "(torch.sigmoid(lse_near - lse_far)[..., None] + self.tilt(q)).clamp(0, 1)"
+            ),
             "an axis too few": gate("torch.sigmoid(lse_near - lse_far + self.tilt(q))"),
-            "the far side is not weighed": gate("torch.sigmoid((lse_near - lse_far)[..., None] + self.tilt(q))", "g * near + far"),
+            "the far side is not weighed": gate(
+                "torch.sigmoid((lse_near - lse_far)[..., None] + self.tilt(q))", "g * near + far"
+            ),
         },
     },
     "bug": {
@@ -187,14 +218,17 @@ VARIANTS = {
         },
         "wrong": {
             "as given": bug(*GIVEN),
-            "overlap mended only": bug("old = mem[: max(mem.n - self.size, 0)] if mem.n > self.size else mem", *GIVEN[1:]),
+            "overlap mended only": bug(
+                "old = mem[: max(mem.n - self.size, 0)] if mem.n > self.size else mem", *GIVEN[1:]
+            ),
             "gate mended only": bug(*GIVEN[:4], f"return {SUM}"),
             "beginning mended only": bug(*GIVEN[:2], "if mem.n <= self.size:", "    return near", *GIVEN[2:]),
             "overlap left": two(old="mem"),
             "gate left": two(out="self.gate_memory * near + (1 - self.gate_memory) * far"),
             "beginning left": two(empty="return (1 - self.gate_memory) * near"),
-            "one pair is held by neither": two(old="mem[: max(mem.n - self.size - 1, 0)]", empty="return near")
-            .replace("mem.n <= self.size", "mem.n <= self.size + 1"),
+            "one pair is held by neither": two(old="mem[: max(mem.n - self.size - 1, 0)]", empty="return near").replace(
+                "mem.n <= self.size", "mem.n <= self.size + 1"
+            ),
             "the oldest are fetched": two(best="torch.arange(min(self.k, old.n))"),
             "the farthest are fetched": two(best="(q @ old.k.mT).topk(min(self.k, old.n), largest=False).indices[0]"),
         },
@@ -225,17 +259,22 @@ VARIANTS = {
             "the mean": many("return outs.mean(0)"),
             "over the wrong axis": many("return (torch.softmax(lses, 1)[..., None] * outs).sum(0)"),
             "weighed by the lse itself": many("return (lses[..., None] * outs).sum(0) / lses.sum(0)[..., None]"),
-            "too large numbers": many("parts = lses.exp()", "return (parts[..., None] * outs).sum(0) / parts.sum(0)[..., None]"),
+            "too large numbers": many(
+                "parts = lses.exp()", "return (parts[..., None] * outs).sum(0) / parts.sum(0)[..., None]"
+            ),
             "the loudest alone": many("return outs[lses.argmax(0), torch.arange(outs.shape[1])]"),
             "not divided": many("return (torch.sigmoid(lses)[..., None] * outs).sum(0)"),
-            "the first two": many("g = torch.sigmoid(lses[0] - lses[1])[:, None]", "return g * outs[0] + (1 - g) * outs[1]"),
+            "the first two": many(
+                "g = torch.sigmoid(lses[0] - lses[1])[:, None]", "return g * outs[0] + (1 - g) * outs[1]"
+            ),
         },
     },
     "choose": {
         "correct": {
             "a full cache": choose("Full()"),
             "the gate by its other name": choose(clerk="Gated(local, book, gate_local=0.25)"),
-            "several steps": "weight = 0.75\n" + choose("Window(500)", "Gated(local, book, gate_memory=weight)", "Joint(Window(600), book)"),
+            "several steps": "weight = 0.75\n"
+            + choose("Window(500)", "Gated(local, book, gate_memory=weight)", "Joint(Window(600), book)"),
         },
         "wrong": {
             "joint for all": choose("Joint(local, book)", "Joint(local, book)", "Joint(local, book)"),
@@ -299,13 +338,17 @@ VARIANTS = {
         "wrong": {
             "joint": careful("g = torch.sigmoid(lse_a - lse_b)[..., None]", "return g * a + (1 - g) * b"),
             "the mark alone": careful("g = torch.sigmoid(q[..., -1])[..., None]", "return g * a + (1 - g) * b"),
-            "tilted, never silent": careful("g = torch.sigmoid(lse_a - lse_b + 2 * q[..., -1])[..., None]", "return g * a + (1 - g) * b"),
+            "tilted, never silent": careful(
+                "g = torch.sigmoid(lse_a - lse_b + 2 * q[..., -1])[..., None]", "return g * a + (1 - g) * b"
+            ),
             "silent, no mark": careful(
                 "w = torch.softmax(torch.stack([lse_a, lse_b, torch.full_like(lse_a, 20.0)]), 0)[..., None]",
                 "return w[0] * a + w[1] * b",
             ),
             "always silent": careful("return 0 * a"),
-            "a whisper": careful("g = torch.sigmoid(lse_a - lse_b + 2 * q[..., -1])[..., None]", "return 0.5 * (g * a + (1 - g) * b)"),
+            "a whisper": careful(
+                "g = torch.sigmoid(lse_a - lse_b + 2 * q[..., -1])[..., None]", "return 0.5 * (g * a + (1 - g) * b)"
+            ),
             "the mark turned round": careful(
                 "mark = 3 * q[..., -1]",
                 "w = torch.softmax(torch.stack([lse_a - mark, lse_b + mark, 20 + mark.abs()]), 0)[..., None]",

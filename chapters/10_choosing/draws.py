@@ -13,7 +13,9 @@ def fits(pick):
     head = kilobytes * 1024 // 8
     pairs, said = head // 128, ("efficient", "internal", "external")
     changes = {MAP[i]: MAP[was] for i, was in enumerate(order)}
-    changes |= {f'map_{"abc"[i]} = "{said[i]}"': f'map_{"abc"[i]} = "{said[was]}"' for i, was in enumerate(order) if i != was}
+    changes |= {
+        f'map_{"abc"[i]} = "{said[i]}"': f'map_{"abc"[i]} = "{said[was]}"' for i, was in enumerate(order) if i != was
+    }
     return changes | {
         "**32 KB** (32,768 bytes)": f"**{kilobytes} KB** ({kilobytes * 1024:,} bytes)",
         "4,096 bytes a head.": f"{head:,} bytes a head.",
@@ -28,7 +30,11 @@ def fits(pick):
 
 def choose(pick):
     """Less room everywhere; another worst token; another chat."""
-    room, worst, (first, newest) = pick(5120, 5200, 5250), pick((22, 18), (20, 16), (23, 19)), pick((4, 20), (6, 18), (12, 12))
+    room, worst, (first, newest) = (
+        pick(5120, 5200, 5250),
+        pick((22, 18), (20, 16), (23, 19)),
+        pick((4, 20), (6, 18), (12, 12)),
+    )
     return {
         "**5,461 bytes** a head (64 KB in all)": f"**{room:,} bytes** a head ({room * 12:,} in all)",
         "resident(device) <= 5461": f"resident(device) <= {room}",
@@ -70,12 +76,24 @@ def detective(pick):
 
 def inside(pick):
     """Other letters, other boxes."""
-    said = ("a full cache", "a window of 110", "a window of 100 with 30 sinks", "a cumulative average", "a window of 32 and the 8 nearest",
-            "a matrix, and a model trained with it")  # fmt: skip
+    said = (
+        "a full cache",
+        "a window of 110",
+        "a window of 100 with 30 sinks",
+        "a cumulative average",
+        "a window of 32 and the 8 nearest",
+        "a matrix, and a model trained with it",
+    )
     order = pick((4, 2, 0, 5, 1, 3), (5, 0, 4, 1, 3, 2), (2, 5, 3, 0, 1, 4))  # place -> what stands there
     letter = {was: "abcdef"[place] for place, was in enumerate(order)}
-    raw, tail = pick((8, "0.09 0.21 0.04 0.07 0.14 0.05 0.12 0.08"), (5, "0.17 0.08 0.31 0.11 0.13"), (7, "0.10 0.06 0.23 0.05 0.17 0.12 0.07"))
-    size, falls, ratio = pick((5, "0.2 0.16 0.128 0.1024 0.0819 ...", "four fifths"), (2, "0.5 0.25 0.125 0.0625 0.0313 ...", "half"))
+    raw, tail = pick(
+        (8, "0.09 0.21 0.04 0.07 0.14 0.05 0.12 0.08"),
+        (5, "0.17 0.08 0.31 0.11 0.13"),
+        (7, "0.10 0.06 0.23 0.05 0.17 0.12 0.07"),
+    )
+    size, falls, ratio = pick(
+        (5, "0.2 0.16 0.128 0.1024 0.0819 ...", "four fifths"), (2, "0.5 0.25 0.125 0.0625 0.0313 ...", "half")
+    )
     return {
         f"- **a** {said[0]}; **b** {said[1]}; **c** {said[2]}; **d** {said[3]};\n- **e** {said[4]}; **f** {said[5]}.": (
             "- " + "; ".join(f"**{'abcdef'[i]}** {said[was]}" for i, was in enumerate(order[:4])) + ";\n"
@@ -92,16 +110,27 @@ def inside(pick):
 
 
 def explain(pick):
-    rows = ("0.99 | 0.97 | 0.80 | 0.44 | 0.22 | 0.10 | 0.05", "0.12 | 0.06 | 0.03 | 0.02 | 0.01 | 0.00 | 0.00",
-            "1.00 | 1.00 | 0.56 | 0.28 | 0.14 | 0.07 | 0.04", "1.00 | 0.62 | 0.42 | 0.24 | 0.13 | 0.06 | 0.03",
-            "1.00 | 1.00 | 1.00 | 0.56 | 0.28 | 0.14 | 0.07")  # fmt: skip
-    reasons = ("All five drop the oldest pairs.",
-               "Each can tell only so many pairs apart, whatever N; so the share is a constant number, divided by N.",
-               "With more pairs their keys become more alike, so the softmax grows flat.",
-               "The values are stored in fewer bits when there are more pairs.")  # fmt: skip
+    rows = (
+        "0.99 | 0.97 | 0.80 | 0.44 | 0.22 | 0.10 | 0.05",
+        "0.12 | 0.06 | 0.03 | 0.02 | 0.01 | 0.00 | 0.00",
+        "1.00 | 1.00 | 0.56 | 0.28 | 0.14 | 0.07 | 0.04",
+        "1.00 | 0.62 | 0.42 | 0.24 | 0.13 | 0.06 | 0.03",
+        "1.00 | 1.00 | 1.00 | 0.56 | 0.28 | 0.14 | 0.07",
+    )
+    reasons = (
+        "All five drop the oldest pairs.",
+        "Each can tell only so many pairs apart, whatever N; so the share is a constant number, divided by N.",
+        "With more pairs their keys become more alike, so the softmax grows flat.",
+        "The values are stored in fewer bits when there are more pairs.",
+    )
     order, why = pick((4, 2, 3, 1, 0), (3, 0, 1, 4, 2), (1, 4, 0, 2, 3)), pick((1, 0, 3, 2), (2, 3, 1, 0), (0, 2, 3, 1))
-    letter, (many, share) = {was: "abcde"[place] for place, was in enumerate(order)}, pick((1200, 0.015), (1500, 0.012), (3000, 0.006))
-    changes = {rows[i]: rows[was] for i, was in enumerate(order)} | {reasons[i]: reasons[was] for i, was in enumerate(why) if i != was}
+    letter, (many, share) = (
+        {was: "abcde"[place] for place, was in enumerate(order)},
+        pick((1200, 0.015), (1500, 0.012), (3000, 0.006)),
+    )
+    changes = {rows[i]: rows[was] for i, was in enumerate(order)} | {
+        reasons[i]: reasons[was] for i, was in enumerate(why) if i != was
+    }
     return changes | {
         "of 2,000 pairs": f"of {many:,} pairs",
         "at_2000": f"at_{many}",

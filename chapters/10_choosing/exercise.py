@@ -102,10 +102,15 @@ library.add(paragraphs.k, paragraphs.v)
 
 def work(memory, n=300):
     """For each token: the pairs that its query reads or looks at in a store, and those that are compressed right behind it."""
-    if searched := [one.store.n for one in getattr(memory, "memories", (memory,)) if getattr(one, "store", None) is not None]:
+    if searched := [
+        one.store.n for one in getattr(memory, "memories", (memory,)) if getattr(one, "store", None) is not None
+    ]:
         return [sum(searched)] * n
     zeros = KV(torch.zeros(n, 1), torch.zeros(n, 1))
-    segment, held = getattr(memory, "segment", None), [memory.slots(memory.init(zeros)).n, *(memory.slots(mem).n for mem in states(memory, zeros))]
+    segment, held = (
+        getattr(memory, "segment", None),
+        [memory.slots(memory.init(zeros)).n, *(memory.slots(mem).n for mem in states(memory, zeros))],
+    )
     if segment:  # the old state and the segment so far; at its end the segment is compressed
         return [held[t // segment] + t % segment + 1 + (segment if (t + 1) % segment == 0 else 0) for t in range(n)]
     rate, local = getattr(memory, "rate", n), getattr(memory, "local", n)
@@ -143,7 +148,9 @@ report("device, settings found", finds(device, settings, settings) >= 0.95)
 heard = pairs(200, "heard")
 report("endless, the worst token", max(work(endless)) <= 30)
 report("endless, the newest found", finds(endless, heard, heard[-20:]) >= 0.95)
-parts = torch.tensor([0.2, 0.3, 0.5])[torch.randperm(3, generator=torch.Generator().manual_seed(number(1, 10**6, name="order")))]
+parts = torch.tensor([0.2, 0.3, 0.5])[
+    torch.randperm(3, generator=torch.Generator().manual_seed(number(1, 10**6, name="order")))
+]
 topic = torch.repeat_interleave(torch.arange(3), (parts * 400).round().long())
 told = F.one_hot(topic, 3) + 0.5 * normal(32, 400, 3, name="noise")
 about = memory = document.init(KV(torch.ones(32, 400, 3), told))
@@ -151,7 +158,9 @@ for t in range(400):
     memory = document.update(memory, KV(torch.ones(32, 1, 3), told[:, t : t + 1]))
 summary = document.read(memory, torch.ones(32, 1, 3))[:, 0]
 report("document, bytes", resident(document) <= 1024)
-report("document, shares", bool((summary.mean(0) - parts).abs().max() <= 0.05 and (summary - parts).abs().mean() <= 0.05))
+report(
+    "document, shares", bool((summary.mean(0) - parts).abs().max() <= 0.05 and (summary - parts).abs().mean() <= 0.05)
+)
 dialogue = pairs(60, "dialogue")
 state = counsel.update(counsel.init(dialogue), dialogue)
 report("counsel, bytes", state_bytes(state) <= 18000)
@@ -259,15 +268,23 @@ def after(memory, mem, *more):
 
 held, one_by_one = states(mine, two), [two[t : t + 1] for t in range(50)]
 report("64 KB, at every step", max(state_bytes(mem) for mem in held) <= 2 * 5461)
-report("rows do not mix", torch.allclose(outputs(mine, asked, two)[1], outputs(mine, asked[1], KV(two.k[1], two.v[1])), atol=1e-3))
+report(
+    "rows do not mix",
+    torch.allclose(outputs(mine, asked, two)[1], outputs(mine, asked[1], KV(two.k[1], two.v[1])), atol=1e-3),
+)
 said = mine.read(held[49], asked)
 report("old states stay what they were", torch.allclose(after(mine, mine.init(two), *one_by_one), said, atol=1e-3))
-report("one update of 50 is 50 updates of 1", torch.allclose(after(mine, mine.init(two), two[:50]), after(mine, mine.init(two), *one_by_one), atol=1e-3))
+report(
+    "one update of 50 is 50 updates of 1",
+    torch.allclose(after(mine, mine.init(two), two[:50]), after(mine, mine.init(two), *one_by_one), atol=1e-3),
+)
 next_said = mine.read(held[50], asked)
 fresh = Mine()  # it reads another stream; then it is given the states of the first one
 after(fresh, fresh.init(two), *[KV(one.v, one.k) for one in one_by_one])
 report("a fresh Mine() reads the state", torch.allclose(after(fresh, held[49]), said, atol=1e-3))
-report("a fresh Mine() goes on from the state", torch.allclose(after(fresh, held[49], two[50:51]), next_said, atol=1e-3))
+report(
+    "a fresh Mine() goes on from the state", torch.allclose(after(fresh, held[49], two[50:51]), next_said, atol=1e-3)
+)
 scored = four(mine, seed, 48)
 report("mean of the four above 0.54", sum(scored.values()) / 4 > 0.54)
 
@@ -289,11 +306,17 @@ look("mine")
 # <details><summary>Hint 2</summary>Equal: an average; of all 40 the cumulative one. Not equal: a softmax.</details>
 # <details><summary>Hint 3</summary><code>got = seen[-1][seen[-1] &gt; 0]</code>; equal where <code>got.max() - got.min() &lt; 1e-4</code>. A window with sinks receives n + 4.</details>
 
+
 # %%
 def box_of(name, n):
     """A memory for the box."""
-    made = {"full cache": Full, "cumulative average": CumulativeAverage, "window": lambda: Window(n), "sinks": lambda: Window(n, sinks=4),
-            "moving average": lambda: MovingAverage(n)}  # fmt: skip
+    made = {
+        "full cache": Full,
+        "cumulative average": CumulativeAverage,
+        "window": lambda: Window(n),
+        "sinks": lambda: Window(n, sinks=4),
+        "moving average": lambda: MovingAverage(n),
+    }
     return made[name]()
 
 
@@ -316,7 +339,11 @@ def name_it(seen):
 boxes, names = {}, ("full cache", "window", "sinks", "moving average", "cumulative average")
 for i in range(12):
     name = names[i if i < 5 else number(0, 4, name=f"which {i}")]
-    shown = view(box_of(name, number(2, 20, name=f"size {i}")), normal(40, 8, name=f"box q {i}"), normal(40, 8, name=f"box k {i}"))
+    shown = view(
+        box_of(name, number(2, 20, name=f"size {i}")),
+        normal(40, 8, name=f"box q {i}"),
+        normal(40, 8, name=f"box k {i}"),
+    )
     said = name_it(shown)
     boxes[f"box {i}"] = f"{said[0]} {int(said[1])}"
 report("named", boxes)
@@ -449,9 +476,17 @@ look("explain")
 # <details><summary>Hint 3</summary>A stream need not be thought out: of some hundred or thousand that are drawn from seeds, one has the largest smallest gap.</details>
 
 # %%
-suspects = {"full cache": Full(), "window": Window(8), "sinks": Window(6, sinks=2), "moving average": MovingAverage(8),
-            "cumulative average": CumulativeAverage(), "exponential average": ExponentialAverage(1 / 8), "hybrid": Hybrid(4, 4, 2),
-            "linear attention": LinearAttention(), "delta rule": DeltaRule()}  # fmt: skip
+suspects = {
+    "full cache": Full(),
+    "window": Window(8),
+    "sinks": Window(6, sinks=2),
+    "moving average": MovingAverage(8),
+    "cumulative average": CumulativeAverage(),
+    "exponential average": ExponentialAverage(1 / 8),
+    "hybrid": Hybrid(4, 4, 2),
+    "linear attention": LinearAttention(),
+    "delta rule": DeltaRule(),
+}
 
 
 def answers_of(k, v, q):

@@ -21,7 +21,18 @@ import time
 import torch
 import torch.nn.functional as F
 
-from memlib import KNN, KV, Compressive, CumulativeAverage, DeltaRule, ExponentialAverage, Full, Hybrid, Joint, MovingAverage
+from memlib import (
+    KNN,
+    KV,
+    Compressive,
+    CumulativeAverage,
+    DeltaRule,
+    ExponentialAverage,
+    Full,
+    Hybrid,
+    Joint,
+    MovingAverage,
+)
 from memlib import LinearAttention, MeanPool, Window, attend, experiments, outputs, recipe, state_bytes, states
 from memlib import stores, tasks, view
 from memlib import detective, draw, lm, widgets
@@ -77,11 +88,19 @@ stream = lm.stream(100, seed=1, own=fact)
 asked = tasks.one_fact(list(delta.memories), model=delta, stream=stream)
 narrow = tasks.one_fact(Window(21), model=answers, stream=stream)
 assert max(asked.state_bytes) <= LIMIT and max(narrow.state_bytes) <= LIMIT
-assert not any(evaluate.right(answers.reading(Window(21)), [lm.stream(gap, i) for gap in (2, 4, 10, 16) for i in range(6)]))
+assert not any(
+    evaluate.right(answers.reading(Window(21)), [lm.stream(gap, i) for gap in (2, 4, 10, 16) for i in range(6)])
+)
 assert not any(evaluate.right(answers.reading(Window(21)), [lm.stream(gap, own=fact) for gap in range(20, 1001, 40)]))
 assert asked.right and not narrow.right and not narrow.recipe_dye[:, -1].any() and asked.recipe_dye[:, -1].min() > 0.2
-draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=asked.said,
-         title="48 KB of matrices, trained: the fact fades, and is still found")  # fmt: skip
+draw.dye(
+    asked.recipe_dye,
+    asked.view_dye,
+    asked.text,
+    asked.fact_span,
+    after=asked.said,
+    title="48 KB of matrices, trained: the fact fades, and is still found",
+)
 
 # %% [markdown]
 # A matrix has no slots and no attention. What the sentence under the picture says of *slots* is here the length of the fact's part of the matrix
@@ -113,6 +132,7 @@ draw.dye(asked.recipe_dye, asked.view_dye, asked.text, asked.fact_span, after=as
 # bfloat16 (16 bits, about three digits) it takes 128: **42 pairs**. In whole numbers of 8 bits, from -127 to 127, a vector needs one scale
 # more, of 16 bits: $2\cdot(32+2)=68$ bytes, **80 pairs**. (In code these windows of short numbers are `Half(42)` and `Quarter(80)`.) A matrix of $32\times32$ in float32 takes 4,096: one fits, whatever was read. A hybrid cache with rate 2 needs room for one pair that waits: $10+10+1=21$.
 
+
 # %%
 def resident(memory, n=100):
     """The most bytes of state that one head of width 32 ever needs."""
@@ -121,7 +141,12 @@ def resident(memory, n=100):
 
 
 room = LIMIT // 12
-for fits, larger in ((Window(21), Window(22)), (Half(42), Half(43)), (Quarter(80), Quarter(81)), (Hybrid(10, 10, 2), Hybrid(11, 10, 2))):
+for fits, larger in (
+    (Window(21), Window(22)),
+    (Half(42), Half(43)),
+    (Quarter(80), Quarter(81)),
+    (Hybrid(10, 10, 2), Hybrid(11, 10, 2)),
+):
     assert resident(fits) <= room < resident(larger)
 assert 32 * 32 * 4 <= resident(DeltaRule()) <= room and resident(CumulativeAverage()) == 520
 assert resident(Full(), 22) > room >= resident(Full(), 21)  # the full cache is over the limit at token 22
@@ -177,10 +202,20 @@ def mean(name, of):
     return sum(of(run) for run in results[name]) / len(results[name])
 
 
-scores = {name: {"total": mean(name, lambda r: r["total"])} | {t: mean(name, lambda r, t=t: r["tasks"][t]) for t in TASKS} for name in results}
-notes = {name: {"3 seeds": f"±{(max(r['total'] for r in runs) - min(r['total'] for r in runs)) / 2:.2f}",
-                "MQAR": f"{sum(asks[name]) / 3:.2f}", "bits/byte": f"{mean(name, lambda r: r['bits_per_byte']):.2f}", "KB kept": f"{runs[0]['bytes_kept'] / 1024:.0f}",
-                "time": f"×{mean(name, lambda r: r['times_full_cache']):.1f}"} for name, runs in results.items()}  # fmt: skip
+scores = {
+    name: {"total": mean(name, lambda r: r["total"])} | {t: mean(name, lambda r, t=t: r["tasks"][t]) for t in TASKS}
+    for name in results
+}
+notes = {
+    name: {
+        "3 seeds": f"±{(max(r['total'] for r in runs) - min(r['total'] for r in runs)) / 2:.2f}",
+        "MQAR": f"{sum(asks[name]) / 3:.2f}",
+        "bits/byte": f"{mean(name, lambda r: r['bits_per_byte']):.2f}",
+        "KB kept": f"{runs[0]['bytes_kept'] / 1024:.0f}",
+        "time": f"×{mean(name, lambda r: r['times_full_cache']):.1f}",
+    }
+    for name, runs in results.items()
+}
 ranked = sorted(scores, key=lambda name: -scores[name]["total"])
 within = {name: scores[name] for name in ranked if all(run["within"] for run in results[name])}
 beyond = {name: scores[name] for name in ranked if name not in within}
@@ -190,9 +225,19 @@ won = {name: [task for task in TASKS if row[task] >= best[task] - 1e-9] for name
 print(f"{'':11}{'the best':36}{'the next':36}the lead, and what the seeds differ by")
 for task in TASKS:
     one, other = sorted(within, key=lambda name, task=task: -within[name][task])[:2]
-    lead, spread = within[one][task] - within[other][task], max(max(x) - min(x) for x in ([r["tasks"][task] for r in results[n]] for n in (one, other)))
-    print(f"{task:11}{one:29}{within[one][task]:.2f}   {other:29}{within[other][task]:.2f}   {f'lead {lead:.2f}, seeds {spread:.2f}' if lead > 1e-9 else 'a tie'}")
-draw.board(within, beyond, notes, title="Within 64 KB, ranked; below, what keeps more. 3 seeds: of the total; time: a byte, beside the full cache")
+    lead, spread = (
+        within[one][task] - within[other][task],
+        max(max(x) - min(x) for x in ([r["tasks"][task] for r in results[n]] for n in (one, other))),
+    )
+    print(
+        f"{task:11}{one:29}{within[one][task]:.2f}   {other:29}{within[other][task]:.2f}   {f'lead {lead:.2f}, seeds {spread:.2f}' if lead > 1e-9 else 'a tie'}"
+    )
+draw.board(
+    within,
+    beyond,
+    notes,
+    title="Within 64 KB, ranked; below, what keeps more. 3 seeds: of the total; time: a byte, beside the full cache",
+)
 
 # %% [markdown]
 # What it shows, plainly:
@@ -226,45 +271,102 @@ draw.board(within, beyond, notes, title="Within 64 KB, ranked; below, what keeps
 # %%
 # what stands under the board, checked
 first, second, gated = list(within)[:3]
-assert (first, second, gated) == ("window, 8 bits", "delta rule, trained", "gated delta, trained") and max(map(len, won.values())) <= 4
-assert {"recall", "text"} <= set(won[first]) <= {"recall", "text", "copy"} and "gist" in won["cumulative average"] and "drift" in won["window, 16 bits"]
+assert (first, second, gated) == ("window, 8 bits", "delta rule, trained", "gated delta, trained") and max(
+    map(len, won.values())
+) <= 4
+assert (
+    {"recall", "text"} <= set(won[first]) <= {"recall", "text", "copy"}
+    and "gist" in won["cumulative average"]
+    and "drift" in won["window, 16 bits"]
+)
 assert all(task in won.get(second, []) + won.get(gated, []) for task in ("one fact", "passkey", "re-binding"))
 copied = [scores[name]["copy"] for name in ("window, 16 bits", first, "full cache")]
 assert max(copied) - min(copied) < 0.02 and best["copy"] == max(copied[:2])
-assert all(a["total"] > b["total"] and 0.005 < b["total"] - c["total"] < 0.035 for a, b, c in zip(results[first], results[second], results[gated], strict=True))  # seed by seed
+assert all(
+    a["total"] > b["total"] and 0.005 < b["total"] - c["total"] < 0.035
+    for a, b, c in zip(results[first], results[second], results[gated], strict=True)
+)  # seed by seed
 assert all(row["one fact"] < 0.05 for name, row in within.items() if "trained" not in name and name != first)
 assert 0.2 < scores[first]["one fact"] < 0.5 < min(row["one fact"] for name, row in within.items() if "trained" in name)
 reach = [sum(evaluate.right(answers.reading(Quarter(80)), [lm.stream(gap, i) for i in range(6)])) for gap in (16, 64)]
 assert reach[0] >= 5 and reach[1] <= 1  # of six each
-assert abs(scores["window, 16 bits"]["recall"] - 2 * scores["window"]["recall"]) < 0.01 and scores[first]["recall"] > 1.8 * scores["window, 16 bits"]["recall"]
-assert scores["full cache"]["re-binding"] < 0.2 and scores["full cache"]["drift"] < 0.1 and scores["full cache"]["recall"] == 1
-assert scores[second]["re-binding"] > 0.99 > 0.2 > scores[second]["gist"] and scores["cumulative average"]["drift"] < 0.05
-assert scores["linear attention, trained"]["gist"] > 0.9 and max(scores[n]["re-binding"] for n in ("linear attention, trained", "cumulative average")) < 0.2
-assert all(len(runs) == 3 for runs in asks.values()) and min(asks["linear attention, trained"]) > 0.9 > 0.02 > scores["linear attention, trained"]["recall"]
-assert min(asks["hybrid, mean of 2, rescaled"]) > 0.3 > 0.15 > max(asks["hybrid, mean of 2"]) and scores["hybrid, mean of 2, rescaled"]["total"] < scores["hybrid, mean of 2"]["total"]
-assert all(0.7 < share < 0.9 for share in asks["window, 8 bits"]) and min(asks["window and k-NN"] + asks["full cache"]) > 0.99 and 0.6 < max(asks[gated]) and sorted(asks[gated])[1] < 0.1
-assert all(run["bytes_kept"] > 10 * LIMIT for name in ("window and k-NN", "top-k sparse attention", "full cache") for run in results[name])
+assert (
+    abs(scores["window, 16 bits"]["recall"] - 2 * scores["window"]["recall"]) < 0.01
+    and scores[first]["recall"] > 1.8 * scores["window, 16 bits"]["recall"]
+)
+assert (
+    scores["full cache"]["re-binding"] < 0.2
+    and scores["full cache"]["drift"] < 0.1
+    and scores["full cache"]["recall"] == 1
+)
+assert (
+    scores[second]["re-binding"] > 0.99 > 0.2 > scores[second]["gist"] and scores["cumulative average"]["drift"] < 0.05
+)
+assert (
+    scores["linear attention, trained"]["gist"] > 0.9
+    and max(scores[n]["re-binding"] for n in ("linear attention, trained", "cumulative average")) < 0.2
+)
+assert (
+    all(len(runs) == 3 for runs in asks.values())
+    and min(asks["linear attention, trained"]) > 0.9 > 0.02 > scores["linear attention, trained"]["recall"]
+)
+assert (
+    min(asks["hybrid, mean of 2, rescaled"]) > 0.3 > 0.15 > max(asks["hybrid, mean of 2"])
+    and scores["hybrid, mean of 2, rescaled"]["total"] < scores["hybrid, mean of 2"]["total"]
+)
+assert (
+    all(0.7 < share < 0.9 for share in asks["window, 8 bits"])
+    and min(asks["window and k-NN"] + asks["full cache"]) > 0.99
+    and 0.6 < max(asks[gated])
+    and sorted(asks[gated])[1] < 0.1
+)
+assert all(
+    run["bytes_kept"] > 10 * LIMIT
+    for name in ("window and k-NN", "top-k sparse attention", "full cache")
+    for run in results[name]
+)
 bound = {n: tasks.rebinding(Window(n), 8, 8, 32, trials=96, shuffled=True) for n in (4, 10, 21, 42, 80)}
-assert bound[4] < bound[10] - 0.05 and bound[10] - bound[21] > 0.1 and bound[21] - bound[42] > 0.15 and bound[42] - bound[80] > 0.04 and bound[80] < 0.17
+assert (
+    bound[4] < bound[10] - 0.05
+    and bound[10] - bound[21] > 0.1
+    and bound[21] - bound[42] > 0.15
+    and bound[42] - bound[80] > 0.04
+    and bound[80] < 0.17
+)
 assert bound[10] < tasks.rebinding(Hybrid(10, 10, 2), 8, 8, 32, trials=96, shuffled=True) < bound[10] + 0.1
 for short, exact in ((Half(42), 42), (Quarter(80), 80)):  # the digits do not show, in recall and re-binding
     assert tasks.recall(short, 256, 32) == tasks.recall(Window(exact), 256, 32)
     assert abs(tasks.rebinding(short, 8, 8, 32, trials=96, shuffled=True) - bound[exact]) < 0.03
 
-GROUPS = {"find": ("one fact", "passkey", "copy", "recall"), "overwrite": ("re-binding",), "average": ("gist", "drift"), "text": ("text",)}
+GROUPS = {
+    "find": ("one fact", "passkey", "copy", "recall"),
+    "overwrite": ("re-binding",),
+    "average": ("gist", "drift"),
+    "text": ("text",),
+}
 
 
 def weighed(find, overwrite, average, text, all_of_them=False):
     """The mean score of each memory, with a weight for each group of tasks."""
     weights = {"find": find, "overwrite": overwrite, "average": average, "text": text}
     whole = sum(weights.values()) or 1
-    mine = {name: sum(w * sum(row[t] for t in GROUPS[g]) / len(GROUPS[g]) for g, w in weights.items()) / whole
-            for name, row in (within | (beyond if all_of_them else {})).items()}  # fmt: skip
+    mine = {
+        name: sum(w * sum(row[t] for t in GROUPS[g]) / len(GROUPS[g]) for g, w in weights.items()) / whole
+        for name, row in (within | (beyond if all_of_them else {})).items()
+    }
     return dict(sorted(mine.items(), key=lambda pair: -pair[1])[:7])
 
 
-widgets.knob(lambda **weights: draw.bars(weighed(**weights), y="score with these weights", top=1.15, title="The best seven, by your weights"),
-             find=(0, 4, 4), overwrite=(0, 4, 1), average=(0, 4, 2), text=(0, 4, 1), all_of_them=False)  # fmt: skip
+widgets.knob(
+    lambda **weights: draw.bars(
+        weighed(**weights), y="score with these weights", top=1.15, title="The best seven, by your weights"
+    ),
+    find=(0, 4, 4),
+    overwrite=(0, 4, 1),
+    average=(0, 4, 2),
+    text=(0, 4, 1),
+    all_of_them=False,
+)
 
 # %% [markdown]
 # The delta rule leads where facts and newest values are asked for and no topic ever is, with weights 4, 1, 0, 0: settings that change, looked up one by
@@ -279,17 +381,35 @@ widgets.knob(lambda **weights: draw.bars(weighed(**weights), y="score with these
 
 # %%
 lengths = [8, 16, 32, 64, 128, 256, 512]
-families = {"window of 21": Window(21), "window of 80, 8 bits": Quarter(80), "hybrid, 10 + 10 of 2, rescaled": Hybrid(10, 10, 2, MeanPool(rescale=True)),
-            "delta rule": DeltaRule(), "linear attention": LinearAttention(), "cumulative average": CumulativeAverage()}  # fmt: skip
+families = {
+    "window of 21": Window(21),
+    "window of 80, 8 bits": Quarter(80),
+    "hybrid, 10 + 10 of 2, rescaled": Hybrid(10, 10, 2, MeanPool(rescale=True)),
+    "delta rule": DeltaRule(),
+    "linear attention": LinearAttention(),
+    "cumulative average": CumulativeAverage(),
+}
 found = {name: [tasks.recall(memory, n, 32, trials=8) for n in lengths] for name, memory in families.items()}
 widgets.predict("share found by a delta rule of 32 by 32", lengths, found["delta rule"], y="found", log_x=True)
 
 # %%
 held = {name: [n * y for n, y in zip(lengths, row, strict=True)] for name, row in found.items()}
-display(draw.curves({name: (lengths, found[name]) for name in found}, x="pairs in the sequence", y="share found", log_x=True,
-                    title="Accuracy at fixed bytes"),
-        draw.curves({name: (lengths, held[name]) for name in held}, x="pairs in the sequence", y="pairs found", log_x=True,
-                    title="The same, multiplied by N"))  # fmt: skip
+display(
+    draw.curves(
+        {name: (lengths, found[name]) for name in found},
+        x="pairs in the sequence",
+        y="share found",
+        log_x=True,
+        title="Accuracy at fixed bytes",
+    ),
+    draw.curves(
+        {name: (lengths, held[name]) for name in held},
+        x="pairs in the sequence",
+        y="pairs found",
+        log_x=True,
+        title="The same, multiplied by N",
+    ),
+)
 
 # %% [markdown]
 # The second picture explains the first. Each memory of fixed size that **forgets** finds, in the end, a nearly constant number of pairs, $K$, so its accuracy is
@@ -304,6 +424,7 @@ display(draw.curves({name: (lengths, found[name]) for name in found}, x="pairs i
 # **Why is linear attention so low, a matrix of the same size?** Two rules differ, so change one at a time. `Adds` below is the plainest matrix: every key is brought to length 1 and its pair is added,
 # $S\leftarrow S+k\,v^\top$, no more. A delta rule has a rate $\beta$ from 0 to 1, how much of its error is corrected; `DeltaRule()` has 1. **Predict:** which of the four finds most of 128 pairs, and
 # which of 1,024?
+
 
 # %%
 class Adds:
@@ -324,10 +445,24 @@ class Adds:
         return self.features(q) @ mem
 
 
-matrices = {"adds, plain keys": Adds(), "delta rule, beta 1": DeltaRule(), "delta rule, beta 0.5": DeltaRule(0.5), "linear attention": LinearAttention()}
+matrices = {
+    "adds, plain keys": Adds(),
+    "delta rule, beta 1": DeltaRule(),
+    "delta rule, beta 0.5": DeltaRule(0.5),
+    "linear attention": LinearAttention(),
+}
 longer = [*lengths, 1024]
-many = {name: [n * tasks.recall(memory, n, 32, trials=8 if n < 1024 else 4) for n in longer] for name, memory in matrices.items()}
-draw.curves({name: (longer, many[name]) for name in many}, x="pairs in the sequence", y="pairs found", log_x=True, title="Four matrices of 32 by 32")
+many = {
+    name: [n * tasks.recall(memory, n, 32, trials=8 if n < 1024 else 4) for n in longer]
+    for name, memory in matrices.items()
+}
+draw.curves(
+    {name: (longer, many[name]) for name in many},
+    x="pairs in the sequence",
+    y="pairs found",
+    log_x=True,
+    title="Four matrices of 32 by 32",
+)
 
 # %% [markdown]
 # - **The feature map first.** Linear attention makes every number of a key positive (chapter 03b), so any two keys look alike, and crosstalk is heavy from the start: of 8 pairs it finds 6, from 32 on
@@ -365,17 +500,27 @@ print(f"{'':35}{'found: all the past':>20}{'newest 256':>12}{'bytes kept':>21}{'
 print(f"{'':35}{'1k':>8}{'16k':>6}{'131k':>6}{'131k':>12}{'1k':>10}{'131k':>11}{'1k':>7}{'131k':>7}")
 for name in long:
     row = [f"{over(name, 'found', n):.2f}" for n in (1024, 16384, 131072)]
-    print(f"{name:35}{row[0]:>8}{row[1]:>6}{row[2]:>6}{over(name, 'found_newest', 131072):>12.2f}{over(name, 'bytes', 1024):>10,.0f}"
-          f"{over(name, 'bytes', 131072):>11,.0f}{1e6 * over(name, 'seconds', 1024):>7.0f}{1e6 * over(name, 'seconds', 131072):>7.0f}")  # fmt: skip
+    print(
+        f"{name:35}{row[0]:>8}{row[1]:>6}{row[2]:>6}{over(name, 'found_newest', 131072):>12.2f}{over(name, 'bytes', 1024):>10,.0f}"
+        f"{over(name, 'bytes', 131072):>11,.0f}{1e6 * over(name, 'seconds', 1024):>7.0f}{1e6 * over(name, 'seconds', 131072):>7.0f}"
+    )
 trained = {name: sum(run["accuracy"] for run in runs) / len(runs) for name, runs in learned.items()}
 print("\nlearned to look up 8 pairs:", ", ".join(f"{name} {share:.2f}" for name, share in trained.items()))
 blend = "hybrid, 256 and 256 of 4, rescaled"
 flat = ("window of 512", blend, "delta rule", "linear attention")
 everything = ("top-32 sparse attention", "full cache", "window of 480, k-NN of 32")
 sparse, full = ([over(name, "seconds", n) for n in far] for name in ("top-32 sparse attention", "full cache"))
-print("sparse attention beside the full cache, time a token:", {n: f"×{a / b:.1f}" for n, a, b in zip(far, sparse, full, strict=True)})
-draw.curves({name: (far, [1e3 * over(name, "seconds", n) for n in far]) for name in (*flat[:3], *everything)},
-            x="tokens read", y="milliseconds a token", log_x=True, title="One token, one head of 64: what grows")  # fmt: skip
+print(
+    "sparse attention beside the full cache, time a token:",
+    {n: f"×{a / b:.1f}" for n, a, b in zip(far, sparse, full, strict=True)},
+)
+draw.curves(
+    {name: (far, [1e3 * over(name, "seconds", n) for n in far]) for name in (*flat[:3], *everything)},
+    x="tokens read",
+    y="milliseconds a token",
+    log_x=True,
+    title="One token, one head of 64: what grows",
+)
 
 # %% [markdown]
 # Two camps. Whoever keeps everything **finds** everything, and both bytes and time grow with the text; sparse attention
@@ -414,44 +559,71 @@ display(
 # what the last three sections say, checked
 tops = [next(iter(weighed(*w))) for w in ((4, 1, 2, 1), (4, 1, 0, 0), (0, 1, 2, 0))]
 assert tops == [first, second, "hybrid, mean of 2"]
-assert all(abs(value - within[name]["total"]) < 1e-3 for name, value in weighed(4, 1, 2, 1).items())  # the board's own weights
+assert all(
+    abs(value - within[name]["total"]) < 1e-3 for name, value in weighed(4, 1, 2, 1).items()
+)  # the board's own weights
 for size, row in ((21, found["window of 21"]), (80, found["window of 80, 8 bits"])):
     assert all(abs(y - min(1, size / n)) < 1e-6 for n, y in zip(lengths, row, strict=True))
 assert all(18 < x < 34 for x in held["delta rule"][3:]) and held["delta rule"][3] > held["delta rule"][-1]
 assert held["linear attention"][0] > 4 > 2 > held["linear attention"][-1]  # it ends as a guess
-for memory, low, high in ((Compressive(6, 6, 3, segment=3), 10, 14), (MovingAverage(21), 0, 2.5), (ExponentialAverage(0.05), 0, 2.5)):
+for memory, low, high in (
+    (Compressive(6, 6, 3, segment=3), 10, 14),
+    (MovingAverage(21), 0, 2.5),
+    (ExponentialAverage(0.05), 0, 2.5),
+):
     assert resident(memory) <= room and all(low < n * tasks.recall(memory, n, 32, trials=8) < high for n in lengths[3:])
 assert max(held["cumulative average"]) < 1.6 and all(16 < x < 23 for x in held["hybrid, 10 + 10 of 2, rescaled"][2:])
-assert many["adds, plain keys"][4] > 45 > 34 > held["delta rule"][4] and many["adds, plain keys"][-1] < 18 < min(many[f"delta rule, beta {b}"][-1] for b in ("1", "0.5"))
+assert many["adds, plain keys"][4] > 45 > 34 > held["delta rule"][4] and many["adds, plain keys"][-1] < 18 < min(
+    many[f"delta rule, beta {b}"][-1] for b in ("1", "0.5")
+)
 assert all(a > b + 5 for a, b in zip(many["delta rule, beta 0.5"][3:], many["delta rule, beta 1"][3:], strict=True))
 assert four(DeltaRule(0.5))["re-binding"] > 0.97
 positive = Adds()
 positive.features = lambda x: torch.where(x > 0, x + 1, x.clamp(max=0).exp())  # linear attention without its normaliser
 assert all(tasks.recall(positive, n, 32) == tasks.recall(LinearAttention(), n, 32) for n in (8, 64, 256))
 alike = F.normalize(positive.features(torch.randn(200, 32)), dim=-1)
-assert (alike @ alike.mT).mean() > 0.6 > 0.1 > (F.normalize(torch.randn(200, 32), dim=-1) @ F.normalize(torch.randn(200, 32), dim=-1).mT).mean()
+assert (
+    (alike @ alike.mT).mean()
+    > 0.6
+    > 0.1
+    > (F.normalize(torch.randn(200, 32), dim=-1) @ F.normalize(torch.randn(200, 32), dim=-1).mT).mean()
+)
 assert math.lgamma(4101) < 8 * room * math.log(2) < math.lgamma(4201)  # math.lgamma(N + 1) is the logarithm of N!
 nearest = KNN(4, 0)
 assert [tasks.recall(nearest, n, 32) for n in (8, 512)] == [1, 1] and resident(nearest, 512) == 512 * 256 > 20 * room
 assert sorted(run["accuracy"] > 0.3 for run in learned["gated delta"]) == [False, False, True]
-assert trained["full cache"] > 0.99 and min(trained["linear attention"], trained["delta rule"]) > 0.85 > 0.3 > trained["cumulative average"]
+assert (
+    trained["full cache"] > 0.99
+    and min(trained["linear attention"], trained["delta rule"]) > 0.85 > 0.3 > trained["cumulative average"]
+)
 assert all(len(runs) == 3 for runs in (*long.values(), *learned.values()))
 assert all(over(name, "found", n) == 1 for name in everything for n in far)
 assert all(over(name, "bytes", 131072) <= 262144 and over(name, "found", 131072) < 0.02 for name in flat)
 assert all(over(name, "bytes", 131072) > 200 * 262144 for name in everything)
 assert over("delta rule", "found_newest", 131072) > 0.1 > 0.02 > over("delta rule", "found", 131072)
-assert over("delta rule", "found", 1024) > 0.04 > 0.005 > over("linear attention", "found", 1024)  # as many numbers, another rule
+assert (
+    over("delta rule", "found", 1024) > 0.04 > 0.005 > over("linear attention", "found", 1024)
+)  # as many numbers, another rule
 assert over("linear attention", "found_newest", 131072) < 0.02 and 1 > over(blend, "found_newest", 131072) > 0.98
-assert sparse[0] > 2 * full[0] and sparse[2] > full[2] and all(0.25 < a / b < 0.5 for a, b in zip(sparse[3:], full[3:], strict=True))
-assert abs(over("window of 512", "found", 4096) - 512 / 4096) < 0.04 and over("window of 512", "found_newest", 131072) == 1
+assert (
+    sparse[0] > 2 * full[0]
+    and sparse[2] > full[2]
+    and all(0.25 < a / b < 0.5 for a, b in zip(sparse[3:], full[3:], strict=True))
+)
+assert (
+    abs(over("window of 512", "found", 4096) - 512 / 4096) < 0.04 and over("window of 512", "found_newest", 131072) == 1
+)
 assert max(over(name, "seconds", 131072) / over(name, "seconds", 1024) for name in flat) < 3  # stored times
 assert min(over(name, "seconds", 131072) / over(name, "seconds", 1024) for name in everything) > 5
+
 
 # %%
 def work(memory, n=400):
     """For each token: the pairs that its query reads, and those that are compressed in the update behind it."""
     nothing, segment = KV(torch.zeros(n, 1), torch.zeros(n, 1)), getattr(memory, "segment", None)
-    held = [memory.slots(state).n for state in (memory.init(nothing), *states(memory, nothing))]  # slots before and after each update
+    held = [
+        memory.slots(state).n for state in (memory.init(nothing), *states(memory, nothing))
+    ]  # slots before and after each update
     reads, compressed = [], []
     for t in range(n):
         if segment:  # updated once a segment: the old slots, the segment so far; at its end the segment is compressed
@@ -464,7 +636,11 @@ def work(memory, n=400):
     return torch.tensor([reads, compressed], dtype=torch.float64)[:, n // 4 :]
 
 
-rivals = {"window of 24": Window(24), "hybrid, 12 + 12 of 2": Hybrid(12, 12, 2, MeanPool(rescale=True)), "compressive, 12 + 4 of 4, segments of 12": Compressive(12, 4, 4, segment=12)}
+rivals = {
+    "window of 24": Window(24),
+    "hybrid, 12 + 12 of 2": Hybrid(12, 12, 2, MeanPool(rescale=True)),
+    "compressive, 12 + 4 of 4, segments of 12": Compressive(12, 4, 4, segment=12),
+}
 counted = {name: work(memory) for name, memory in rivals.items()}
 
 
@@ -485,11 +661,19 @@ def clock(memory, n=400):
 
 for name, (reads, compressed) in counted.items():
     took, busy = clock(rivals[name]), compressed > 0
-    median = f"{took[~busy].median():4.0f} µs" + (f", of those that compress {took[busy].median():4.0f} µs" if busy.any() else "")
+    median = f"{took[~busy].median():4.0f} µs" + (
+        f", of those that compress {took[busy].median():4.0f} µs" if busy.any() else ""
+    )
     row = reads + compressed
-    print(f"{name:42} pairs: mean {row.mean():4.1f}, worst {row.max():2.0f}     here and now, median of the tokens {median}")
-draw.curves({name: (list(range(48)), (reads + compressed)[:48].tolist()) for name, (reads, compressed) in counted.items()}, x="token", y="pairs read or compressed",
-            title="The same mean, another worst case")  # fmt: skip
+    print(
+        f"{name:42} pairs: mean {row.mean():4.1f}, worst {row.max():2.0f}     here and now, median of the tokens {median}"
+    )
+draw.curves(
+    {name: (list(range(48)), (reads + compressed)[:48].tolist()) for name, (reads, compressed) in counted.items()},
+    x="token",
+    y="pairs read or compressed",
+    title="The same mean, another worst case",
+)
 
 # %% [markdown]
 # The compressive memory gathers its work and does it at the end of a segment: the *slow token* of chapter 05a, 1.7 times its mean. Fine for a batch,
@@ -499,6 +683,7 @@ draw.curves({name: (list(range(48)), (reads + compressed)[:48].tolist()) for nam
 # **A device with 64 KB**, and **a long document to be summarised.** Two extremes of the same question. The device holds 40 settings and is asked for any
 # of them. The document has 400 sentences on three topics, **one topic after the other**, half of them on the first; the summary must tell the shares. **Predict** for each of the
 # seven: who finds the settings, and whose summary is nearest to the truth? (*Told wrongly*: half the sum of the differences of the three shares; 1 is all wrong.)
+
 
 # %%
 def summary_error(memory, trials=64, seed=0, shuffled=False):
@@ -515,12 +700,21 @@ def summary_error(memory, trials=64, seed=0, shuffled=False):
     return (memory.read(state, same[:, -1:])[:, 0] - shares).abs().sum(-1).mean().item() / 2
 
 
-small = {"window of 21": Window(21), "window of 42, 16 bits": Half(42), "window of 80, 8 bits": Quarter(80), "hybrid, 10 + 10 of 2, rescaled": Hybrid(10, 10, 2, MeanPool(rescale=True)),
-         "delta rule": DeltaRule(), "exponential average": ExponentialAverage(0.05), "cumulative average": CumulativeAverage()}  # fmt: skip
+small = {
+    "window of 21": Window(21),
+    "window of 42, 16 bits": Half(42),
+    "window of 80, 8 bits": Quarter(80),
+    "hybrid, 10 + 10 of 2, rescaled": Hybrid(10, 10, 2, MeanPool(rescale=True)),
+    "delta rule": DeltaRule(),
+    "exponential average": ExponentialAverage(0.05),
+    "cumulative average": CumulativeAverage(),
+}
 settings = {name: tasks.recall(memory, 40, 32, trials=8) for name, memory in small.items()}
 errors = {name: summary_error(memory) for name, memory in small.items()}
-display(draw.bars(settings, y="of 40 settings, found", top=1.15, title="A device with 64 KB"),
-        draw.bars(errors, y="told wrongly", top=1.15, title="A document of 400 sentences, summarised"))  # fmt: skip
+display(
+    draw.bars(settings, y="of 40 settings, found", top=1.15, title="A device with 64 KB"),
+    draw.bars(errors, y="told wrongly", top=1.15, title="A document of 400 sentences, summarised"),
+)
 
 # %% [markdown]
 # The windows of short numbers find every setting and tell eight tenths of the shares wrongly; the average is nearly right there and finds no setting. Both are right choices: 520 bytes suffice to summarise.
@@ -531,7 +725,10 @@ display(draw.bars(settings, y="of 40 settings, found", top=1.15, title="A device
 
 # %%
 draw_from = torch.Generator().manual_seed(3)
-paragraphs, dialogue = (KV(8 * F.normalize(torch.randn(n, 32, generator=draw_from), dim=-1), torch.randn(n, 32, generator=draw_from)) for n in (300, 60))
+paragraphs, dialogue = (
+    KV(8 * F.normalize(torch.randn(n, 32, generator=draw_from), dim=-1), torch.randn(n, 32, generator=draw_from))
+    for n in (300, 60)
+)
 library = stores.open(":memory:", dim=32)
 library.add(paragraphs.k, paragraphs.v)
 
@@ -540,16 +737,37 @@ def cites(memory, source):
     """The share of the pairs of `source` that are found after the dialogue was read."""
     state = memory.update(memory.init(dialogue), dialogue)
     read = memory.read(state, 9 * source.k)
-    return (torch.cdist(read, torch.cat([paragraphs.v, dialogue.v])).argmin(-1) == torch.arange(len(source.k)) + (300 if source is dialogue else 0)).double().mean().item()
+    return (
+        (
+            torch.cdist(read, torch.cat([paragraphs.v, dialogue.v])).argmin(-1)
+            == torch.arange(len(source.k)) + (300 if source is dialogue else 0)
+        )
+        .double()
+        .mean()
+        .item()
+    )
 
 
-counsel = {"window of 64": Window(64), "the library alone": KNN(4, store=library), "window of 64 and library": Joint(Window(64), KNN(4, store=library))}
+counsel = {
+    "window of 64": Window(64),
+    "the library alone": KNN(4, store=library),
+    "window of 64 and library": Joint(Window(64), KNN(4, store=library)),
+}
 told = {name: (cites(memory, dialogue), cites(memory, paragraphs)) for name, memory in counsel.items()}
-print("share found of the dialogue and of the library:", {name: tuple(round(x, 2) for x in pair) for name, pair in told.items()})
+print(
+    "share found of the dialogue and of the library:",
+    {name: tuple(round(x, 2) for x in pair) for name, pair in told.items()},
+)
 
 chats = [lm.stream(200, seed, before=0, distractors=0) for seed in range(12)]  # the fact is the first sentence
-recalls = {name: sum(evaluate.right(answers.reading(memory), chats)) / 12
-           for name, memory in {"full cache": Full(), "window of 120": Window(120), "window of 60, 60 sinks": Window(60, sinks=60)}.items()}  # fmt: skip
+recalls = {
+    name: sum(evaluate.right(answers.reading(memory), chats)) / 12
+    for name, memory in {
+        "full cache": Full(),
+        "window of 120": Window(120),
+        "window of 60, 60 sinks": Window(60, sinks=60),
+    }.items()
+}
 draw.bars(recalls, y="right answers", top=1.15, title="The first sentence of a chat, 200 bytes later")
 
 # %% [markdown]
@@ -575,7 +793,9 @@ box, (speed, seen) = detective.Box(seed=12), detective.evidence(12)
 real = tasks.heads(lm.load("stdlib"), detective.TEXT, 1, 2)[:2]
 print("Box 12. Microseconds a token:", {n: round(t) for n, t in speed.items()})
 print("asked 60 and 150 bytes later:", box.ask(60), box.ask(150))
-print(f"the last query receives of {int((seen[-1] != 0).sum())} of {len(seen)} bytes, of {int((seen[-1] < 0).sum())} a NEGATIVE weight")
+print(
+    f"the last query receives of {int((seen[-1] != 0).sum())} of {len(seen)} bytes, of {int((seen[-1] < 0).sum())} a NEGATIVE weight"
+)
 display(
     widgets.quiz(
         "What is in box 12?",
@@ -596,10 +816,21 @@ window, hybrid, compressive = ((reads + compressed).max().item() for reads, comp
 assert window == 24 < hybrid < 32 < compressive and 1.6 < compressive / sum(list(counted.values())[2]).mean() < 1.8
 short = ("window of 42, 16 bits", "window of 80, 8 bits")
 assert all(resident(memory) <= room for memory in small.values()) and tasks.recall(Quarter(80), 80, 32) == 1
-assert all(settings[name] == 1 and 0.6 < errors[name] < 0.85 for name in short) and max(v for name, v in settings.items() if name not in short) < 0.9
-assert settings["cumulative average"] < 0.05 and min(errors, key=errors.get) == "cumulative average" and errors["cumulative average"] < 0.05
+assert (
+    all(settings[name] == 1 and 0.6 < errors[name] < 0.85 for name in short)
+    and max(v for name, v in settings.items() if name not in short) < 0.9
+)
+assert (
+    settings["cumulative average"] < 0.05
+    and min(errors, key=errors.get) == "cumulative average"
+    and errors["cumulative average"] < 0.05
+)
 assert summary_error(Half(42), shuffled=True) < 0.25
-assert told["window of 64"][0] > 0.95 and told["window of 64"][1] < 0.05 and told["the library alone"][1] > 0.95 > 0.05 > told["the library alone"][0]
+assert (
+    told["window of 64"][0] > 0.95
+    and told["window of 64"][1] < 0.05
+    and told["the library alone"][1] > 0.95 > 0.05 > told["the library alone"][0]
+)
 assert min(told["window of 64 and library"]) > 0.95 and library.n == 300  # both; and the library was not written to
 assert recalls["window of 120"] < 0.2 and recalls["window of 60, 60 sinks"] > 0.6
 middle = [lm.stream(200, seed, before=150, distractors=0) for seed in range(12)]  # 150 bytes of talk stand before it
@@ -619,6 +850,7 @@ assert sum(evaluate.right(answers.reading(Window(60, sinks=60)), middle)) < 2
 # wasting a second one: the old value moves half the way to the new. The film under the code shows four slots of it; each letter is a key: play it first. **Predict** from it: on which of *recall, re-binding, gist, drift* will it
 # gain over the window of 42, and what will it pay? The code is the longest of the chapter, with its five steps beside it; who believes the film may skip it. All slots are there from the start; an empty one has a bias of $-\infty$, so that no weight goes
 # to it. Where no key repeats it must be a window of 42: that is the check. Then change `rate`, or anything else.
+
 
 # %%
 class Mine:
@@ -640,8 +872,10 @@ class Mine:
             v = torch.where(again[..., None], old + self.rate * (v - old), v)  # 3. the value moves towards the new one
             stays = torch.arange(self.size - 1)
             stays = (stays + (stays >= leaves))[..., None]  # 4. the places of all other slots, in order
-            k, v, bias = (torch.cat([x.take_along_dim(stays, -2), last], -2)  # 5. those, and the new slot as the newest
-                          for x, last in ((mem.k, k), (mem.v, v), (mem.bias[..., None], torch.zeros_like(k[..., :1]))))  # fmt: skip
+            k, v, bias = (
+                torch.cat([x.take_along_dim(stays, -2), last], -2)  # 5. those, and the new slot as the newest
+                for x, last in ((mem.k, k), (mem.v, v), (mem.bias[..., None], torch.zeros_like(k[..., :1])))
+            )
             mem = KV(k, v, bias[..., 0])
         return mem
 
@@ -653,7 +887,9 @@ class Mine:
 
 
 some = KV(torch.randn(60, 32), torch.randn(60, 32))
-assert torch.allclose(outputs(Mine(), 3 * some.k, some), outputs(Half(42), 3 * some.k, some), atol=1e-4)  # no key twice: a window
+assert torch.allclose(
+    outputs(Mine(), 3 * some.k, some), outputs(Half(42), 3 * some.k, some), atol=1e-4
+)  # no key twice: a window
 assert resident(Mine()) <= room
 
 # %% tags=["film"]
@@ -663,15 +899,28 @@ key_of = torch.eye(len(marks))[[marks[c] for c in letters]]  # the same letter, 
 tiny = Mine(size=4)
 slots = recipe(tiny, key_of)
 assert slots[2][-1, [0, 2]].tolist() == [0.5, 0.5] and slots[6][-1, [0, 2, 4, 6]].tolist() == [0.125, 0.125, 0.25, 0.5]
-draw.film(slots, letters, views=view(tiny, 6 * key_of, key_of), title="Four slots; a letter that comes again moves its slot to the newest end")
+draw.film(
+    slots,
+    letters,
+    views=view(tiny, 6 * key_of, key_of),
+    title="Four slots; a letter that comes again moves its slot to the newest end",
+)
 
 # %%
 entries = {"Mine": Mine(), "Mine, rate 0.05": Mine(rate=0.05), "window, 16 bits": Half(42), "delta rule": DeltaRule()}
 tried = {name: four(memory) for name, memory in entries.items()}
-display(draw.board(tried, notes={name: {"KB": f"{12 * resident(memory) / 1024:.0f}"} for name, memory in entries.items()}, title="Four tasks, here and now"))
+display(
+    draw.board(
+        tried,
+        notes={name: {"KB": f"{12 * resident(memory) / 1024:.0f}"} for name, memory in entries.items()},
+        title="Four tasks, here and now",
+    )
+)
 assert tried["Mine"]["re-binding"] > 0.9 and tried["Mine"]["gist"] < 0.3 < 0.5 < tried["window, 16 bits"]["gist"]
 assert tried["Mine, rate 0.05"]["re-binding"] < 0.2 and tried["Mine, rate 0.05"]["gist"] > 0.5
-assert all(tried["Mine, rate 0.05"][task] <= value + 0.05 for task, value in tried["window, 16 bits"].items())  # wins nothing
+assert all(
+    tried["Mine, rate 0.05"][task] <= value + 0.05 for task, value in tried["window, 16 bits"].items()
+)  # wins nothing
 assert all(abs(row["recall"] - 42 / 256) < 1e-6 for name, row in tried.items() if name != "delta rule")
 
 # %% [markdown]

@@ -1,13 +1,22 @@
 """Answers that must earn their points, and plausible ones that must not: {task: {"correct", "wrong"}}."""
 
 FITS = {
-    "map_a": '"efficient"', "map_b": '"internal"', "map_c": '"external"', "pairs_32": "32", "pairs_16": "64", "slots_left": "13",
-    "too_long": "33", "matrix_part": "0.25",
-}  # fmt: skip
+    "map_a": '"efficient"',
+    "map_b": '"internal"',
+    "map_c": '"external"',
+    "pairs_32": "32",
+    "pairs_16": "64",
+    "slots_left": "13",
+    "too_long": "33",
+    "matrix_part": "0.25",
+}
 CHOOSE = {
-    "device": "Half(42)", "endless": "Window(24)", "document": "CumulativeAverage()",
-    "counsel": "Joint(Window(64), KNN(4, store=library))", "chat": "Window(16, sinks=8)",
-}  # fmt: skip
+    "device": "Half(42)",
+    "endless": "Window(24)",
+    "document": "CumulativeAverage()",
+    "counsel": "Joint(Window(64), KNN(4, store=library))",
+    "chat": "Window(16, sinks=8)",
+}
 INSIDE = {"inside": '"cfbe"', "box_one": '("hybrid", 6)', "box_two": '("exponential average", 4)'}
 EXPLAIN = {"which": '"cedab"', "at_2000": "0.009", "doubled": "1", "reason": '"w"'}
 
@@ -80,7 +89,8 @@ PACKED = mine(
     update=body(
         "both = zip(mem, (*self.pack(new.k), *self.pack(new.v)))",
         "return tuple(torch.cat(pair, -2)[..., -80:, :] for pair in both)",
-    ) + """
+    )
+    + """
 
     def pack(self, x):
         scale = x.abs().amax(-1, keepdim=True) / 127 + 1e-6
@@ -119,8 +129,10 @@ MIXED = mine(
     )
 )
 IN_PLACE = mine(
-    init=body("return KV(like.k.new_zeros(*like.k.shape[:-2], 85, like.k.shape[-1]).to(torch.float8_e4m3fn),",
-              "          like.v.new_zeros(*like.v.shape[:-2], 85, like.v.shape[-1]).to(torch.float8_e4m3fn))"),
+    init=body(
+        "return KV(like.k.new_zeros(*like.k.shape[:-2], 85, like.k.shape[-1]).to(torch.float8_e4m3fn),",
+        "          like.v.new_zeros(*like.v.shape[:-2], 85, like.v.shape[-1]).to(torch.float8_e4m3fn))",
+    ),
     update=body(
         "for t in range(new.n):",
         "    for old, x in ((mem.k, new.k), (mem.v, new.v)):",
@@ -128,19 +140,28 @@ IN_PLACE = mine(
         "        old[..., -1, :] = x[..., t, :].to(torch.float8_e4m3fn)",
         "return mem",
     ),
-)  # fmt: skip
+)
 HOARD = mine(
     init=body("self.past = like.empty()", "return 0"),
     update=body("self.past = self.past[:mem].append(new)", "return mem + new.n"),
-    slots=body("kept = self.past[:mem]", "age = torch.arange(kept.n - 1, -1, -1.0).expand(kept.k.shape[:-1])",
-               "return KV(kept.k, kept.v, -0.02 * age)"),
+    slots=body(
+        "kept = self.past[:mem]",
+        "age = torch.arange(kept.n - 1, -1, -1.0).expand(kept.k.shape[:-1])",
+        "return KV(kept.k, kept.v, -0.02 * age)",
+    ),
 )
 GLOBAL = mine(
-    update=body("of = (*new.k.shape[:-2], new.k.shape[-1], new.v.shape[-1])", "PAST[of] = PAST.get(of, new.empty()).append(new)",
-                "return mem.append(KV(new.k.to(torch.float8_e4m3fn), new.v.to(torch.float8_e4m3fn)), keep=85)"),
-    slots=body("of = (*mem.k.shape[:-2], mem.k.shape[-1], mem.v.shape[-1])", "kept = PAST.get(of, KV(mem.k.float(), mem.v.float()))[-256:]",
-               "age = torch.arange(kept.n - 1, -1, -1.0).expand(kept.k.shape[:-1])",
-               "return KV(kept.k, kept.v, -0.02 * age)"),
+    update=body(
+        "of = (*new.k.shape[:-2], new.k.shape[-1], new.v.shape[-1])",
+        "PAST[of] = PAST.get(of, new.empty()).append(new)",
+        "return mem.append(KV(new.k.to(torch.float8_e4m3fn), new.v.to(torch.float8_e4m3fn)), keep=85)",
+    ),
+    slots=body(
+        "of = (*mem.k.shape[:-2], mem.k.shape[-1], mem.v.shape[-1])",
+        "kept = PAST.get(of, KV(mem.k.float(), mem.v.float()))[-256:]",
+        "age = torch.arange(kept.n - 1, -1, -1.0).expand(kept.k.shape[:-1])",
+        "return KV(kept.k, kept.v, -0.02 * age)",
+    ),
 ).replace("class Mine:", "PAST = {}\n\n\nclass Mine:")
 BUILT_UPON = """
 import torch
@@ -186,7 +207,9 @@ def named(*some):
     return "def name_it(seen):\n    " + "\n    ".join(some)
 
 
-def told(alike="bool(got.max() - got.min() < 1e-4)", n="len(got)", all_of="n == len(seen)", sinks="n - 4", seen="last[0] > 0"):
+def told(
+    alike="bool(got.max() - got.min() < 1e-4)", n="len(got)", all_of="n == len(seen)", sinks="n - 4", seen="last[0] > 0"
+):
     return named(
         "last = seen[-1]",
         "got = last[last > 0]",
@@ -200,19 +223,25 @@ def told(alike="bool(got.max() - got.min() < 1e-4)", n="len(got)", all_of="n == 
 
 
 def telling(seed, n=20, v="torch.rand(n, 1, generator=g).round()", q="2 * torch.randn(1, 3, generator=g)"):
-    return "\n".join((
-        f"g, n = torch.Generator().manual_seed({seed}), {n}",
-        "stream_k = 2 * torch.randn(n, 3, generator=g)",
-        f"stream_v = {v}",
-        f"stream_q = {q}",
-    ))  # fmt: skip
+    return "\n".join(
+        (
+            f"g, n = torch.Generator().manual_seed({seed}), {n}",
+            "stream_k = 2 * torch.randn(n, 3, generator=g)",
+            f"stream_v = {v}",
+            f"stream_q = {q}",
+        )
+    )
 
 
 VARIANTS = {
     "fits": {
         "correct": {
             "capitals": fits(map_a='"Efficient attention"', map_b='"INTERNAL"', map_c='"external memory"'),
-            "computed": fits(pairs_32="32768 // 8 // (2 * 16 * 4)", pairs_16="32768 // 8 // (2 * 16 * 2)", matrix_part="16 * 16 * 4 / 4096"),
+            "computed": fits(
+                pairs_32="32768 // 8 // (2 * 16 * 4)",
+                pairs_16="32768 // 8 // (2 * 16 * 2)",
+                matrix_part="16 * 16 * 4 / 4096",
+            ),
             "tensors": fits(slots_left="torch.tensor(32 - 16 - 3)", too_long="torch.tensor(33)"),
         },
         "wrong": {
@@ -228,9 +257,13 @@ VARIANTS = {
     },
     "choose": {
         "correct": {
-            "other sizes": choose(device="Half(41)", endless="Window(30)", counsel="Joint(Window(60), KNN(8, store=library))"),
+            "other sizes": choose(
+                device="Half(41)", endless="Window(30)", counsel="Joint(Window(60), KNN(8, store=library))"
+            ),
             "the store first": choose(counsel="Joint(KNN(2, store=library), Window(62))", endless="Window(20)"),
-            "a hybrid for ever": choose(endless="Hybrid(20, 4, 2)", document="ExponentialAverage(0.0001) if False else CumulativeAverage()"),
+            "a hybrid for ever": choose(
+                endless="Hybrid(20, 4, 2)", document="ExponentialAverage(0.0001) if False else CumulativeAverage()"
+            ),
         },
         "wrong": {
             "long numbers": choose(device="Window(40)"),
@@ -258,8 +291,11 @@ VARIANTS = {
             "built upon the library's": BUILT_UPON,
             "what every init sets anew": mine(
                 init=body("self.fall = 0.05", SHORT),
-                slots=body("age = torch.arange(mem.n - 1, -1, -1.0).expand(mem.k.shape[:-1])",
-                           "return KV(mem.k.float(), mem.v.float(), -self.fall * age)")),
+                slots=body(
+                    "age = torch.arange(mem.n - 1, -1, -1.0).expand(mem.k.shape[:-1])",
+                    "return KV(mem.k.float(), mem.v.float(), -self.fall * age)",
+                ),
+            ),
         },
         "wrong": {
             "a window": mine(init="return like.empty()", update="return mem.append(new, keep=21)", slots="return mem"),
@@ -277,14 +313,19 @@ VARIANTS = {
             "rows mixed": MIXED,
             "the old state is written over": IN_PLACE,
             "zeros in the place of nothing": mine(
-                slots=body("age = torch.arange(mem.n - 1, -1, -1.0).expand(mem.k.shape[:-1])",
-                           "return KV(mem.k.float(), mem.v.float() * 0, -0.05 * age)")),
+                slots=body(
+                    "age = torch.arange(mem.n - 1, -1, -1.0).expand(mem.k.shape[:-1])",
+                    "return KV(mem.k.float(), mem.v.float() * 0, -0.05 * age)",
+                )
+            ),
             "the lesson's": MERGED,
         },
     },
     "detective": {
         "correct": {
-            "otherwise arranged": told(alike="bool(torch.allclose(got, got[:1], atol=1e-4))", n="int((last > 0).sum())"),
+            "otherwise arranged": told(
+                alike="bool(torch.allclose(got, got[:1], atol=1e-4))", n="int((last > 0).sum())"
+            ),
             "by sets": named(
                 "row = [round(x, 4) for x in seen[-1].tolist()]",
                 "places = [i for i, x in enumerate(seen[-1].tolist()) if x > 0]",
@@ -343,16 +384,18 @@ VARIANTS = {
         "correct": {
             "another seed": telling(1109),
             "a third": telling(941),
-            "a search": "\n".join((
-                "best = -1.0",
-                "for seed in (3, 525, 1391, 270):",
-                "    g = torch.Generator().manual_seed(seed)",
-                "    k = 2 * torch.randn(20, 3, generator=g)",
-                "    v = torch.rand(20, 1, generator=g).round() if seed % 2 else torch.rand(20, 1, generator=g)",
-                "    q = 2 * torch.randn(1, 3, generator=g)",
-                "    if answers_of(k, v, q).diff().min() > best:",
-                "        best, stream_k, stream_v, stream_q = answers_of(k, v, q).diff().min(), k, v, q",
-            )),
+            "a search": "\n".join(
+                (
+                    "best = -1.0",
+                    "for seed in (3, 525, 1391, 270):",
+                    "    g = torch.Generator().manual_seed(seed)",
+                    "    k = 2 * torch.randn(20, 3, generator=g)",
+                    "    v = torch.rand(20, 1, generator=g).round() if seed % 2 else torch.rand(20, 1, generator=g)",
+                    "    q = 2 * torch.randn(1, 3, generator=g)",
+                    "    if answers_of(k, v, q).diff().min() > best:",
+                    "        best, stream_k, stream_v, stream_q = answers_of(k, v, q).diff().min(), k, v, q",
+                )
+            ),
         },
         "wrong": {
             "any stream": telling(1),
@@ -363,4 +406,4 @@ VARIANTS = {
             "nothing": "stream_k, stream_v, stream_q = torch.zeros(20, 3), torch.zeros(20, 1), torch.zeros(1, 3)",
         },
     },
-}  # fmt: skip
+}

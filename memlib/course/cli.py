@@ -130,9 +130,14 @@ def _grade_class(args, folder: Path) -> int:
     if args.out is None:
         raise CourseError(f"{folder} is a folder: say --out DIR, where the gradebook goes.")
     results = grade_class(
-        folder, args.out, seed=args.seed, chapter=args.chapter, edition=args.edition, jobs=args.jobs,
+        folder,
+        args.out,
+        seed=args.seed,
+        chapter=args.chapter,
+        edition=args.edition,
+        jobs=args.jobs,
         trusted=args.i_trust_these,
-    )  # fmt: skip
+    )
     print(summary(results, args.out))
     return 3 if any(student["state"] == "fault" for student in results["students"]) else 0
 

@@ -62,8 +62,11 @@ class Remote:
         self._draw = random.Random(seed)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "memlib.course.entry", str(self.path)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         self._clock = threading.Timer(seconds, end_family, [self._process.pid])
         self._clock.daemon = True
         self._clock.start()
@@ -110,8 +113,10 @@ class Remote:
         wanted = {"out": q.shape[:-1]} | ({"lse": q.shape} if lse else {})
         for name, shape in wanted.items():
             if name not in found or found[name].shape[:-1] != shape[: found[name].dim() - 1]:
-                raise EntryError(f"read must give {list(q.shape[:-1])} and the width of the values, got "
-                                 f"{list(found[name].shape) if name in found else 'none'}.")  # fmt: skip
+                raise EntryError(
+                    f"read must give {list(q.shape[:-1])} and the width of the values, got "
+                    f"{list(found[name].shape) if name in found else 'none'}."
+                )
         return (found["out"], found["lse"]) if lse else found["out"]
 
     def slots(self, mem: Shipped) -> KV:

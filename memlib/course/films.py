@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 import os
@@ -24,13 +25,18 @@ def carry(built, path: Path) -> list[str]:
     """Copy the pictures of unchanged film cells from the file at `path`; the ids of those without one."""
     old: dict[str, list] = {}
     if path.exists():
-        old = {cell.source: cell.outputs for cell in nbformat.read(path, 4).cells if is_film(cell)}
+        old = {_code(cell): cell.outputs for cell in nbformat.read(path, 4).cells if is_film(cell)}
     missing = []
     for cell in filter(is_film, built.cells):
-        cell.outputs = old.get(cell.source, [])
+        cell.outputs = old.get(_code(cell), [])
         if not cell.outputs:
             missing.append(cell.id)
     return missing
+
+
+def _code(cell) -> str:
+    """What a cell does, however its lines are broken."""
+    return ast.dump(ast.parse(cell.source))
 
 
 def make(built, name: str) -> None:

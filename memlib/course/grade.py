@@ -187,9 +187,13 @@ def _nbval(book: dict, seed: int, seconds: float, end: float) -> list[dict]:
         said = Path(folder, "said.txt")  # not a pipe: what an answer leaves running would hold it open
         with open(said, "wb") as heard:
             process = subprocess.Popen(
-                command, cwd=folder, env={**os.environ, **own}, stdin=subprocess.DEVNULL,
-                stdout=heard, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+                command,
+                cwd=folder,
+                env={**os.environ, **own},
+                stdin=subprocess.DEVNULL,
+                stdout=heard,
+                stderr=subprocess.STDOUT,
+            )
         try:
             process.wait(timeout=max(1, end - time.monotonic()))
         except subprocess.TimeoutExpired:

@@ -36,9 +36,14 @@ class Workers:
             said, errors = Path(folder, "said"), Path(folder, "errors")
             with open(said, "wb") as heard, open(errors, "wb") as wrong:
                 process = subprocess.Popen(
-                    self.command(path), cwd=folder, env={**os.environ, "TMPDIR": folder},
-                    stdin=subprocess.PIPE, stdout=heard, stderr=wrong, start_new_session=True,
-                )  # fmt: skip
+                    self.command(path),
+                    cwd=folder,
+                    env={**os.environ, "TMPDIR": folder},
+                    stdin=subprocess.PIPE,
+                    stdout=heard,
+                    stderr=wrong,
+                    start_new_session=True,
+                )
             self.alive.add(process)
             try:
                 process.wait(0 if self.stopped else CLOCK)

@@ -15,9 +15,24 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-SKIP = {"test", "tests", "idlelib", "lib2to3", "site-packages", "dist-packages", "encodings", "distutils",
-        "pydoc_data", "__pycache__", "__phello__", "lib-dynload", "turtledemo", "ensurepip", "_pyrepl",
-        "idle_test"}  # fmt: skip
+SKIP = {
+    "test",
+    "tests",
+    "idlelib",
+    "lib2to3",
+    "site-packages",
+    "dist-packages",
+    "encodings",
+    "distutils",
+    "pydoc_data",
+    "__pycache__",
+    "__phello__",
+    "lib-dynload",
+    "turtledemo",
+    "ensurepip",
+    "_pyrepl",
+    "idle_test",
+}
 ONE_IN = 12  # of so many files one is held out
 
 

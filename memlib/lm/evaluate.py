@@ -32,8 +32,9 @@ DISTANCES = (32, 128, 256, 512, 1024, 1800, 2500, 4000)
 
 
 @torch.no_grad()
-def bits_by_position(model: LanguageModel, text: Tensor, length: int = 256, rows: int = 256,
-                     batch: int = 8192) -> Float[Tensor, " t"]:  # fmt: skip
+def bits_by_position(
+    model: LanguageModel, text: Tensor, length: int = 256, rows: int = 256, batch: int = 8192
+) -> Float[Tensor, " t"]:
     """Mean bits to guess the byte after position 0, 1, ... length - 1 of a row.
 
     text: uint8 [n]; rows: how many, at even distances over the text; batch: bytes handled at once.
@@ -105,14 +106,18 @@ def text_figures(model: LanguageModel, held: Tensor) -> dict:
     far = {str(m): bits_by_position(model.reading(m), held, 2048, 64) for m in (Full(), Window(64), Window(256))}
     return {
         "bits_per_byte_at_256": round(bits_per_byte(model, held, 256, 1024), 4),
-        "bits_by_length_full": {n: round(bits_per_byte(model, held, n, 262144 // n), 3)
-                                for n in (64, 128, 256, 512, 1024, 2048)},
-        "bits_at_1024_by_window": {n: round(bits_per_byte(model.reading(Window(n)), held, 1024, 256), 3)
-                                   for n in (1, 2, 4, 8, 16, 32, 64, 128, 256)},
-        "bits_by_position_in_2048": {name: {f"{a}-{b}": round(float(bits[a:b].mean()), 3)
-                                            for a, b in zip(edges, edges[1:], strict=False)}
-                                     for name, bits in far.items()},
-    }  # fmt: skip
+        "bits_by_length_full": {
+            n: round(bits_per_byte(model, held, n, 262144 // n), 3) for n in (64, 128, 256, 512, 1024, 2048)
+        },
+        "bits_at_1024_by_window": {
+            n: round(bits_per_byte(model.reading(Window(n)), held, 1024, 256), 3)
+            for n in (1, 2, 4, 8, 16, 32, 64, 128, 256)
+        },
+        "bits_by_position_in_2048": {
+            name: {f"{a}-{b}": round(float(bits[a:b].mean()), 3) for a, b in zip(edges, edges[1:], strict=False)}
+            for name, bits in far.items()
+        },
+    }
 
 
 def fact_figures(model: LanguageModel, count: int = 560, distances: tuple[int, ...] = DISTANCES) -> dict:
@@ -141,9 +146,12 @@ def measure(name: str) -> dict:
         "parameters": sum(p.numel() for p in model.parameters()),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "text": {"what": "the standard library of the running Python: pydoc topics and sources, split by file",
-                 "checksum": data.checksum(), "held_out_bytes": len(held)},
-    }  # fmt: skip
+        "text": {
+            "what": "the standard library of the running Python: pydoc topics and sources, split by file",
+            "checksum": data.checksum(),
+            "held_out_bytes": len(held),
+        },
+    }
     if not about.get("facts"):
         return card | text_figures(model, held)
     distances = (16, 32, 64, 128, 256, 512) if "memory" in about else DISTANCES  # trained on rows of at most 256

@@ -56,41 +56,99 @@ does anyone know {x}?|you do know {x}, right?""")
 
 # kind -> (names of the value, [who has it, what stands between the verb and the value])
 NAMES = {
-    "code": (["the {s} code", "the code of the {s}", "our {s} code", "the {s}'s code", "the code to the {s}",
-              "that {s} code", "the number code of the {s}"],
-             [("the {s}", "the code {v}"), ("the {s} door", "the code {v}"), ("our {s}", "{v} as its code")]),
-    "number": (["{n}'s {s}", "{n}'s {s}", "the {s} of {n}", "the {s} that {n} has", "the {s} {n} got"],
-               [("{n}", "the {s} {v}"), ("{n}", "{v} as {s}"), ("{n}", "{s} {v}")]),
-    "pet": (["the name of {n}'s {s}", "{n}'s {s}", "the name of the {s} of {n}", "the name {n}'s {s} has"],
-            [("{n}", "a {s}, {v}"), ("{n}", "the {s} {v}"), ("{n}'s {s}", "the name {v}"), ("{n}", "{v}, a {s}"),
-             ("{n}'s {s}", "{v} as a name"), ("{n}", "a {s} and calls it {v}")]),
-    "password": (["the {s} password", "the password of the {s}", "our {s} password", "the {s}'s password",
-                  "the password to the {s}", "that {s} password", "the secret word of the {s}"],
-                 [("the {s}", "the password {v}"), ("our {s}", "{v} as its password"), ("the {s}", "the word {v}")]),
-}  # fmt: skip
+    "code": (
+        [
+            "the {s} code",
+            "the code of the {s}",
+            "our {s} code",
+            "the {s}'s code",
+            "the code to the {s}",
+            "that {s} code",
+            "the number code of the {s}",
+        ],
+        [("the {s}", "the code {v}"), ("the {s} door", "the code {v}"), ("our {s}", "{v} as its code")],
+    ),
+    "number": (
+        ["{n}'s {s}", "{n}'s {s}", "the {s} of {n}", "the {s} that {n} has", "the {s} {n} got"],
+        [("{n}", "the {s} {v}"), ("{n}", "{v} as {s}"), ("{n}", "{s} {v}")],
+    ),
+    "pet": (
+        ["the name of {n}'s {s}", "{n}'s {s}", "the name of the {s} of {n}", "the name {n}'s {s} has"],
+        [
+            ("{n}", "a {s}, {v}"),
+            ("{n}", "the {s} {v}"),
+            ("{n}'s {s}", "the name {v}"),
+            ("{n}", "{v}, a {s}"),
+            ("{n}'s {s}", "{v} as a name"),
+            ("{n}", "a {s} and calls it {v}"),
+        ],
+    ),
+    "password": (
+        [
+            "the {s} password",
+            "the password of the {s}",
+            "our {s} password",
+            "the {s}'s password",
+            "the password to the {s}",
+            "that {s} password",
+            "the secret word of the {s}",
+        ],
+        [("the {s}", "the password {v}"), ("our {s}", "{v} as its password"), ("the {s}", "the word {v}")],
+    ),
+}
 # kind -> (who, verbs, preposition, clauses that a question asks for, whole questions)
 WHERE = {
-    "city": ("{n}", LIVING, "in {v}",
-             ["where {n} lives", "where {n} is", "which city {n} lives in", "where {n} has a home", "where {n} stays"],
-             _list("where does {n} sleep?|where might {n} live?|what city is {n} in?|which city has {n}?|"
-                   "what is the city of {n}?|where is {n} living?|in what city do we find {n}?|where would {n} be?|"
-                   "where can {n} be found?|where would I visit {n}?|to which city do I write to {n}?|"
-                   "where does {n} work?|what is the home of {n}?|where did {n} find a home?|where is {n} now?")),
-    "place": ("the {s}", LYING, "in the {v}",
-              ["where the {s} lies", "where the {s} is kept", "what the {s} is in", "where I find the {s}",
-               "where they put the {s}", "where the {s} could be"],
-              _list("where could the {s} be?|where have you put the {s}?|where is the {s} kept?|what holds the {s}?|"
-                    "in what is the {s}?|where should I look for the {s}?|where was the {s} left?|"
-                    "where might the {s} be?|what did they put the {s} into?|where has the {s} been put?|"
-                    "where does the {s} stay?|in which one is the {s}?|where do I get the {s}?")),
-    "time": ("the {s}", HAPPENING, "at {v}",
-             ["when the {s} starts", "when the {s} begins", "at what time the {s} is", "when we have the {s}",
-              "what time the {s} is", "when the {s} opens"],
-             _list("when might the {s} be?|at what hour is the {s}?|when does the {s} open?|what time is the {s}?|"
-                   "when should I be at the {s}?|when are we at the {s}?|when must I come to the {s}?|"
-                   "for when is the {s}?|when do they have the {s}?|what is the time of the {s}?|"
-                   "when could the {s} start?|what time do we have for the {s}?|when would the {s} be?")),
-}  # fmt: skip
+    "city": (
+        "{n}",
+        LIVING,
+        "in {v}",
+        ["where {n} lives", "where {n} is", "which city {n} lives in", "where {n} has a home", "where {n} stays"],
+        _list(
+            "where does {n} sleep?|where might {n} live?|what city is {n} in?|which city has {n}?|"
+            "what is the city of {n}?|where is {n} living?|in what city do we find {n}?|where would {n} be?|"
+            "where can {n} be found?|where would I visit {n}?|to which city do I write to {n}?|"
+            "where does {n} work?|what is the home of {n}?|where did {n} find a home?|where is {n} now?"
+        ),
+    ),
+    "place": (
+        "the {s}",
+        LYING,
+        "in the {v}",
+        [
+            "where the {s} lies",
+            "where the {s} is kept",
+            "what the {s} is in",
+            "where I find the {s}",
+            "where they put the {s}",
+            "where the {s} could be",
+        ],
+        _list(
+            "where could the {s} be?|where have you put the {s}?|where is the {s} kept?|what holds the {s}?|"
+            "in what is the {s}?|where should I look for the {s}?|where was the {s} left?|"
+            "where might the {s} be?|what did they put the {s} into?|where has the {s} been put?|"
+            "where does the {s} stay?|in which one is the {s}?|where do I get the {s}?"
+        ),
+    ),
+    "time": (
+        "the {s}",
+        HAPPENING,
+        "at {v}",
+        [
+            "when the {s} starts",
+            "when the {s} begins",
+            "at what time the {s} is",
+            "when we have the {s}",
+            "what time the {s} is",
+            "when the {s} opens",
+        ],
+        _list(
+            "when might the {s} be?|at what hour is the {s}?|when does the {s} open?|what time is the {s}?|"
+            "when should I be at the {s}?|when are we at the {s}?|when must I come to the {s}?|"
+            "for when is the {s}?|when do they have the {s}?|what is the time of the {s}?|"
+            "when could the {s} start?|what time do we have for the {s}?|when would the {s} be?"
+        ),
+    ),
+}
 
 
 def statement(rng: Random, kind: str) -> str:

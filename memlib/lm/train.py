@@ -92,16 +92,27 @@ def optimizers_of(model: LanguageModel, recipe: Recipe) -> dict[str, torch.optim
     muon = list(inner.values()) if recipe.muon else []
     taken = {id(p) for p in muon}
     rest = [p for p in model.parameters() if id(p) not in taken]
-    groups = [{"params": [p for p in rest if p.dim() > 1], "weight_decay": 0.1},
-              {"params": [p for p in rest if p.dim() <= 1], "weight_decay": 0.0}]  # fmt: skip
+    groups = [
+        {"params": [p for p in rest if p.dim() > 1], "weight_decay": 0.1},
+        {"params": [p for p in rest if p.dim() <= 1], "weight_decay": 0.0},
+    ]
     found = {"adam": torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))}
     if muon:
         found["muon"] = torch.optim.Muon(muon, lr=recipe.rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
     return found
 
 
-def train(model: LanguageModel, source: Source, recipe: Recipe, path: Path | None = None, stop: int | None = None,
-          every: int = 100, quiet: bool = False, what: dict | None = None, loss_of=loss_of) -> dict:  # fmt: skip
+def train(
+    model: LanguageModel,
+    source: Source,
+    recipe: Recipe,
+    path: Path | None = None,
+    stop: int | None = None,
+    every: int = 100,
+    quiet: bool = False,
+    what: dict | None = None,
+    loss_of=loss_of,
+) -> dict:
     """Trains `model` in place, from the checkpoint at `path` on if there is one; returns what was done.
 
     stop: a step to stop at, as if interrupted. every: steps between checkpoints. what: said of the run in
@@ -116,8 +127,10 @@ def train(model: LanguageModel, source: Source, recipe: Recipe, path: Path | Non
         found = restore(path, model, optimizers)
         for key, value in wanted.items():
             if found.get(key) != value:
-                raise ValueError(f"--out: {path} was begun with {key} {found.get(key)}, now wanted {value}: "
-                                 "remove it or give another --out")  # fmt: skip
+                raise ValueError(
+                    f"--out: {path} was begun with {key} {found.get(key)}, now wanted {value}: "
+                    "remove it or give another --out"
+                )
         about = {key: found[key] for key in about}
     model.train()
     last = min(recipe.steps, recipe.steps if stop is None else stop)
@@ -204,8 +217,10 @@ def main(argv: list[str] | None = None) -> None:
     out = ask.out or Path("build") / f"{name}.safetensors"
     recipe = Recipe(ask.steps or steps, stages, rate=ask.rate or rate, seed=ask.seed, cycle=cycle, muon=ask.muon)
     run = out.with_suffix(".run")
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(text):,} bytes to train on"
-          + ("" if ask.text else f", the standard library's text {data.checksum()[:12]}"))  # fmt: skip
+    print(
+        f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(text):,} bytes to train on"
+        + ("" if ask.text else f", the standard library's text {data.checksum()[:12]}")
+    )
     trained_on = ask.text or f"stdlib {data.checksum()}"
     what = {"config": asdict(model.config), "facts": ask.facts, "start": start, "before": before, "data": trained_on}
     if ask.memory != "full":

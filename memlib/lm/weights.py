@@ -78,8 +78,12 @@ def load(name: str | Path = "stdlib", memory=None, positions: str = "absolute", 
 
 def checkpoint(path: str | Path, model: LanguageModel, optimizers: dict, about: dict) -> None:
     """Everything training goes on from: weights, each optimizer's moments, and `about` (step, seconds, recipe)."""
-    tensors = {f"{name}.{i}.{key}": x for name, optimizer in optimizers.items()
-               for i, state in optimizer.state_dict()["state"].items() for key, x in state.items()}  # fmt: skip
+    tensors = {
+        f"{name}.{i}.{key}": x
+        for name, optimizer in optimizers.items()
+        for i, state in optimizer.state_dict()["state"].items()
+        for key, x in state.items()
+    }
     write(path, tensors | model.state_dict(), about | {"config": asdict(model.config)})
 
 
