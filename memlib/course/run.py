@@ -25,15 +25,19 @@ class Printed:
     error: BaseException | None = None
 
 
-def run(exercise: Exercise, answers: dict[str, str] | None = None, seed: int = 0) -> dict[str, Printed]:
-    """Run every code cell, with `answers` (task -> source) in the place of the solutions; one result a task."""
+def run(exercise: Exercise, answers: dict[str, str] | None = None, seed: int = 0, tasks=None) -> dict[str, Printed]:
+    """Run every code cell, with `answers` (task -> source) in the place of the solutions; one result a task.
+
+    tasks: the names of the only tasks that are run; the set-up cells always are.
+    """
     space: dict = {"__name__": "__main__"}
     failed: dict[str, BaseException | None] = {}
     results: dict[str, Printed] = {}
     with _seeded(seed):
         for cell in exercise.cells:
             name = cell.options.get("task") or cell.options.get("check")
-            if cell.kind != "code" or "look" in cell.options:
+            left_out = tasks is not None and name is not None and name not in tasks
+            if cell.kind != "code" or "look" in cell.options or left_out:
                 continue
             if "task" in cell.options:
                 heard = io.StringIO()
