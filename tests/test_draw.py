@@ -5,7 +5,8 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from memlib import KNN, Full, Hybrid, Window, draw, ink, recipe, states, view
+from memlib import KNN, Full, Hybrid, Window, draw, recipe, states, view
+from memlib.draw import style
 from memlib.probe import dye
 
 TEXT = list("def newest(pairs): return x\n<b>&4:]")
@@ -67,9 +68,9 @@ def test_every_figure_says_in_words_what_it_shows_and_suits_both_themes(name):
     says = draw.alt(fig)
     assert len(says) > 20 and says.endswith(".") and ("." in says)
     printed = [note.text.replace("<br>", " ") for note in fig.layout.annotations if note.name == "alt"]
-    assert printed == [ink.safe(says)]
-    assert fig.layout.paper_bgcolor == fig.layout.plot_bgcolor == ink.CLEAR
-    assert fig.layout.font.size >= 14 and fig.layout.font.color == ink.INK
+    assert printed == [style.safe(says)]
+    assert fig.layout.paper_bgcolor == fig.layout.plot_bgcolor == style.CLEAR
+    assert fig.layout.font.size >= 14 and fig.layout.font.color == style.INK
     assert fig.layout.width <= 900 and fig.layout.height <= 540
 
 
@@ -101,14 +102,14 @@ def same(a, b) -> bool:
 def test_the_boxes_of_a_film_are_the_recipes_and_its_bars_the_views(name):
     recipes, views = FILMS[name]
     fig, room = film(name), max(len(r) for r in recipes)
-    box = 1 - min(0.2, 6 * room / (ink.WIDTH - ink.LEFT - ink.RIGHT))
+    box = 1 - min(0.2, 6 * room / (style.WIDTH - style.LEFT - style.RIGHT))
     for t, want in enumerate(recipes):
         boxes = fig.frames[t].data[1]
-        got, place = np.zeros((len(want), N)), {color: [] for color in ink.token_colors(N)}
-        for i, color in enumerate(ink.token_colors(N)):
+        got, place = np.zeros((len(want), N)), {color: [] for color in style.token_colors(N)}
+        for i, color in enumerate(style.token_colors(N)):
             place[color].append(i)
         for x, wide, color, said in zip(boxes.x, boxes.width, boxes.marker.color, boxes.hovertext, strict=True):
-            named = [i for i in place[color] if said.endswith(f" of {ink.safe(draw.label(TEXT[i]))}")]
+            named = [i for i in place[color] if said.endswith(f" of {style.safe(draw.label(TEXT[i]))}")]
             which = [i for i in named if want[round(x), i] > 0]
             got[round(x), which[0]] += wide / box
         assert np.allclose(got, want, atol=2e-4)
@@ -169,8 +170,8 @@ def test_steps_say_what_they_are_told_to_say():
 def test_what_is_held_is_filled_what_is_forgotten_is_outlined_and_now_is_marked():
     text, _, now = draw.moment(recipe(Window(2), K[:5]), list("abcde"), step=3).data
     colors = draw.token_colors(5)
-    assert text.marker.color == (ink.CLEAR, ink.CLEAR, colors[2], colors[3], ink.CLEAR)
-    assert text.marker.line.color == (colors[0], colors[1], colors[2], ink.INK, ink.CLEAR)
+    assert text.marker.color == (style.CLEAR, style.CLEAR, colors[2], colors[3], style.CLEAR)
+    assert text.marker.line.color == (colors[0], colors[1], colors[2], style.INK, style.CLEAR)
     assert list(now.x) == [3]
 
 
@@ -178,7 +179,7 @@ def test_a_token_has_one_colour_in_all_views_and_its_label_beside_it():
     fig = draw.moment(FILMS["full"][0], TEXT, FILMS["full"][1], step=N - 1)
     text, slots, _, bars = fig.data
     assert list(text.marker.color) == list(slots.marker.color) == list(bars.marker.color) == draw.token_colors(N)
-    assert list(text.text) == list(slots.text) == [ink.safe(draw.label(t)) for t in TEXT]
+    assert list(text.text) == list(slots.text) == [style.safe(draw.label(t)) for t in TEXT]
     assert len(set(draw.token_colors(21))) == 21
 
 
@@ -289,7 +290,7 @@ def test_tensors_of_any_kind_are_drawn():
 
 
 def test_a_long_text_says_where_its_old_lines_were_left_out():
-    from memlib.dye import LINES, _text
+    from memlib.draw.fact_film import LINES, _text
 
     letters = list("a fact " + "word " * 300)
     told = _text(letters, (0, 6), None, len(letters) - 1, "")["text"].split("<br>")

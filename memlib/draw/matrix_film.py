@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from memlib import ink
-from memlib.film import ACROSS, HEAD, joined, playing
+from memlib.draw import style
+from memlib.draw.frames import HEAD, joined, playing
+from memlib.draw.style import ACROSS
 
 
 def matrices(named: dict, tokens, views: dict | None = None, events=None, title: str = "", alt: str | None = None):
@@ -33,16 +34,16 @@ class Sheets:
     PIXELS = (44, 146, 64)  # of the text, the matrices, the views
 
     def __init__(self, named: dict, tokens, views: dict | None):
-        self.labels = [ink.label(t) for t in tokens]
+        self.labels = [style.label(t) for t in tokens]
         n = len(self.labels)
-        self.sheets = {name: ink.array(x) for name, x in named.items()}
+        self.sheets = {name: style.array(x) for name, x in named.items()}
         for name, x in self.sheets.items():
             if x.ndim != 3 or len(x) != n or not n:
                 raise ValueError(f"{name} must be [steps, d, e], a step for each of {n} tokens, got {list(x.shape)}")
-        self.views = {name: ink.matrix(x, f"views of {name}", n) for name, x in (views or {}).items()}
+        self.views = {name: style.matrix(x, f"views of {name}", n) for name, x in (views or {}).items()}
         if self.views and (set(self.views) != set(self.sheets) or any(len(x) != n for x in self.views.values())):
             raise ValueError(f"views must have {n} rows for each of {', '.join(self.sheets)}")
-        self.colors = ink.token_colors(n)
+        self.colors = style.token_colors(n)
 
     def story(self) -> str:
         """The whole film in a sentence."""
@@ -69,7 +70,7 @@ class Sheets:
                 said = name if row == 0 else f"S of {name}" if row == 1 else "what this step's query receives"
                 self._axis(fig, axis, row, name, side, domain)
                 fig.add_annotation(
-                    text=ink.safe(said),
+                    text=style.safe(said),
                     x=side[0],
                     y=domain[1],
                     xref="paper",
@@ -81,7 +82,7 @@ class Sheets:
                     font={"size": 14},
                 )
             top -= HEAD + pixels
-        return ink.dress(fig, title or "Pairs are written into a matrix", says, plot, 104)
+        return style.dress(fig, title or "Pairs are written into a matrix", says, plot, 104)
 
     def _axis(self, fig: go.Figure, axis: int, row: int, name: str, side: list, domain: list) -> None:
         n = len(self.labels)
@@ -93,12 +94,12 @@ class Sheets:
         elif row == 2:
             low, high = float(self.views[name].min()), float(self.views[name].max())
             y |= {"range": [min(0.0, low), max(1e-9, high)], "visible": True, "nticks": 4}
-            x |= ink.ticks(self.labels, ACROSS * (side[1] - side[0])) | {"visible": True}
+            x |= style.ticks(self.labels, ACROSS * (side[1] - side[0])) | {"visible": True}
         fig.update_layout({f"xaxis{axis}": x, f"yaxis{axis}": y})
 
     def _traces(self, t: int) -> list[dict]:
         """The pictures at step t, whole."""
-        n, names = len(self.labels), [ink.safe(x) for x in self.labels]
+        n, names = len(self.labels), [style.safe(x) for x in self.labels]
         text = {
             "type": "bar",
             "x": list(range(n)),
@@ -116,14 +117,14 @@ class Sheets:
             "y": [1.2],
             "mode": "markers",
             "hoverinfo": "skip",
-            "marker": {"symbol": "triangle-down", "size": 13, "color": ink.INK},
+            "marker": {"symbol": "triangle-down", "size": 13, "color": style.INK},
         }
         heat = {
             "type": "heatmap",
             "zmin": -127,
             "zmax": 127,
             "showscale": False,
-            "colorscale": ink.SIGNED,
+            "colorscale": style.SIGNED,
             "hoverinfo": "skip",
         }
         bars = {
@@ -144,8 +145,8 @@ class Sheets:
     def changes(self, t: int) -> list[dict]:
         """What is another from step to step: all that a frame carries."""
         read = [i <= t for i in range(len(self.labels))]
-        fill = [color if seen else ink.CLEAR for color, seen in zip(self.colors, read, strict=True)]
-        letters = [ink.over(color) if seen else ink.INK for color, seen in zip(self.colors, read, strict=True)]
+        fill = [color if seen else style.CLEAR for color, seen in zip(self.colors, read, strict=True)]
+        letters = [style.over(color) if seen else style.INK for color, seen in zip(self.colors, read, strict=True)]
         moving = [
             {"type": "bar", "marker": {"color": fill}, "textfont": {"color": letters}},
             {"type": "scatter", "x": [t]},

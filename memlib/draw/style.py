@@ -1,4 +1,4 @@
-"""Palette, sizes and the sentence beneath: what every figure of `draw` and `film` wears.
+"""Palette, sizes and the sentence beneath: what every figure of `draw` wears.
 
 A token has one colour in every picture, and its own label is printed with it. Backgrounds are clear and the
 ink is a grey that reads on white and on JupyterLab's dark theme alike.
@@ -19,7 +19,9 @@ LINE = "rgba(128,128,128,0.35)"
 CLEAR = "rgba(0,0,0,0)"
 HEAT = sample_colorscale("Cividis", [0.15 + 0.85 * i / 9 for i in range(10)])  # without the blue that is black
 SIGNED = [[0, OKABE_ITO[4]], [0.5, "rgba(128,128,128,0.1)"], [1, OKABE_ITO[0]]]  # blue below 0, orange above
+COLORS = [OKABE_ITO[i] for i in (4, 5, 2, 0, 6, 1)]  # of curves and bars
 WIDTH, LEFT, RIGHT, TOP = 880, 56, 20, 42
+ACROSS = WIDTH - LEFT - RIGHT  # pixels for what is drawn
 SHOWN = {"\n": "↵", " ": "␣", "\t": "⇥", "\r": "␍", "": "∅"}
 
 

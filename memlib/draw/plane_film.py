@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from memlib import ink
-from memlib.film import ACROSS, HEAD, joined, playing
+from memlib.draw import style
+from memlib.draw.frames import HEAD, joined, playing
+from memlib.draw.style import ACROSS
 
 TEXT, PLANE = 44, 238  # pixels of the two panels
 NAMES = (
@@ -56,15 +57,15 @@ class Plane:
     """What `space` was given, and what of it stands where at which step."""
 
     def __init__(self, points, queries, views, tokens, local: int, origin):
-        self.labels = [ink.label(t) for t in tokens]
+        self.labels = [style.label(t) for t in tokens]
         n = len(self.labels)
-        self.points, self.queries = ink.matrix(points, "points", 2), ink.matrix(queries, "queries", 2)
-        self.views, self.local = ink.matrix(views, "views", n), local
+        self.points, self.queries = style.matrix(points, "points", 2), style.matrix(queries, "queries", 2)
+        self.views, self.local = style.matrix(views, "views", n), local
         rows = {"points": len(self.points), "queries": len(self.queries), "views": len(self.views)}
         if not n or set(rows.values()) != {n}:
             raise ValueError(f"points, queries and views must have a row for each of the {n} tokens, got {rows}")
-        self.origin = None if origin is None else ink.array(origin).reshape(2)
-        self.colors = ink.token_colors(n)
+        self.origin = None if origin is None else style.array(origin).reshape(2)
+        self.colors = style.token_colors(n)
 
     def fetched(self, t: int) -> np.ndarray:
         """The tokens that step t fetches, the one that gives most in front."""
@@ -103,7 +104,7 @@ class Plane:
                 showarrow=False,
                 font={"size": 14},
             )
-        ink.dress(fig, title or "Each query fetches its nearest keys", says, plot, bottom)
+        style.dress(fig, title or "Each query fetches its nearest keys", says, plot, bottom)
         every = np.concatenate([self.points, self.queries])
         low, high = every.min(0), every.max(0)
         more = 0.1 * np.maximum(high - low, 1e-9)
@@ -116,7 +117,7 @@ class Plane:
             "ticks": "",
             "showline": True,
             "mirror": True,
-            "linecolor": ink.LINE,
+            "linecolor": style.LINE,
             "fixedrange": True,
         }
         return fig.update_layout(
@@ -129,7 +130,7 @@ class Plane:
 
     def traces(self, t: int) -> list[dict]:
         """The pictures at step t, whole."""
-        n, labels, colors = len(self.labels), [ink.safe(x) for x in self.labels], self.colors
+        n, labels, colors = len(self.labels), [style.safe(x) for x in self.labels], self.colors
         text = {
             "type": "bar",
             "hoverinfo": "skip",
@@ -145,7 +146,7 @@ class Plane:
         size = {"size": 14 if ACROSS / n > 12 else 11}
         plane = {"type": "scatter", "xaxis": "x2", "yaxis": "y2"}
         said = [f"{name}: token {i}" for i, name in enumerate(labels)]
-        edge = {"color": ink.INK, "width": 2}
+        edge = {"color": style.INK, "width": 2}
         whole = [
             text | {"x": list(range(n)), "marker": {"color": colors, "opacity": 0.35, "line": {"width": 0}}},
             text
@@ -153,10 +154,10 @@ class Plane:
                 "x": list(range(n)),
                 "y": [1] * n,
                 "text": labels,
-                "textfont": size | {"color": ink.INK},
-                "marker": {"color": ink.CLEAR, "line": {"color": colors}},
+                "textfont": size | {"color": style.INK},
+                "marker": {"color": style.CLEAR, "line": {"color": colors}},
             },
-            text | {"textfont": size, "marker": {"line": {"color": ink.INK, "width": 1.5}}},
+            text | {"textfont": size, "marker": {"line": {"color": style.INK, "width": 1.5}}},
             {
                 "type": "scatter",
                 "y": [1.2],
@@ -164,7 +165,7 @@ class Plane:
                 "hoverinfo": "skip",
                 "xaxis": "x",
                 "yaxis": "y",
-                "marker": {"symbol": "triangle-down", "size": 13, "color": ink.INK},
+                "marker": {"symbol": "triangle-down", "size": 13, "color": style.INK},
             },
             plane
             | {
@@ -177,13 +178,13 @@ class Plane:
             | {
                 "mode": "markers",
                 "hoverinfo": "text",
-                "marker": {"size": 14, "color": ink.CLEAR, "line": {"width": 2}},
+                "marker": {"size": 14, "color": style.CLEAR, "line": {"width": 2}},
             },
             plane
             | {
                 "mode": "lines+markers",
                 "hoverinfo": "skip",
-                "line": {"color": ink.INK, "width": 1.5, "dash": "dot"},
+                "line": {"color": style.INK, "width": 1.5, "dash": "dot"},
                 "marker": {"symbol": "cross-thin", "size": [11, 0], "line": edge},
             },
             plane | {"mode": "lines", "hoverinfo": "skip", "line": edge},
@@ -195,7 +196,7 @@ class Plane:
                 "marker": {"line": edge, "opacity": 1},
             },
             plane
-            | {"mode": "markers", "hoverinfo": "skip", "marker": {"symbol": "diamond", "size": 15, "color": ink.INK}},
+            | {"mode": "markers", "hoverinfo": "skip", "marker": {"symbol": "diamond", "size": 15, "color": style.INK}},
         ]
         return [joined(a, b) for a, b in zip(whole, self.changes(t), strict=True)]
 
@@ -203,7 +204,7 @@ class Plane:
         """What is another from step to step: all that a frame carries."""
         some, n, old = self.fetched(t).tolist(), len(self.labels), max(t + 1 - self.local, 0)
         fill, sizes = [self.colors[i] for i in some], [round(19 + 17 * self.views[t, i]) for i in some]
-        labels, over = [ink.safe(self.labels[i]) for i in some], [ink.over(color) for color in fill]
+        labels, over = [style.safe(self.labels[i]) for i in some], [style.over(color) for color in fill]
         (px, py), (qx, qy) = self.points.round(2).T.tolist(), self.queries[t].round(2).tolist()
         ox, oy = (None, None) if self.origin is None else self.origin.round(2).tolist()
         new, scatter = slice(old, t + 1), {"type": "scatter"}
@@ -225,7 +226,7 @@ class Plane:
                 "x": px[new],
                 "y": py[new],
                 "marker": {"line": {"color": self.colors[new]}},
-                "hovertext": [f"{ink.safe(self.labels[i])}: token {i}, too new" for i in range(old, t + 1)],
+                "hovertext": [f"{style.safe(self.labels[i])}: token {i}, too new" for i in range(old, t + 1)],
             },
             scatter | {"x": [ox, qx], "y": [oy, qy]},
             scatter
@@ -236,7 +237,7 @@ class Plane:
                 "y": [py[i] for i in some],
                 "text": labels,
                 "textfont": {"color": over},
-                "hovertext": [f"{ink.safe(self.labels[i])}: token {i}, {self.views[t, i]:.0%}" for i in some],
+                "hovertext": [f"{style.safe(self.labels[i])}: token {i}, {self.views[t, i]:.0%}" for i in some],
                 "marker": {"size": sizes, "color": fill},
             },
             scatter | {"x": [qx], "y": [qy]},

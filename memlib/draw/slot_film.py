@@ -11,12 +11,10 @@ from functools import cached_property
 import numpy as np
 import plotly.graph_objects as go
 
-from memlib import ink
-
-HELD = 1e-6  # a token of which no slot has more than this is forgotten
-GAP = 0.3  # between two tiers, in slots
-HEAD = 30  # pixels for a panel's name
-ACROSS = ink.WIDTH - ink.LEFT - ink.RIGHT
+from memlib.draw import style
+from memlib.draw.frames import HEAD, joined, playing
+from memlib.draw.slot_story import HELD, Told
+from memlib.draw.style import ACROSS
 
 
 def moment(
@@ -58,145 +56,8 @@ def film(
     return playing(fig, frames, said)
 
 
-def playing(fig: go.Figure, frames: list[go.Frame], said: list[str]) -> go.Figure:
-    """A figure with frames, and with what moves through them: a slider that says each step, play and pause."""
-    fig.frames = frames
-    names = [frame.name for frame in frames]
-    return fig.update_layout(sliders=[_slider(names, said)], updatemenus=[_buttons()])
-
-
-def _jump(milliseconds: int) -> dict:
-    frame = {"duration": milliseconds, "redraw": True}
-    return {"frame": frame, "transition": {"duration": 0}, "mode": "immediate", "fromcurrent": True}
-
-
-def _slider(names: list[str], said: list[str]) -> dict:
-    steps = [
-        {"method": "animate", "label": ink.safe(text), "args": [[name], _jump(0)]}
-        for name, text in zip(names, said, strict=True)
-    ]
-    return {
-        "steps": steps,
-        "x": 0.3,
-        "len": 0.7,
-        "y": 0,
-        "pad": {"t": 30},
-        "bgcolor": ink.LINE,
-        "bordercolor": ink.INK,
-        "font": {"size": 1, "color": ink.CLEAR},
-        "ticklen": 5,
-        "minorticklen": 0,
-        "tickcolor": ink.INK,
-        "activebgcolor": ink.OKABE_ITO[0],
-        "currentvalue": {"font": {"size": 16, "color": ink.INK}, "offset": 8},
-    }
-
-
-def _buttons() -> dict:
-    return {
-        "type": "buttons",
-        "direction": "left",
-        "x": 0,
-        "xanchor": "left",
-        "y": 0,
-        "yanchor": "top",
-        "pad": {"t": 46},
-        "showactive": False,
-        "bgcolor": ink.CLEAR,
-        "bordercolor": ink.INK,
-        "font": {"size": 16},
-        "buttons": [
-            {"label": "▶ play", "method": "animate", "args": [None, _jump(700)]},
-            {"label": "❚❚ pause", "method": "animate", "args": [[None], _jump(0)]},
-        ],
-    }
-
-
-class Play:
-    """The given arrays, and what of them stands in which panel at which step."""
-
-    def __init__(self, recipes, tokens, views=None, names=None, tiers=None, at=None):
-        self.labels = [ink.label(t) for t in tokens]
-        n = len(self.labels)
-        self.recipes = [ink.matrix(r, f"recipes[{t}]", n) for t, r in enumerate(recipes)]
-        self.views = None if views is None else ink.matrix(views, "views", n)
-        self.steps, self.colors, self.names = len(self.recipes), ink.token_colors(n), names
-        self.at = None if at is None else [int(t) for t in at]
-        if self.at is not None and (len(self.at) != self.steps or not all(0 <= t < n for t in self.at)):
-            raise ValueError(f"at must name one of the {n} tokens for each of the {self.steps} steps, got {self.at}")
-        if not n or not self.steps or (self.steps > n and self.at is None):
-            raise ValueError(f"a film needs 1 to {n} recipes for {n} tokens, got {self.steps}")
-        rows, what = (n, "tokens") if self.at is None else (self.steps, "steps")
-        if self.views is not None and len(self.views) != rows:
-            raise ValueError(f"views must have a row for each of the {rows} {what}, got shape {list(self.views.shape)}")
-        self.stride = -(-n // self.steps)  # tokens a step: several where a memory reads by segments
-        parts = max(np.count_nonzero(r) for r in self.recipes)
-        self.boxed = parts <= 4 * n and all(r.min(initial=0) >= 0 for r in self.recipes)
-        self.tiers = {} if tiers is None else self._tiers(tiers)
-        most = max(1, max(len(r) for r in self.recipes))
-        self.room = most if not self.tiers else sum(max(v) for v in self.tiers.values()) + GAP * (len(self.tiers) - 1)
-
-    def _tiers(self, tiers: dict) -> dict[str, list[int]]:
-        """The tiers that ever hold a slot, or a sentence on what does not fit."""
-        tiers = {name: [int(v) for v in slots] for name, slots in tiers.items()}
-        if any(len(slots) != self.steps for slots in tiers.values()):
-            raise ValueError(f"tiers must say the slots of each of the {self.steps} steps")
-        for t, r in enumerate(self.recipes):
-            if sum(slots[t] for slots in tiers.values()) != len(r):
-                raise ValueError(f"tiers: at step {t} they have {[v[t] for v in tiers.values()]} slots of {len(r)}")
-        if not self.boxed:
-            raise ValueError("tiers are framed only where slots are boxes: few tokens a slot, no weight below 0")
-        return {name: slots for name, slots in tiers.items() if max(slots)}
-
-    def _starts(self) -> dict[str, float]:
-        """Where the first slot of each tier stands."""
-        rooms = [max(slots) + GAP for slots in self.tiers.values()]
-        return dict(zip(self.tiers, np.cumsum([0, *rooms]).tolist(), strict=False))
-
-    def places(self, t: int) -> list[tuple[float, str]]:
-        """Where each slot stands at step t, and what it is called."""
-        if not self.tiers:
-            return [(s, f"slot {s}") for s in range(len(self.recipes[t]))]
-        starts = self._starts()
-        return [(starts[name] + i, f"{name} {i}") for name, slots in self.tiers.items() for i in range(slots[t])]
-
-    # what happens, in words
-
-    def now(self, t: int) -> int:
-        """The newest token at step t."""
-        return min(len(self.labels), (t + 1) * self.stride) - 1 if self.at is None else self.at[t]
-
-    def held(self, t: int) -> np.ndarray:
-        """Of which tokens something is left after step t."""
-        return (np.abs(self.recipes[t]) > HELD).any(0) if t >= 0 else np.zeros(len(self.labels), bool)
-
-    def event(self, t: int) -> str:
-        """Who enters and who leaves at step t, read off the recipes."""
-        before, after = self.held(t - 1), self.held(t)
-        told = [self._named(who, verb) for who, verb in ((after & ~before, "enter"), (before & ~after, "leave"))]
-        still = f"'{self.labels[self.now(t)]}' is read, nothing enters or leaves"
-        return f"step {t}: " + (", ".join(filter(None, told)) or still)
-
-    def _named(self, who: np.ndarray, verb: str) -> str:
-        names = [f"'{self.labels[i]}'" for i in np.flatnonzero(who)]
-        said = ", ".join(names) if len(names) < 5 else f"{len(names)} tokens"
-        return names and f"{said} {verb}{'s' * (len(names) == 1)}"
-
-    def holding(self, t: int) -> str:
-        """The state after step t in numbers."""
-        slots = len(self.recipes[t])
-        said = f"{slots} slots hold" if slots != 1 else "1 slot holds"
-        in_tiers = ", ".join(f"{slots[t]} {name}" for name, slots in self.tiers.items())
-        return f"{said} {self.held(t).sum()} of {self.now(t) + 1} tokens{f' ({in_tiers})' * bool(in_tiers)}."
-
-    def story(self) -> str:
-        """The whole film in a sentence."""
-        gone = [t for t in range(self.steps) if (self.held(t - 1) & ~self.held(t)).any()]
-        lost = f"the first token leaves at step {gone[0]}" if gone else "no token ever leaves"
-        read = f"{self.steps} steps, {len(self.labels)} tokens read"
-        return f"Film: {read}; {lost}; at the end {self.holding(self.steps - 1)}"
-
-    # the panels
+class Play(Told):
+    """What of the given arrays stands in which panel at which step."""
 
     @cached_property
     def panels(self) -> list[tuple[str, int]]:
@@ -230,9 +91,9 @@ class Play:
             )
             top -= HEAD + pixels
         fig.update_layout(self._axes())
-        for name, start in self._starts().items():
+        for name, start in self.starts().items():
             self._frame(fig, name, start - 0.5, start + max(self.tiers[name]) - 0.5)
-        return ink.dress(fig, title or "A memory reads the text", says, plot, bottom)
+        return style.dress(fig, title or "A memory reads the text", says, plot, bottom)
 
     def _frame(self, fig: go.Figure, name: str, low: float, high: float) -> None:
         """A tier's frame, and its name above."""
@@ -244,10 +105,10 @@ class Play:
             y1=1.04,
             xref="x2",
             yref="y2",
-            line={"color": ink.INK, "width": 1, "dash": "dot"},
+            line={"color": style.INK, "width": 1, "dash": "dot"},
         )
         fig.add_annotation(
-            text=ink.safe(name),
+            text=style.safe(name),
             x=(low + high) / 2,
             y=1.06,
             xref="x2",
@@ -263,12 +124,12 @@ class Play:
             if self.tiers:
                 axes = {"xaxis2": {"range": [-0.53, self.room - 0.47]}, "yaxis2": {"range": [-0.05, 1.5]}}
         else:
-            axes = {"yaxis2": ink.rows([str(s) for s in range(self.room)], 120) | {"visible": True, "title": "slot"}}
+            axes = {"yaxis2": style.rows([str(s) for s in range(self.room)], 120) | {"visible": True, "title": "slot"}}
         axes["yaxis"] = {"range": [0, 1.35]}
         if self.views is not None:
             low, high = min(0.0, float(self.views.min())), max(1e-9, float(self.views.max()))
             axes["yaxis3"] = {"range": [low, high], "visible": True, "nticks": 4}
-            axes["xaxis3"] = ink.ticks(self.labels, ACROSS) | {"visible": True}
+            axes["xaxis3"] = style.ticks(self.labels, ACROSS) | {"visible": True}
         return axes
 
     def traces(self, t: int) -> list[dict]:
@@ -288,9 +149,9 @@ class Play:
             "x": list(range(n)),
             "y": [1] * n,
             "text": self._fitting(ACROSS / n),
-            "hovertext": [f"{ink.safe(text)}: token {i}" for i, text in enumerate(self.labels)],
+            "hovertext": [f"{style.safe(text)}: token {i}" for i, text in enumerate(self.labels)],
         }
-        slots = {**bars, "marker": {"line": {"color": ink.LINE, "width": 1}}} if self.boxed else self._heat()
+        slots = {**bars, "marker": {"line": {"color": style.LINE, "width": 1}}} if self.boxed else self._heat()
         view = {
             "type": "bar",
             "x": list(range(n)),
@@ -303,7 +164,7 @@ class Play:
             "y": [1.2],
             "mode": "markers",
             "hoverinfo": "skip",
-            "marker": {"symbol": "triangle-down", "size": 13, "color": ink.INK},
+            "marker": {"symbol": "triangle-down", "size": 13, "color": style.INK},
         }
         text["textfont"] = {"size": 14 if ACROSS / n > 12 else 11}
         fixed = [text, slots, point] + [view] * (self.views is not None)
@@ -323,9 +184,9 @@ class Play:
     def _text(self, t: int) -> dict:
         held, now, color, line, letter, width = self.held(t), self.now(t), [], [], [], []
         for i, own in enumerate(self.colors):
-            color.append(own if held[i] else ink.CLEAR)
-            line.append(ink.INK if i == now else own if i < now else ink.CLEAR)
-            letter.append(ink.over(own) if held[i] else ink.INK)
+            color.append(own if held[i] else style.CLEAR)
+            line.append(style.INK if i == now else own if i < now else style.CLEAR)
+            letter.append(style.over(own) if held[i] else style.INK)
             width.append(3 if i == now else 1.5)
         marker = {"color": color, "line": {"color": line, "width": width}}
         return {"type": "bar", "marker": marker, "textfont": {"color": letter}}
@@ -341,7 +202,7 @@ class Play:
                 x.append(round(left + share / 2, 4))
                 wide.append(round(share, 4))
                 which.append(int(i))
-                said.append(f"{ink.safe(name)}: {row[i]:.3g} of {ink.safe(self.labels[i])}")
+                said.append(f"{style.safe(name)}: {row[i]:.3g} of {style.safe(self.labels[i])}")
                 left += share
         fits = [self._fitting(ACROSS / self.room * w)[i] for w, i in zip(wide, which, strict=True)]
         return {
@@ -352,7 +213,7 @@ class Play:
             "text": fits,
             "hovertext": said,
             "marker": {"color": [self.colors[i] for i in which]},
-            "textfont": {"color": [ink.over(self.colors[i]) for i in which]},
+            "textfont": {"color": [style.over(self.colors[i]) for i in which]},
         }
 
     def _heat(self) -> dict:
@@ -363,7 +224,7 @@ class Play:
             "zmax": 127,
             "hoverinfo": "skip",
             "showscale": False,
-            "colorscale": ink.SIGNED if signed else ink.HEAT,
+            "colorscale": style.SIGNED if signed else style.HEAT,
         }
 
     def _levels(self, t: int) -> np.ndarray:
@@ -377,9 +238,4 @@ class Play:
         """The labels, cut to the width there is."""
         most = int(pixels / 9)
         cut = [text if len(text) <= most else text[: most - 1] + "…" if most > 2 else "" for text in self.labels]
-        return [ink.safe(text) for text in cut]
-
-
-def joined(a: dict, b: dict) -> dict:
-    """b laid over a, dicts within dicts too."""
-    return a | {k: joined(a[k], v) if isinstance(v, dict) and isinstance(a.get(k), dict) else v for k, v in b.items()}
+        return [style.safe(text) for text in cut]

@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from memlib import ink
-from memlib.film import playing
+from memlib.draw import style
+from memlib.draw.frames import playing
 
 FRAMES = 60  # at most; a longer text moves several bytes a frame
 COLUMNS = 84  # bytes a line of text
 LINES = 6  # the newest lines are shown; the fact's own line stays on top
 DASHES = ("dash", "dot", "dashdot")
-COLORS = [ink.OKABE_ITO[i] for i in (4, 2, 6)]
+COLORS = [style.OKABE_ITO[i] for i in (4, 2, 6)]
 
 
 def dye(
@@ -38,18 +38,18 @@ def dye(
     """
     letters = [bytes([b]).decode("ascii", "replace") for b in text.encode()]  # one place a byte
     n = len(letters)
-    seen = np.zeros((0, n)) if view_dye is None else ink.matrix(view_dye, "view_dye", n)
-    left = None if recipe_dye is None else ink.matrix(recipe_dye, "recipe_dye", n).mean(0)
+    seen = np.zeros((0, n)) if view_dye is None else style.matrix(view_dye, "view_dye", n)
+    left = None if recipe_dye is None else style.matrix(recipe_dye, "recipe_dye", n).mean(0)
     at = sorted({*np.linspace(0, n - 1, min(FRAMES, n)).round().astype(int).tolist(), span[1] - 1})
     fig = go.Figure(_curves(left, seen, at, n - 1))
-    ink.dress(fig, title, _says(left, seen, text, span), 330, 30 if still else 104)
+    style.dress(fig, title, _says(left, seen, text, span), 330, 30 if still else 104)
     caption = list(fig.layout.annotations)
     low = min(-0.03, 1.1 * float(seen.min(initial=0)))  # a delta rule gives weights below 0
     fig.add_annotation(_text(letters, span, left, n - 1, after))
     fig.update_layout(
         xaxis={"range": [0, n], "showgrid": False, "ticksuffix": " bytes"},
         showlegend=True,
-        yaxis={"range": [low, 1.08], "domain": [0, 0.5], "tickformat": ".0%", "gridcolor": ink.LINE},
+        yaxis={"range": [low, 1.08], "domain": [0, 0.5], "tickformat": ".0%", "gridcolor": style.LINE},
         legend={"orientation": "h", "x": 0, "y": 0.52, "yanchor": "bottom"},
     )
     if not len(fig.data):
@@ -92,7 +92,7 @@ def _curves(left, seen, at: list[int], now: int) -> list[go.Scatter]:
     x = [t for t in at if t <= now]
     lines = []
     if left is not None:
-        line = {"color": ink.OKABE_ITO[5], "width": 4}
+        line = {"color": style.OKABE_ITO[5], "width": 4}
         lines.append(go.Scatter(x=x, y=left[x].round(4), name="left in the slots", mode="lines", line=line))
     for layer, row in enumerate(seen):
         line = {"color": COLORS[layer % 3], "width": 2, "dash": DASHES[layer % 3]}
@@ -105,7 +105,7 @@ def _text(letters: list[str], span: tuple[int, int], left, now: int, after: str)
     """The text up to `now` in lines; the fact coloured as strongly as it is held."""
     text = "".join(letters)
     strong = 1.0 if left is None or now < span[1] else float(np.clip(left[now], 0, 1))
-    rgb = ",".join(str(int(ink.OKABE_ITO[5][i : i + 2], 16)) for i in (1, 3, 5))
+    rgb = ",".join(str(int(style.OKABE_ITO[5][i : i + 2], 16)) for i in (1, 3, 5))
     lines = []
     for start, stop in _lines(text[: now + 1]):
         a, b = (min(max(edge, start), stop) for edge in span)
@@ -126,7 +126,7 @@ def _text(letters: list[str], span: tuple[int, int], left, now: int, after: str)
         "yanchor": "top",
         "align": "left",
         "showarrow": False,
-        "font": {"family": "monospace", "size": 15, "color": ink.INK},
+        "font": {"family": "monospace", "size": 15, "color": style.INK},
     }
 
 
@@ -140,4 +140,4 @@ def _lines(text: str) -> list[tuple[int, int]]:
 
 
 def _plain(text: str) -> str:
-    return ink.safe(text.replace("\n", "↵"))
+    return style.safe(text.replace("\n", "↵"))
