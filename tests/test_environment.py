@@ -19,15 +19,23 @@ from memlib.course import environment, lab
 from memlib.course.places import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-DIRECT = [Requirement(text) for text in PROJECT["dependencies"]]
-EXTRA = [Requirement(t) for texts in PROJECT["optional-dependencies"].values() for t in texts]
+EXTRAS = PROJECT["optional-dependencies"]
+DIRECT = [Requirement(text) for text in PROJECT["dependencies"] + EXTRAS["course"]]
+EXTRA = [Requirement(text) for name in EXTRAS if name != "course" for text in EXTRAS[name]]
 PINS = [
     Requirement(line)
     for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     if line and not line.startswith("#")
 ]
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
+LIGHT = {"jaxtyping", "safetensors", "tqdm"}
 ON_CONDA = {"torch": "pytorch"}
+
+
+def test_the_library_alone_is_light():
+    assert {Requirement(text).name for text in PROJECT["dependencies"]} == {"torch", "numpy", *LIGHT}
+    assert environment.EXTRAS == {"course": "[course]", "test": "[test]"}
+    assert any(one.name == "memlib" and "course" in one.extras for one in map(Requirement, EXTRAS["test"]))
 
 
 def test_the_conda_list_has_the_names_and_ranges_of_pyproject():
@@ -36,7 +44,7 @@ def test_the_conda_list_has_the_names_and_ranges_of_pyproject():
     theirs = [line for line in CONDA["dependencies"] if isinstance(line, str)]
     assert set(theirs) == ours and len(theirs) == len(ours)
     assert CONDA["channels"] == ["conda-forge"]
-    assert [line for line in CONDA["dependencies"] if isinstance(line, dict)] == [{"pip": ["-e ."]}]
+    assert [line for line in CONDA["dependencies"] if isinstance(line, dict)] == [{"pip": ["-e .[course]"]}]
 
 
 @pytest.mark.parametrize("line", [line for line in CONDA["dependencies"] if isinstance(line, str)])

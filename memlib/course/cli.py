@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from memlib.course import my
-from memlib.course.places import CHAPTERS, CourseError, chapter, chapters, shown
+from memlib.course.places import CHAPTERS, INSTALL, CourseError, chapter, chapters, shown
 
 CODES = "exit codes: 0 done, 1 a problem with what was asked or handed in, 2 wrong usage, 3 the grader itself failed"
 GRADE = (
@@ -181,6 +181,11 @@ def main(argv: list[str] | None = None) -> int:
         return args.run(args)
     except CourseError as error:
         print(error, file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("memlib"):
+            raise
+        print(f"memlib {args.command} needs {error.name}, which comes with: {INSTALL}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

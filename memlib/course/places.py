@@ -9,6 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ROOT / "chapters"
 ABSENT = "This copy of the course has no folder chapters/, which says what each task asks for: take the whole project."
 
+INSTALL = 'python -m pip install "memlib[course]"'
+
 
 class CourseError(Exception):
     """Something is wrong with the course or with a file handed to it; the text is one sentence for its author."""
