@@ -38,4 +38,4 @@ bench:
 	@$(FIND); $$p $(COURSE)/environment.py test && exec $(IN) -m benchmarks
 
 experiments:
-	@$(FIND); $$p $(COURSE)/environment.py course && exec $(IN) -m memlib.experiments
+	@$(FIND); $$p $(COURSE)/environment.py course && exec $(IN) -m memlib.tasks.experiments

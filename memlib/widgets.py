@@ -140,7 +140,7 @@ def detective(seed: int = 0) -> ipw.VBox:
     The box has `.controls` (seed, evidence, fact, question, distance, mechanism, size), `.ask`, `.guess`, `.figure`,
     `.said` and `.verdict`.
     """
-    from memlib import detective as boxes
+    from memlib.tasks import detective as boxes
 
     own = {
         "seed": ipw.IntText(value=seed, description="box number", **LATER | {"layout": {"width": "170px"}}),

@@ -10,7 +10,7 @@ from memlib import Window
 from memlib.course import cli
 from memlib.course import tournament as t
 from memlib.course.places import CourseError
-from memlib.leaderboard import score
+from memlib.tasks.leaderboard import score
 
 
 def test_a_folder_is_ranked_and_what_is_done_is_not_done_again(tmp_path, monkeypatch, capsys):

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from memlib import KNN, Joint, Window, detective, lm, tasks, view, widgets
+from memlib import KNN, Joint, Window, lm, tasks, view, widgets
 from memlib.course.places import CHAPTERS
-from memlib.detective import SUSPECTS, TEXT, Box
+from memlib.tasks import detective
+from memlib.tasks.detective import SUSPECTS, TEXT, Box
 
 BOXES = {}
 for seed in range(200):  # the first box of each suspect

@@ -5,12 +5,13 @@ import json
 import pytest
 import torch
 
-from memlib import KV, Compressive, ConvPool, Full, Window, attend, experiments, tasks
+from memlib import KV, Compressive, ConvPool, Full, Window, attend, tasks
 from memlib.compress import attention_reconstruction
 from memlib.lm import layers, segments, train, weights
 from memlib.lm.memories import KINDS, make
 from memlib.lm.model import Config, LanguageModel
-from memlib.mqar import rows
+from memlib.tasks import experiments
+from memlib.tasks.associative import rows
 
 
 def test_a_row_binds_its_pairs_and_asks_for_each_of_them_once():
@@ -96,14 +97,14 @@ def test_runs_are_stored_one_by_one_and_not_made_again(tmp_path, monkeypatch):
 
 def test_the_stored_runs_of_recall_hold_every_memory():
     runs = experiments.stored("mqar")
-    assert set(runs) == set(experiments.mqar())
+    assert set(runs) == set(experiments.mqar_runs())
     assert all(len(seeds) <= len(experiments.SEEDS) for seeds in runs.values())
     assert min(r["accuracy"] for r in runs["full cache"]) > 0.95
 
 
 def test_the_stored_stories_hold_every_memory_and_every_distance():
     runs = experiments.stored("story")
-    assert set(runs) == set(experiments.story())
+    assert set(runs) == set(experiments.story_runs())
     assert all(set(run["right"]) == {"150", "600", "2000", "5000"} for seeds in runs.values() for run in seeds)
     assert min(run["right"]["150"] for run in runs["window of 32 and the 8 nearest"]) > 0.8
 

@@ -110,17 +110,16 @@ MAY = {
     "stores": {"kv"},
     "mechanism": {"kv", "compress", "stores"},
 }
-GAMES = {"leaderboard", "detective"}
-ON_TOP = {"__init__", "combine", "widgets", "tasks", "mqar", *GAMES, "experiments", "lm", "hf", "course"}
+ON_TOP = {"__init__", "combine", "widgets", "tasks", "lm", "hf", "course"}
 ONLY_IN = {
     "plotly": {*FIGURES, "widgets", "course", "tasks"},
     "ipywidgets": {"widgets", "course"},
     "transformers": {"hf"},
     "faiss": {"stores"},
     "pymilvus": {"stores"},
-    "memlib.lm": {"lm", "tasks", "mqar", *GAMES, "experiments", "course", "widgets"},
+    "memlib.lm": {"lm", "tasks", "course", "widgets"},
     "memlib.course": {"course"},
-    "memlib.tasks": {"tasks", *GAMES, "course", "widgets"},
+    "memlib.tasks": {"tasks", "course", "widgets"},
 }
 
 

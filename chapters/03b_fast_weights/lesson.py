@@ -21,7 +21,8 @@ import torch.nn.functional as F
 
 from memlib import KV, DeltaRule, Full, GatedDelta, LinearAttention, Window
 from memlib import attend_all, check, outputs, recipe, state_bytes, states, tasks, view
-from memlib import draw, experiments, lm, widgets
+from memlib import draw, lm, widgets
+from memlib.tasks import experiments
 
 answers = lm.load("facts")  # the answering model, trained with its full cache
 text = "The door code is 4711."
@@ -555,7 +556,7 @@ draw.curves(
 # Here a fresh model of two layers learns, with each memory, to look up keys it has seen once: *multi-query associative
 # recall* (Arora 2023, arXiv 2312.04927), 8 pairs in 64 tokens, two heads of width 32, 600 steps, no positions (a short
 # convolution tells what stands next to what). The delta rules learn their gates too. Chance is 1 in 64. The runs take
-# minutes, so their results are stored; `python -m memlib.experiments mqar` made them. **Predict** the order, best
+# minutes, so their results are stored; `python -m memlib.tasks.experiments mqar` made them. **Predict** the order, best
 # first: full cache, window of 32, linear attention, delta rule, gated delta rule, cumulative average.
 
 # %%

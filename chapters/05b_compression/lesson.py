@@ -25,7 +25,8 @@ from torch import nn
 
 from memlib import KV, Compressive, ConvPool, DilatedPool, Hybrid, MaxPool, MeanPool, MostUsed
 from memlib import attend, check, influence, outputs, recipe, states, tasks, view
-from memlib import draw, experiments, lm, widgets
+from memlib import draw, lm, widgets
+from memlib.tasks import experiments
 from memlib.compress import Unpool, attention_reconstruction, auto_encoding
 from memlib.kv import join
 from memlib.lm import data
@@ -811,7 +812,7 @@ for title, (each, y) in pictures.items():
 #
 # ## Trained with their memory
 #
-# What if the whole model learns with its memory, as in the paper? Two layers of width 96, 500 steps, three seeds each; segments of 32; the same text, in the same order. The runs are stored; `python -m memlib.experiments compressive`
+# What if the whole model learns with its memory, as in the paper? Two layers of width 96, 500 steps, three seeds each; segments of 32; the same text, in the same order. The runs are stored; `python -m memlib.tasks.experiments compressive`
 # made them, in 38 minutes.
 #
 # Four memories: Transformer-XL with 32 raw pairs; with 64; 32 raw pairs and 32 slots of four (as many slots as the second, reach 160 a layer), filled by the mean; and the same, filled by a

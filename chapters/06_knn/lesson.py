@@ -22,9 +22,10 @@ import torch
 import torch.nn.functional as F
 
 from memlib import KNN, KV, Compressive, Full, Joint, Window
-from memlib import attend, attend_all, check, experiments, outputs, state_bytes, states, stores, tasks, view
+from memlib import attend, attend_all, check, outputs, state_bytes, states, stores, tasks, view
 from memlib import draw, lm, widgets
 from memlib.lm import data, evaluate, facts
+from memlib.tasks import experiments
 
 answers = lm.load("facts")
 text = "Ida's cat is Bruno. It rained all day. Question: what is Ida's cat called? Answer: Bruno."
@@ -605,7 +606,7 @@ draw.bars(
 # score stands above the others, against $\ln N$: with a score of 16 the full cache too receives all.
 #
 # Is it so in a real model? 21 stories, a fact at the start, 150 to 5,000 bytes of small talk, the question. Each
-# memory in all layers. (`python -m memlib.experiments story` made these figures in some ten minutes; they are
+# memory in all layers. (`python -m memlib.tasks.experiments story` made these figures in some ten minutes; they are
 # stored.) The model was trained on streams of at most 2,048 bytes. **Predict** which line is on top at 5,000.
 
 # %%

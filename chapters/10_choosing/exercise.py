@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from memlib import KNN, KV, Compressive, CumulativeAverage, DeltaRule, ExponentialAverage, Full, Hybrid, Joint  # noqa: F401
 from memlib import LinearAttention, MovingAverage, Window, join, outputs, state_bytes, states, stores, view
 from memlib.course import grade_button, look, number, report
-from memlib.leaderboard import Half, Quarter, four  # noqa: F401
+from memlib.tasks.leaderboard import Half, Quarter, four  # noqa: F401
 
 
 def normal(*shape, name):
@@ -197,7 +197,7 @@ look("choose")
 # dataclass of such, with the same parts from `init` on: no list, no dict. Each tensor counts with the bytes of its numbers. **The state holds everything**: it is given to a fresh `Mine()`,
 # which goes on from it, so what a class keeps in `self` or in a global is lost. `KV(k, v, bias)` adds `bias` `[*b, n]` to the scores of its slots.
 #
-# The library's whole memories are away while this is graded; `KV`, `attend`, `join` are there, and you may build upon `Half` and `Quarter` (`from memlib.leaderboard import Quarter`, then
+# The library's whole memories are away while this is graded; `KV`, `attend`, `join` are there, and you may build upon `Half` and `Quarter` (`from memlib.tasks.leaderboard import Quarter`, then
 # `class Mine(Quarter)`).
 #
 # Call `four(memory)` as often as you like. A worked example: `four(Window(21))` gives recall 0.08 = 21/256, the newest twelfth.
@@ -249,7 +249,7 @@ class Mine:
 
 # %% check="mine"
 # NEXT: Print resident(Mine()) and four(Mine()). Which of the four is lowest, and what would it take? Where another line says no: is all that is read in the state, and does update leave its input alone?
-from memlib.leaderboard import four
+from memlib.tasks.leaderboard import four
 
 mine, seed = Mine(), number(1, 1000, name="of the tasks")
 two = KV(normal(2, 90, 32, name="rows k"), normal(2, 90, 32, name="rows v"))

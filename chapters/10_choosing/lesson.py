@@ -33,10 +33,11 @@ from memlib import (
     Joint,
     MovingAverage,
 )
-from memlib import LinearAttention, MeanPool, Window, attend, experiments, outputs, recipe, state_bytes, states
+from memlib import LinearAttention, MeanPool, Window, attend, outputs, recipe, state_bytes, states
 from memlib import stores, tasks, view
-from memlib import detective, draw, lm, widgets
-from memlib.leaderboard import LIMIT, TASKS, Half, Quarter, four
+from memlib import draw, lm, widgets
+from memlib.tasks import detective, experiments
+from memlib.tasks.leaderboard import LIMIT, TASKS, Half, Quarter, four
 from memlib.lm import evaluate
 
 answers, delta = lm.load("facts"), lm.load("facts_delta")
@@ -167,7 +168,7 @@ assert resident(Full(), 22) > room >= resident(Full(), 21)  # the full cache is 
 # | text | held-out Python: 0 is as bad as a window of one, 1 as good as the full cache |
 # | beside them: MQAR | *multi-query associative recall*: small models, each **trained** with its memory, look up 8 pairs among 64 tokens. Training takes minutes, so it is not in the total |
 #
-# One command makes the table (`python -m memlib.experiments leaderboard lookup mqar`, three seeds, an hour; `make experiments`
+# One command makes the table (`python -m memlib.tasks.experiments leaderboard lookup mqar`, three seeds, an hour; `make experiments`
 # makes all). *Most used of 2*: of two pairs the one is kept that attention used more (chapter 05b). *Rescaled*: a slot's key is the **sum** of its pairs' keys, not their
 # mean, so that a query for one of them finds it (`MeanPool(rescale=True)`).
 #
@@ -483,7 +484,7 @@ draw.curves(
 #
 # Now from 1,000 to 131,000 tokens, one head of width 64. The budget: 256 KB, 512 pairs. Spend it on a **memory** (a window; a hybrid cache; with
 # much less, a delta rule), on **linear attention**, or on **sparse attention**, which spends it on what is *read*: the 32 best of all
-# pairs, which stay. (`python -m memlib.experiments lengths` measured this in half a minute, three seeds; the times are of one machine with one thread.)
+# pairs, which stay. (`python -m memlib.tasks.experiments lengths` measured this in half a minute, three seeds; the times are of one machine with one thread.)
 # **Predict:** whose *time* a token stays flat as the sequence grows, and whose does not?
 
 # %%
@@ -531,7 +532,7 @@ draw.curves(
 # At **equal bytes** there is no sparse attention here: its cache is over the budget at token 513. Linear attention is in both camps by name, and
 # untrained it finds nothing at 1,024 pairs: its feature map makes these keys alike, as above. The delta rule with $\beta=1$ and as many numbers finds some 60 of the 1,024.
 #
-# These matrices are untrained, and a model *trained* with one can choose what it writes. Here is a little evidence, no more: small models that **learned** to look up 8 pairs among 64 tokens (`python -m memlib.experiments mqar`, three
+# These matrices are untrained, and a model *trained* with one can choose what it writes. Here is a little evidence, no more: small models that **learned** to look up 8 pairs among 64 tokens (`python -m memlib.tasks.experiments mqar`, three
 # trainings each) stand below the table. Linear attention and the delta rule come near the full cache there, and a window of 32, which reaches half of the 64 tokens, has 0.65. Eight pairs are far fewer than a matrix can hold, so this says that they can
 # be trained, not how much they would hold. (The gated one stands at the mean of 0.04, 0.64 and 0.07: one of its three trainings learned something in its 600 steps, the others nothing.)
 #

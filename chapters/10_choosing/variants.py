@@ -167,7 +167,7 @@ BUILT_UPON = """
 import torch
 
 from memlib import KV
-from memlib.leaderboard import Quarter
+from memlib.tasks.leaderboard import Quarter
 
 
 class Mine(Quarter):

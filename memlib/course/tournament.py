@@ -1,8 +1,8 @@
 """The tournament: memories of learners' own, within 64 KB, on numbers that nobody has seen.
 
-A file is Python with a class `Mine`, or the notebook of the exercise whose answer cell `mine` holds it. Each is scored
-by `memlib.leaderboard.score`, while its code runs elsewhere (`entry`) and only its state, which is weighed, goes on
-from process to process. One card an entry: NAME.json, and NAME.svg, a picture to share.
+A file is Python with a class `Mine`, or the notebook of the exercise whose answer cell `mine` holds it. Each is
+scored by `memlib.tasks.leaderboard.score`, while its code runs elsewhere (`entry`) and only its state, which is
+weighed, goes on from process to process. One card an entry: NAME.json, and NAME.svg, a picture to share.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pathlib import Path
 
 import torch
 
-from memlib import experiments
 from memlib.course import submission
 from memlib.course.batch import UNTRUSTED
 from memlib.course.entry import NAME, EntryError, Remote
 from memlib.course.places import CourseError
-from memlib.leaderboard import LIMIT, TASKS, score
+from memlib.tasks import experiments
+from memlib.tasks.leaderboard import LIMIT, TASKS, score
 
 FORMAT = 1
 TASK = "mine"  # the answer cell of the exercise

@@ -1,4 +1,4 @@
-"""Experiments that take too long for a lesson: `python -m memlib.experiments [NAME ...]`.
+"""Experiments that take too long for a lesson: `python -m memlib.tasks.experiments [NAME ...]`.
 
 Each is a list of runs, of three seeds each; a run that is done is stored in memlib/results/NAME.json and not
 made again (remove the file to begin anew). Lessons plot what is stored: `stored("mqar")`.
@@ -21,13 +21,13 @@ from tqdm import tqdm
 from memlib import Compressive, CumulativeAverage, DeltaRule, Full, GatedDelta, LinearAttention, Window
 from memlib.recurrent import Gate
 
-HOME = Path(__file__).parent / "results"
+HOME = Path(__file__).parents[1] / "results"
 SEEDS = (0, 1, 2)
 
 
-def mqar() -> dict[str, Callable[[int], dict]]:
+def mqar_runs() -> dict[str, Callable[[int], dict]]:
     """Associative recall, trained (about half an hour): 2 layers, 2 heads of 32, 8 pairs in 64 tokens, 600 steps."""
-    from memlib.mqar import mqar as train
+    from memlib.tasks.associative import mqar as train
 
     memories = {
         "full cache": Full,
@@ -43,20 +43,20 @@ def mqar() -> dict[str, Callable[[int], dict]]:
     }
 
 
-def lookup() -> dict[str, Callable[[int], dict]]:
+def lookup_runs() -> dict[str, Callable[[int], dict]]:
     """Associative recall, trained, for the other memories of the leaderboard (about half an hour): as `mqar`, in 300
     steps."""
-    from memlib.leaderboard import MEMORIES
-    from memlib.mqar import mqar as train
+    from memlib.tasks.associative import mqar as train
+    from memlib.tasks.leaderboard import MEMORIES
 
     return {
         name: (lambda seed, make=make: train(make(), heads=2, steps=300, seed=seed)._asdict())
         for name, make in MEMORIES.items()
-        if not isinstance(make, str) and name not in mqar()
+        if not isinstance(make, str) and name not in mqar_runs()
     }
 
 
-def compressive() -> dict[str, Callable[[int], dict]]:
+def compressive_runs() -> dict[str, Callable[[int], dict]]:
     """Transformer-XL beside compressive memory (about an hour): 2 layers of width 96 learn the standard library's
     text, rows of 256 in segments of 32, 500 steps; bits per held-out byte over rows of 512. The first seed's
     weights are kept: `lm.load("small_xl")`, "small_compressive", "small_compressive_conv"."""
@@ -97,7 +97,7 @@ def compressive() -> dict[str, Callable[[int], dict]]:
     return {name: (lambda seed, name=name: one(name, seed)) for name in ("Transformer-XL, 32 pairs", *kept)}
 
 
-def story() -> dict[str, Callable[[int], dict]]:
+def story_runs() -> dict[str, Callable[[int], dict]]:
     """A fact, then up to 5,000 bytes of other talk, then the question (some ten minutes): the answering model
     reads through each memory; 7 streams a seed; the share of right answers at each distance."""
     from memlib import KNN, Joint, lm
@@ -121,9 +121,9 @@ def story() -> dict[str, Callable[[int], dict]]:
     return {name: (lambda seed, memory=memory: one(memory, seed)) for name, memory in memories.items()}
 
 
-def leaderboard() -> dict[str, Callable[[int], dict]]:
+def leaderboard_runs() -> dict[str, Callable[[int], dict]]:
     """All memories within 64 KB on all tasks, and beside them those that keep more (about ten minutes)."""
-    from memlib.leaderboard import MEMORIES, score
+    from memlib.tasks.leaderboard import MEMORIES, score
 
     def one(make, seed: int) -> dict:
         return (score(None, seed, make) if isinstance(make, str) else score(make(), seed)).plain()
@@ -131,9 +131,9 @@ def leaderboard() -> dict[str, Callable[[int], dict]]:
     return {name: (lambda seed, make=make: one(make, seed)) for name, make in MEMORIES.items()}
 
 
-def lengths() -> dict[str, Callable[[int], dict]]:
+def lengths_runs() -> dict[str, Callable[[int], dict]]:
     """A memory, sparse and linear attention from 1k to 128k tokens, one head of 64 (some minutes)."""
-    from memlib.leaderboard import LENGTHS, LONG, at_length
+    from memlib.tasks.leaderboard import LENGTHS, LONG, at_length
 
     return {
         name: (lambda seed, make=make: {str(n): at_length(make(), n, seed) for n in LENGTHS})
@@ -142,12 +142,12 @@ def lengths() -> dict[str, Callable[[int], dict]]:
 
 
 EXPERIMENTS = {
-    "mqar": mqar,
-    "lookup": lookup,
-    "compressive": compressive,
-    "story": story,
-    "leaderboard": leaderboard,
-    "lengths": lengths,
+    "mqar": mqar_runs,
+    "lookup": lookup_runs,
+    "compressive": compressive_runs,
+    "story": story_runs,
+    "leaderboard": leaderboard_runs,
+    "lengths": lengths_runs,
 }
 
 
@@ -164,7 +164,7 @@ def run(name: str, out: Path = HOME) -> None:
     out.mkdir(exist_ok=True)
     path = out / f"{name}.json"
     done = json.loads(path.read_text("utf-8")) if path.exists() else {"runs": {}}
-    done["made_with"] = f"python -m memlib.experiments {name}; torch {torch.__version__}, {platform.machine()}"
+    done["made_with"] = f"python -m memlib.tasks.experiments {name}; torch {torch.__version__}, {platform.machine()}"
     runs = EXPERIMENTS[name]()
     wanted = [(key, seed) for seed in SEEDS for key in runs if str(seed) not in done["runs"].get(key, {})]
     for key, seed in tqdm(wanted, desc=name):
@@ -178,7 +178,7 @@ def run(name: str, out: Path = HOME) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """The command line."""
-    parse = argparse.ArgumentParser(prog="python -m memlib.experiments", description=__doc__.splitlines()[0])
+    parse = argparse.ArgumentParser(prog="python -m memlib.tasks.experiments", description=__doc__.splitlines()[0])
     parse.add_argument("names", nargs="*", metavar="NAME", help=", ".join(EXPERIMENTS) + "; none: all")
     ask = parse.parse_args(argv)
     for name in ask.names:

@@ -11,24 +11,20 @@
 
 `LIMIT` is what may be kept: 64 KB in all 12 heads of the answering model, so 5,461 bytes a head, in every task. Bytes
 are counted at every step, by `state_bytes`; the pairs of a segment that is still open count too.
-`python -m memlib.experiments leaderboard lengths` measures all of `MEMORIES` and `LONG` with three seeds each.
+`python -m memlib.tasks.experiments leaderboard lengths` measures all of `MEMORIES` and `LONG` with three seeds each.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from memlib import (
     KNN,
-    KV,
     Compressive,
     CumulativeAverage,
     DeltaRule,
@@ -37,17 +33,34 @@ from memlib import (
     GatedDelta,
     Hybrid,
     Joint,
-    LinearAttention,
     MeanPool,
     MostUsed,
     MovingAverage,
     Window,
-    attend,
     lm,
-    state_bytes,
     tasks,
 )
 from memlib.lm import data, evaluate, facts
+from memlib.tasks.growth import LENGTHS, LONG, at_length
+from memlib.tasks.short_numbers import Half, Quarter
+from memlib.tasks.weighing import Weighed
+
+__all__ = [
+    "HEADS",
+    "LENGTHS",
+    "LIMIT",
+    "LONG",
+    "MEMORIES",
+    "TASKS",
+    "WIDTH",
+    "Half",
+    "Quarter",
+    "Score",
+    "Weighed",
+    "at_length",
+    "four",
+    "score",
+]
 
 LIMIT = 64 * 1024
 HEADS = 12  # of the answering model: three layers of four
@@ -88,38 +101,6 @@ class Score:
             "seconds_per_byte": self.seconds,
             "times_full_cache": round(self.pace, 3),
         }
-
-
-class Weighed:
-    """A memory whose states are weighed: `most[0]` is the largest number of bytes a head."""
-
-    def __init__(self, memory):
-        self.memory, self.most = memory, [0.0]
-
-    def __getattr__(self, name: str):
-        if name.startswith("__") or name == "memory":
-            raise AttributeError(name)
-        return getattr(self.memory, name)
-
-    def init(self, like: KV):
-        """As the memory itself."""
-        return self.memory.init(like)
-
-    def update(self, mem, new: KV, q=None):
-        """As the memory itself; the state is weighed."""
-        also = (q,) if getattr(self.memory, "needs_queries", False) else ()
-        mem = self.memory.update(mem, new, *also)
-        self.most[0] = max(self.most[0], state_bytes(mem) / math.prod(new.k.shape[:-2]))
-        return mem
-
-    def read(self, mem, q, new=None, lse: bool = False):
-        """As the memory itself."""
-        also = ({} if new is None else {"new": new}) | ({"lse": True} if lse else {})
-        return self.memory.read(mem, q, **also)
-
-    def slots(self, mem) -> KV:
-        """As the memory itself."""
-        return self.memory.slots(mem)
 
 
 def score(memory, seed: int = 0, weights: str = "facts", count: int = 24, turns: int = 3) -> Score:
@@ -201,73 +182,6 @@ def _ends(seed: int, count: int) -> tuple[float, float]:
     return tuple(_bits(model.reading(memory), seed, count) for memory in (Window(1), Full()))
 
 
-class Half:
-    """A window whose pairs are kept in bfloat16: twice as many in the same bytes."""
-
-    segment, softmax, linear_in_values, needs_queries = None, True, True, False
-
-    def __init__(self, size: int):
-        self.window = Window(size)
-
-    def init(self, like: KV):
-        """An empty window of short numbers."""
-        return self.window.init(KV(like.k.bfloat16(), like.v.bfloat16()))
-
-    def update(self, mem, new: KV, q=None):
-        """The new pairs, shortened."""
-        return self.window.update(mem, KV(new.k.bfloat16(), new.v.bfloat16()))
-
-    def slots(self, mem) -> KV:
-        """The pairs as they are read, in float32."""
-        kept = self.window.slots(mem)
-        return KV(kept.k.float(), kept.v.float())
-
-    def read(self, mem, q, new=None, lse: bool = False):
-        """Att(q, slots)."""
-        return attend(q, self.slots(mem), lse, new)
-
-
-class Packed(NamedTuple):
-    """Vectors of 8-bit numbers [*b, m, width], and for each vector a 16-bit scale [*b, m, 1]."""
-
-    k: Tensor
-    v: Tensor
-    k_scale: Tensor
-    v_scale: Tensor
-
-
-class Quarter(Half):
-    """A window whose pairs are kept in 8 bits, with one 16-bit scale a vector: nearly four times as many.
-
-    >>> window, two = Quarter(1), KV(torch.eye(2), torch.tensor([[1.0, 0.5], [3.0, -1.5]]))
-    >>> mem = window.update(window.init(two), two)
-    >>> mem.v, state_bytes(mem)  # 127 stands for 3.0; a vector of 2 takes 2 bytes, its scale 2
-    (tensor([[127, -64]], dtype=torch.int8), 8)
-    """
-
-    def init(self, like: KV):
-        """An empty window of packed pairs."""
-        return _packed(like.empty())
-
-    def update(self, mem, new: KV, q=None):
-        """The new pairs, packed."""
-        size = self.window.size
-        both = (torch.cat([old, more], -2) for old, more in zip(mem, _packed(new), strict=True))
-        return Packed(*(x[..., max(x.shape[-2] - size, 0) :, :] for x in both))
-
-    def slots(self, mem) -> KV:
-        """The pairs as they are read, in float32."""
-        return KV(mem.k * mem.k_scale.float(), mem.v * mem.v_scale.float())
-
-
-def _packed(pairs: KV) -> Packed:
-    scales = [(x.abs().amax(-1, keepdim=True) / 127).clamp(min=1e-6).half() for x in (pairs.k, pairs.v)]
-    numbers = [
-        (x / s.float()).round().clamp(-127, 127).to(torch.int8) for x, s in zip((pairs.k, pairs.v), scales, strict=True)
-    ]
-    return Packed(*numbers, *scales)
-
-
 MEMORIES = {  # a string: weights that were trained with a memory of their own
     "window": lambda: Window(21),
     "window with sinks": lambda: Window(17, sinks=4),
@@ -290,37 +204,3 @@ MEMORIES = {  # a string: weights that were trained with a memory of their own
     "top-k sparse attention": lambda: KNN(21, 0),
     "full cache": Full,
 }
-LENGTHS = (1024, 4096, 16384, 65536, 131072)
-LONG = {
-    "window of 512": lambda: Window(512),
-    "hybrid, 256 and 256 of 4, rescaled": lambda: Hybrid(256, 256, 4, MeanPool(rescale=True)),
-    "delta rule": DeltaRule,
-    "linear attention": LinearAttention,
-    "window of 480, k-NN of 32": lambda: Joint(Window(480), KNN(32, 480)),
-    "top-32 sparse attention": lambda: KNN(32, 0),
-    "full cache": Full,
-}
-
-
-@torch.no_grad()
-def at_length(memory, n: int, seed: int, width: int = 64, asked: int = 256) -> dict:
-    """One memory after n random pairs of one head: seconds of a step (the median of 30), bytes of its state, and the
-    share found of `asked` pairs that are asked for, out of all the past and out of the newest."""
-    draw = torch.Generator().manual_seed(seed)
-    k, v = (F.normalize(torch.randn(n, width, generator=draw), dim=-1) for _ in range(2))
-    k = k * width**0.5
-    mem = memory.update(memory.init(KV(k, v)), KV(k, v))
-
-    def found(places) -> float:
-        read = memory.read(mem, 100 * k[places])
-        return round(((F.normalize(read, dim=-1) @ v.T).argmax(-1) == places).double().mean().item(), 4)
-
-    past, newest = torch.randint(n, (asked,), generator=draw), torch.arange(n - asked, n)
-    result = {"found": found(past), "found_newest": found(newest), "bytes": state_bytes(mem)}
-    spent = []
-    for t in range(35):
-        begin = time.perf_counter()
-        mem = memory.update(mem, KV(k[t : t + 1], v[t : t + 1]))
-        memory.read(mem, k[t : t + 1])
-        spent.append(time.perf_counter() - begin)
-    return result | {"seconds": sorted(spent[5:])[15]}
