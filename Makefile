@@ -32,7 +32,7 @@ test:
 	  OMP_NUM_THREADS=1 exec $(IN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q $(ARGS)
 
 notebooks:
-	@$(FIND); $$p $(COURSE)/environment.py course && exec $(IN) -m memlib.course.build $(if $(FILMS),--films)
+	@$(FIND); $$p $(COURSE)/environment.py course && exec $(IN) -m memlib.course.write.build $(if $(FILMS),--films)
 
 bench:
 	@$(FIND); $$p $(COURSE)/environment.py test && exec $(IN) -m benchmarks

@@ -14,10 +14,11 @@ import time
 import psutil
 import pytest
 
-from memlib.course import batch
-from memlib.course import grade as grading
-from memlib.course.grade import GraderFault, grade, with_answers
-from memlib.course.places import ROOT, CourseError
+from memlib.course.grade import grading
+from memlib.course.grade.grading import GraderFault, grade
+from memlib.course.group import batch
+from memlib.course.notebook.answers import with_answers
+from memlib.course.paths import ROOT, CourseError
 from memlib.course.source import load_exercise, solved
 
 NAME = "00_cache"
@@ -59,14 +60,14 @@ COSTS = {  # the answer to `read`, right or not -> what is said; it costs `read`
 }
 LOSES = {  # a cheat that earns nothing; what it breaks for its own later answers is its loss
     "report replaced": (
-        f"{WRONG}\nimport memlib.course\nreport = memlib.course.report = lambda *a, **k: print('ok')",
+        f"{WRONG}\nimport memlib.course.notebook.hide as h\nreport = h.report = lambda *a, **k: print('ok')",
         "",
     ),
     "the visible output printed": (
-        WRONG + "\nimport memlib.course as c, json\nfrom memlib.course.places import ROOT\n"
+        WRONG + "\nimport memlib.course.notebook.hide as c, json\nfrom memlib.course.paths import ROOT\n"
         "_b = json.loads((ROOT / 'exercises/00_cache.ipynb').read_text())\n"
         "_t = [''.join(x['outputs'][0]['text']) for x in _b['cells'] if x['id'] == 'read-check'][0]\n"
-        "from memlib.course.stage import say\nc.report = lambda *a, **k: say(_t)",
+        "from memlib.course.notebook.quiet import say\nc.report = lambda *a, **k: say(_t)",
         "",
     ),
 }

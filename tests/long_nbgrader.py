@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from test_exercises import variants
 
-from memlib.course import edition
-from memlib.course.grade import grade
-from memlib.course.places import ROOT
+from memlib.course.grade.grading import grade
+from memlib.course.paths import ROOT
 from memlib.course.source import solved, stub
+from memlib.course.write import editions
 
 NAME = "00_cache"
 CONFIG = "c = get_config()\nc.CourseDirectory.course_id = 'memory'\nc.ClearSolutions.enabled = False\n"
@@ -38,8 +38,8 @@ def test_the_teachers_page_has_this_configuration():
 @pytest.mark.parametrize("seed", [0, 41])
 def test_nbgrader_gives_the_same_totals(seed, tmp_path):
     """generate_assignment, autograde, generate_feedback on right, wrong and partial answers; an edition likewise."""
-    edition.release(seed, tmp_path / "edition", [NAME])
-    own = edition.load(tmp_path / "edition")
+    editions.release(seed, tmp_path / "edition", [NAME])
+    own = editions.load_edition(tmp_path / "edition")
     exercise = own.exercise(NAME)
     right = {task.name: solved(task.answer) for task in exercise.tasks.values()}
     wrong = {task: list(kinds["wrong"].values())[0] for task, kinds in variants(NAME).items()}

@@ -8,8 +8,8 @@ from test_tournament import WINDOW, entry
 
 from memlib import Window
 from memlib.course import cli
-from memlib.course import tournament as t
-from memlib.course.places import CourseError
+from memlib.course.paths import CourseError
+from memlib.course.tournament import ranking as t
 from memlib.tasks.leaderboard import score
 
 
@@ -25,8 +25,8 @@ def test_a_folder_is_ranked_and_what_is_done_is_not_done_again(tmp_path, monkeyp
     book = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]}
     (folder / "cyd.ipynb").write_text(json.dumps(book), "utf-8")
     with pytest.raises(CourseError, match="--i-trust-these"):
-        t.tournament(folder, out)
-    cards = t.tournament(folder, out, seed=5, trusted=True)
+        t.rank_memories(folder, out)
+    cards = t.rank_memories(folder, out, seed=5, trusted=True)
     assert [card["name"] for card in cards] == ["ada", "cyd", "bob", "eve"]
     assert [card["place"] for card in cards] == [1, 2, None, None]
     assert cards[3]["problem"] == "There is no class Mine." and not cards[2]["within"]

@@ -15,16 +15,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from memlib.course import batch, cli, edition, gradebook, pages, source, workers
-from memlib.course import grade as grading
-from memlib.course.build import pair, text_of
-from memlib.course.grade import with_answers
-from memlib.course.ledger import CUTS, Ledger
-from memlib.course.places import CHAPTERS, ROOT, CourseError, chapters
-from memlib.course.run import reference, run
+from memlib.course import cli, source
+from memlib.course.grade.reference import fresh_reference, run_exercise
+from memlib.course.group import batch, gradebook, pages, workers
+from memlib.course.group.ledger import CUTS, Ledger
+from memlib.course.notebook.answers import with_answers
+from memlib.course.notebook.sentences import ISOLATION
+from memlib.course.paths import CHAPTERS, ROOT, CourseError, chapters
 from memlib.course.source import load_exercise, solved, stub
+from memlib.course.write import editions
+from memlib.course.write.build import pair, text_of
 
-DRAWN = [name for name in chapters() if (CHAPTERS / name / "draws.py").exists()]
+DRAWN = [name for name in chapters() if (CHAPTERS / name / "editions.py").exists()]
 SOLVED = {task: None for task in load_exercise("00_cache").tasks}
 
 
@@ -126,7 +128,7 @@ def fake(tmp_path, monkeypatch):
     def work() -> None:
         out = tmp_path / "class" / "out"
         results = batch.grade_class(tmp_path / "class", out, chapter="00_cache", jobs=2, trusted=True)
-        (tmp_path / "said").write_text(batch.summary(results, out))
+        (tmp_path / "said").write_text(batch.closing_text(results, out))
 
     def start():
         process = multiprocessing.get_context("fork").Process(target=work)
@@ -292,7 +294,7 @@ ODD = [
 
 def test_odd_names_reach_every_file_as_plain_text(tmp_path):
     made = results([{"student": name, "outcome": "graded", "result": verdict()} for name in ODD])
-    gradebook.write(made, tmp_path, {})
+    gradebook.write_gradebook(made, tmp_path, {})
     assert (
         len(list((tmp_path / "feedback").iterdir())) == len(ODD) == len({p["page"].lower() for p in made["students"]})
     )
@@ -316,13 +318,13 @@ def test_the_class_sees_the_commonest_first_difference(tmp_path):
     task = made["tasks"][0]
     assert (task["passed"], task["failed"], task["unanswered"], task["missing"]) == (1, 2, 1, 0)
     assert task["differences"] == [{"feedback": "result is 3, expected 4.", "students": 2}]
-    page = pages.summary(made)
+    page = pages.class_page(made)
     assert "2 × result is 3, expected 4." in page and 'aria-label="1 right, 2 not yet, 1 open"' in page
     suites = ElementTree.fromstring(gradebook.as_junit(made))
     assert [suite.get("failures") for suite in suites] == ["7", "8", "7", "8"]
     refused = results([{"student": "r", "outcome": "refused", "result": {"problem": "Damaged <x>."}}, {"student": "p"}])
-    assert "Damaged &lt;x&gt;." in pages.feedback(refused["students"][0], refused, {})
-    assert "1 not graded yet" in pages.summary(refused)
+    assert "Damaged &lt;x&gt;." in pages.student_page(refused["students"][0], refused, {})
+    assert "1 not graded yet" in pages.class_page(refused)
     assert [s.get("errors") for s in ElementTree.fromstring(gradebook.as_junit(refused))] == ["1", "1"]
 
 
@@ -367,7 +369,7 @@ def test_a_class_from_files_to_gradebook(tmp_path, capsys, monkeypatch):
     command = ["grade", ".", "--out", str(out), "--i-trust-these", "--chapter", "00", "--jobs", "2"]
     assert cli.main(command) == 0
     said = capsys.readouterr().out
-    assert said.startswith(grading.ISOLATION) and "2 graded, 4 refused" in said
+    assert said.startswith(ISOLATION) and "2 graded, 4 refused" in said
     book = {row["student"]: row for row in csv.DictReader(open(out / "gradebook.csv"))}
     total = book["bare"]["total"]
     assert (book["'-right & <b>"]["points"], book["'-right & <b>"]["bonus"]) == (total, "2")
@@ -390,22 +392,25 @@ def test_the_commands_of_the_teachers_page_are_commands():
 
 
 def earned(exercise, answers: dict, seed: int) -> set[str]:
-    drawn, wanted = reference(exercise, seed)
-    return {name for name, p in run(exercise, answers, drawn).items() if p.error is None and p.text == wanted[name]}
+    drawn, wanted = fresh_reference(exercise, seed)
+    return {
+        name for name, p in run_exercise(exercise, answers, drawn).items() if p.error is None and p.text == wanted[name]
+    }
 
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_an_edition_is_lost_on_the_public_answers_and_solved_by_its_own(name):
     public, seen = load_exercise(name), set()
     for seed in (3, 44, 555, 6666, 77777):
-        own, _ = edition.draw(name, seed)
-        drawn = set(edition.draws(name))
+        own, _ = editions.drawn_exercise(name, seed)
+        drawn = set(editions.draws_of(name))
         assert drawn == set(public.tasks), "every task is drawn"
         assert earned(own, {}, seed) == set(own.tasks)
         assert earned(own, {t.name: stub(t.answer) for t in own.tasks.values()}, seed) == set()
         assert not drawn & earned(own, {t.name: solved(t.answer) for t in public.tasks.values()}, seed)
-        seen.add(text_of(pair(*edition.draw(name, seed))["exercises"]))
-        assert seen != {None} and text_of(pair(*edition.draw(name, seed))["exercises"]) in seen, "a seed is an edition"
+        seen.add(text_of(pair(*editions.drawn_exercise(name, seed))["exercises"]))
+        again = text_of(pair(*editions.drawn_exercise(name, seed))["exercises"])
+        assert seen != {None} and again in seen, "a seed is an edition"
     assert len(seen) == 5
 
 
@@ -455,7 +460,7 @@ def test_an_edition_of_a_changed_exercise_is_refused(own, tmp_path):
     kept = json.loads((own / "edition.json").read_text())
     (tmp_path / "edition.json").write_text(json.dumps(kept | {"chapters": {"00_cache": "another"}}))
     with pytest.raises(CourseError, match="has changed since .* was released: grade with the course as it was"):
-        edition.load(tmp_path).exercise("00_cache")
+        editions.load_edition(tmp_path).exercise("00_cache")
 
 
 @pytest.mark.parametrize(
@@ -469,32 +474,32 @@ def test_an_edition_of_a_changed_exercise_is_refused(own, tmp_path):
 def test_a_draw_that_does_not_fit_is_refused(draws, why, tmp_path):
     (tmp_path / "00_cache").mkdir()
     (tmp_path / "00_cache" / "exercise.py").write_text((CHAPTERS / "00_cache" / "exercise.py").read_text("utf-8"))
-    (tmp_path / "00_cache" / "draws.py").write_text(draws)
+    (tmp_path / "00_cache" / "editions.py").write_text(draws)
     with pytest.raises(CourseError, match=re.escape(why)):
-        edition.draw("00_cache", 1, tmp_path)
+        editions.drawn_exercise("00_cache", 1, tmp_path)
 
 
 def test_words_are_replaced_whole_and_all_at_once():
     cells = [source.Cell("code", "a ab b(a) after_4 after_44", {}, Path("x"), 1)]
-    edition._replace(cells, {"a": "b", "b(a": "c(b", "after_4": "after_7"}, "x")
+    editions._replace(cells, {"a": "b", "b(a": "c(b", "after_4": "after_7"}, "x")
     assert cells[0].source == "b ab c(b) after_7 after_44"
 
 
 def test_look_reads_what_is_wanted_from_the_learners_file(own, monkeypatch):
-    from memlib.course import feedback
+    from memlib.course.notebook import side_by_side
 
     monkeypatch.chdir(own / "exercises")
-    mark = edition.load(own).mark
+    mark = editions.load_edition(own).mark
     for name, task in (("00_cache", "read"), ("01_window", "mask")):
-        cell, wanted = feedback._stored(task, name, mark)
+        cell, wanted = side_by_side._stored(task, name, mark)
         assert cell["id"] == f"{task}-check" and wanted.count("\n") > 2
     with pytest.raises(CourseError, match="No notebook 00_cache of edition x lies in"):
-        feedback._stored("read", "00_cache", "x")
+        side_by_side._stored("read", "00_cache", "x")
 
 
 def test_under_nbgrader_a_check_that_is_not_the_courses_is_never_right(monkeypatch):
     """Fail closed: where nothing is known of a check, report raises."""
-    from memlib.course import with_nbgrader
+    from memlib.course.notebook import nbgrader_check
 
     class Shell:
         user_ns = {"In": ["", "report('x', 1)"]}
@@ -502,11 +507,11 @@ def test_under_nbgrader_a_check_that_is_not_the_courses_is_never_right(monkeypat
 
     monkeypatch.setattr("IPython.get_ipython", Shell)
     with pytest.raises(LookupError, match="not one of the course's"):
-        with_nbgrader.agree("x: 1.00")
-    source, wanted = next(iter(with_nbgrader.stored().items()))
+        nbgrader_check.agree("x: 1.00")
+    source, wanted = next(iter(nbgrader_check.stored().items()))
     Shell.user_ns["In"].append(source)
     Shell.execution_count = 2
-    first, *_ = with_nbgrader.parts(wanted)
-    with_nbgrader.agree(first)
+    first, *_ = nbgrader_check.parts(wanted)
+    nbgrader_check.agree(first)
     with pytest.raises(AssertionError, match="Nothing was printed for"):
-        with_nbgrader.agree(first)
+        nbgrader_check.agree(first)

@@ -15,13 +15,16 @@ import numpy as np
 import pytest
 import torch
 
-from memlib.course import button, cli, feedback, my, places, seeds, source, stage, submission, table
-from memlib.course import grade as grading
-from memlib.course.build import build
-from memlib.course.compare import first_difference, matrices
-from memlib.course.feedback import from_exception, from_kernel
-from memlib.course.places import CHAPTERS, ROOT, CourseError, chapter, chapters
-from memlib.course.run import execute, expected, reference, run
+from memlib.course import cli, paths, progress, source
+from memlib.course.grade import grading, submission
+from memlib.course.grade.reference import expected, fresh_reference, run_exercise
+from memlib.course.notebook import answers as given
+from memlib.course.notebook import button, quiet, report_text, seeds, side_by_side
+from memlib.course.notebook.difference import first_difference, matrices
+from memlib.course.notebook.execution import execute
+from memlib.course.notebook.sentences import from_exception, from_kernel
+from memlib.course.paths import CHAPTERS, ROOT, CourseError, chapter, chapters
+from memlib.course.write.build import build
 
 TINY = """\
 # %% [markdown]
@@ -100,10 +103,30 @@ def answered(tiny, answers: dict[str, str], **more) -> dict:
     return grading.grade(tiny / "mine.ipynb", **more)
 
 
+# Each room of the workshop may use those before it; what is not named here uses none
+ROOMS = "paths processes source notebook grade write group tournament progress doctor cli".split()
+WORKSHOP = ROOT / "memlib" / "course"
+
+
+@pytest.mark.parametrize("path", sorted(WORKSHOP.rglob("*.py")), ids=lambda p: str(p.relative_to(WORKSHOP)))
+def test_the_rooms_use_one_another_one_way(path):
+    room = path.relative_to(WORKSHOP).parts[0].removesuffix(".py")
+    used = {name.split(".")[2] for name in imports(path)} - {room}
+    assert room == "__init__" or used <= set(ROOMS[: ROOMS.index(room)] if room in ROOMS else ())
+
+
+def imports(path) -> set[str]:
+    """What a file imports of the course, inside functions too, as dotted names."""
+    found = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    return {f"{n.module}.{a.name}" for n in found for a in n.names if n.module.startswith("memlib.course")}
+
+
 # Sources and what is built of them
 
+SOURCES = sorted(path for stem in ("lesson", "exercise") for path in CHAPTERS.glob(f"*/{stem}.py"))
 
-@pytest.mark.parametrize("path", sorted(CHAPTERS.glob("*/[le]*.py")), ids=lambda p: f"{p.parent.name}-{p.stem}")
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: f"{p.parent.name}-{p.stem}")
 def test_sources_are_read_as_jupytext_reads_them(path):
     theirs = [cell for cell in jupytext.read(path, fmt="py:percent").cells if cell.source.strip()]
     ours = [cell for cell in source.parse(path) if cell.source.strip()]
@@ -228,36 +251,38 @@ VECTOR = "x [entry]\n   1.00 -0.50"
     ids=["list", "tuple", "float32", "bfloat16", "numpy", "scalars", "subclass"],
 )
 def test_a_report_says_the_same_of_the_same_numbers(value):
-    assert table.table("x", value) == VECTOR
+    assert report_text.table("x", value) == VECTOR
 
 
 def test_reports_speak_of_steps_slots_and_tokens():
     recipe = [torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [-0.001, 1.0]])]
-    assert table.table("recipe", recipe) == (
+    assert report_text.table("recipe", recipe) == (
         "recipe [token]\n  step 0, slot 0: 1.00 0.00\n  step 1, slot 0: 1.00 0.00\n  step 1, slot 1: 0.00 1.00"
     )
-    assert table.table("n", torch.tensor(3), digits=0) == table.table("n", 3.0, digits=0) == "n: 3"
-    assert table.table("n", 2.6, digits=0) == "n: 2.60", "not rounded to a right answer"
-    assert table.table("fits", torch.tensor(True)) == table.table("fits", True) == "fits: yes"
-    assert table.table("mask", torch.tensor([[True, False]]), digits=0) == "mask [column]\n  row 0: 1 0"
-    assert table.table("order", ["Append ", "read, then  evict"]) == ('order [entry]\n  "append" "read, then evict"')
-    assert table.table("read", {"window": [2, 3], "full": [4]}, axes=("place",), digits=0) == (
+    assert report_text.table("n", torch.tensor(3), digits=0) == report_text.table("n", 3.0, digits=0) == "n: 3"
+    assert report_text.table("n", 2.6, digits=0) == "n: 2.60", "not rounded to a right answer"
+    assert report_text.table("fits", torch.tensor(True)) == report_text.table("fits", True) == "fits: yes"
+    assert report_text.table("mask", torch.tensor([[True, False]]), digits=0) == "mask [column]\n  row 0: 1 0"
+    assert report_text.table("order", ["Append ", "read, then  evict"]) == (
+        'order [entry]\n  "append" "read, then evict"'
+    )
+    assert report_text.table("read", {"window": [2, 3], "full": [4]}, axes=("place",), digits=0) == (
         "read [place]\n  window: 2 3\n  full:   4"
     )
-    assert table.table("bias", [float("-inf"), float("inf")]) == "bias [entry]\n  -inf  inf"
-    assert table.table("pairs", {"kept": 3, "read": 2.5}) == "pairs\n  kept 3.00, read 2.50"
-    assert table.table("none", torch.zeros(0, 3), axes=("slot", "token")) == "none [token]\n  no slot"
-    assert "0x" not in table.table("pairs", {"a": 1, "b": torch.zeros(2)})
+    assert report_text.table("bias", [float("-inf"), float("inf")]) == "bias [entry]\n  -inf  inf"
+    assert report_text.table("pairs", {"kept": 3, "read": 2.5}) == "pairs\n  kept 3.00, read 2.50"
+    assert report_text.table("none", torch.zeros(0, 3), axes=("slot", "token")) == "none [token]\n  no slot"
+    assert "0x" not in report_text.table("pairs", {"a": 1, "b": torch.zeros(2)})
 
 
 def test_what_is_printed_can_be_read_back():
     texts = [
-        table.table("order", {"first": ["a: b, c", 'd "e"'], "second": ["x"]}),
-        table.table("n", 3),
-        table.table("held", {"window": 3, "full": 8}),
-        table.table("recipe", [[], [[1, 0]]], axes=("step", "slot", "token")),
+        report_text.table("order", {"first": ["a: b, c", 'd "e"'], "second": ["x"]}),
+        report_text.table("n", 3),
+        report_text.table("held", {"window": 3, "full": 8}),
+        report_text.table("recipe", [[], [[1, 0]]], axes=("step", "slot", "token")),
     ]
-    assert table.read("\n".join(texts)) == {
+    assert report_text.read_report("\n".join(texts)) == {
         "order": {"first": {"entry 0": '"a: b, c"', "entry 1": r'"d \"e\""'}, "second": {"entry 0": '"x"'}},
         "n": {"": {"": "3.00"}},
         "held": {"": {"window": "3.00", "full": "8.00"}},
@@ -278,31 +303,31 @@ def test_what_is_printed_can_be_read_back():
 )
 def test_what_cannot_be_reported_is_said_in_a_sentence(value, error, message):
     with pytest.raises(error, match=message):
-        table.table("x", value)
+        report_text.table("x", value)
 
 
 def test_a_report_of_the_wrong_depth_is_refused():
     with pytest.raises(ValueError, match=r"x has 1 axis, wanted 2 \(slot, token\)"):
-        table.table("x", [1, 2], axes=("slot", "token"))
+        report_text.table("x", [1, 2], axes=("slot", "token"))
 
 
 def test_the_reference_stays_away_from_rounding_edges():
-    assert table.table("x", 0.12501) == "x: 0.13"
-    with table.no_edges(), pytest.raises(table.RoundingEdge):
-        table.table("x", [0.25, 0.12501])
-    with table.no_edges():
-        assert table.table("x", 0.1251, digits=3) == "x: 0.125"
+    assert report_text.table("x", 0.12501) == "x: 0.13"
+    with report_text.no_edges(), pytest.raises(report_text.RoundingEdge):
+        report_text.table("x", [0.25, 0.12501])
+    with report_text.no_edges():
+        assert report_text.table("x", 0.1251, digits=3) == "x: 0.125"
     assert "MEMLIB_EDGES" not in os.environ
 
 
 def test_a_seed_is_drawn_again_where_the_reference_lies_on_an_edge(tmp_path):
     text = TINY.replace("return 2 * x", "return x / 2")  # an eighth lies between 0.12 and 0.13
     found = exercise(text, tmp_path)
-    seed, printed = reference(found, 0)
+    seed, printed = fresh_reference(found, 0)
     assert seed > 0 and "double" in printed
     never = exercise(TINY.replace("return 2 * x", "return x * 0 + 0.125"), tmp_path)
     with pytest.raises(CourseError, match="report with digits=3"):
-        reference(never, 0)
+        fresh_reference(never, 0)
 
 
 # The first difference
@@ -322,34 +347,34 @@ def test_a_seed_is_drawn_again_where_the_reference_lies_on_an_edge(tmp_path):
     ],
 )
 def test_the_first_difference_is_said_in_the_learners_words(mine, theirs, axes, said):
-    assert first_difference(table.table("x", mine, axes), table.table("x", theirs, axes)) == said
-    assert first_difference(table.table("x", mine), table.table("x", mine)) is None
+    assert first_difference(report_text.table("x", mine, axes), report_text.table("x", theirs, axes)) == said
+    assert first_difference(report_text.table("x", mine), report_text.table("x", mine)) is None
 
 
 def test_a_sealed_answer_is_not_given_away():
-    texts = [table.table("kept", kept, ("slot",), 0, True) for kept in ([3, 4], [3, 5], [3])]
+    texts = [report_text.table("kept", kept, ("slot",), 0, True) for kept in ([3, 4], [3, 5], [3])]
     assert first_difference(texts[1], texts[0]) == "slot 1 is not right yet."
     assert first_difference(texts[2], texts[0]) == "kept has 1 slot, which is not the right number."
-    assert not re.search(r"\b[345]\b", texts[0]) and texts[0] != table.table("kept", [4, 3], ("slot",), 0, True)
+    assert not re.search(r"\b[345]\b", texts[0]) and texts[0] != report_text.table("kept", [4, 3], ("slot",), 0, True)
 
 
 def test_several_reports_are_told_apart():
-    theirs = table.table("a", 1) + "\n" + table.table("b", [1, 2])
-    assert first_difference(table.table("a", 1) + "\n" + table.table("b", [1, 3]), theirs) == (
+    theirs = report_text.table("a", 1) + "\n" + report_text.table("b", [1, 2])
+    assert first_difference(report_text.table("a", 1) + "\n" + report_text.table("b", [1, 3]), theirs) == (
         "b: entry 1 is 3.00, expected 2.00."
     )
-    assert first_difference(table.table("a", 1), theirs) == "Nothing was printed for 'b'."
+    assert first_difference(report_text.table("a", 1), theirs) == "Nothing was printed for 'b'."
 
 
 def test_weights_per_token_become_a_picture():
     recipe = [[[1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]]
-    assert matrices(table.read(table.table("recipe", recipe))) == ("recipe", recipe)
-    assert matrices(table.read(table.table("n", 3))) is None
-    texts = [table.table("recipe", steps) for steps in (recipe, [recipe[0], [[0.5, 0.5], [0.0, 1.0]]])]
-    figure = feedback.picture(texts[0], texts[1])
+    assert matrices(report_text.read_report(report_text.table("recipe", recipe))) == ("recipe", recipe)
+    assert matrices(report_text.read_report(report_text.table("n", 3))) is None
+    texts = [report_text.table("recipe", steps) for steps in (recipe, [recipe[0], [[0.5, 0.5], [0.0, 1.0]]])]
+    figure = side_by_side.comparison(texts[0], texts[1])
     assert "recipe, step 1: yours and the target" in figure.to_json()
-    assert feedback.picture(texts[0], table.table("recipe", [[[1.0]]])) is None
-    assert feedback.picture(table.table("n", 3), table.table("n", 3)) is None
+    assert side_by_side.comparison(texts[0], report_text.table("recipe", [[[1.0]]])) is None
+    assert side_by_side.comparison(report_text.table("n", 3), report_text.table("n", 3)) is None
 
 
 def test_an_error_is_said_with_its_line_in_the_answer():
@@ -379,10 +404,10 @@ def test_names_are_away_while_an_answer_is_graded_and_back_afterwards(tiny):
 
     found = source.load_exercise("77_tiny", tiny / "chapters")
     for borrowed in ("from memlib import Window", "import memlib; memlib.Window", "from memlib.window import Window"):
-        printed = run(found, {"double": f"{borrowed}\ndouble = lambda x: 2 * x"}, 3)
+        printed = run_exercise(found, {"double": f"{borrowed}\ndouble = lambda x: 2 * x"}, 3)
         assert isinstance(printed["double"].error, (ImportError, AttributeError)), borrowed
         assert printed["total"].error is None and memlib.Window is sys.modules["memlib.window"].Window
-    assert sys.stdout.write is not stage.Nowhere.write
+    assert sys.stdout.write is not quiet.Nowhere.write
 
 
 def test_odd_and_hostile_answers_lose_their_task_and_nothing_else(tiny):
@@ -419,7 +444,7 @@ def test_right_wrong_and_broken_answers_side_by_side(tiny):
     keys = "format chapter course file isolation seed points total bonus bonus_total tasks notes seconds"
     assert list(verdict) == keys.split() and json.loads(json.dumps(verdict)) == verdict
     assert set(double) == {"task", "kind", "bonus", "points", "of", "state", "feedback", "next"}
-    text = grading.as_text(verdict)
+    text = grading.verdict_text(verdict)
     assert text.startswith(f"{grading.ISOLATION}\n77_tiny: 3 of 5 points, bonus 0 of 1\n")
     assert "Look next: Count." in text
 
@@ -436,7 +461,7 @@ def test_answers_are_found_in_a_notebook_that_was_worked_in(tiny):
 
     def answers():
         nbformat.write(book, tiny / "mine.ipynb")
-        return submission.answers(submission.read(tiny / "mine.ipynb"), found)
+        return submission.answers(submission.read_submission(tiny / "mine.ipynb"), found)
 
     assert answers() == {"double": "mine", "total": cells["total"].source}
     cells["double"].id = "new"
@@ -477,7 +502,7 @@ def test_a_malformed_file_is_refused_in_one_sentence(content, why, tmp_path, cap
 def test_a_byte_order_mark_is_no_harm(tiny):
     text = (tiny / "exercises" / "77_tiny.ipynb").read_text()
     (tiny / "bom.ipynb").write_text("\ufeff" + text)
-    assert len(submission.read(tiny / "bom.ipynb").cells) == 9
+    assert len(submission.read_submission(tiny / "bom.ipynb").cells) == 9
 
 
 def test_a_fault_of_the_course_is_never_a_learners_zero(tiny, monkeypatch):
@@ -491,7 +516,7 @@ def test_a_fault_of_the_course_is_never_a_learners_zero(tiny, monkeypatch):
 
 
 def test_start_copies_once_and_never_overwrites(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(my, "MY", tmp_path / "my")
+    monkeypatch.setattr(progress, "MY", tmp_path / "my")
     name = chapters()[0]
     assert cli.main(["start", name.split("_")[0]]) == 0
     copy = tmp_path / "my" / f"{name}.ipynb"
@@ -508,12 +533,12 @@ def test_git_leaves_the_learners_folder_alone():
 
 
 def test_progress_keeps_what_was_solved(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(my, "MY", tmp_path / "my")
+    monkeypatch.setattr(progress, "MY", tmp_path / "my")
     name = next(name for name in chapters() if (CHAPTERS / name / "exercise.py").exists())
     first = next(iter(source.load_exercise(name).tasks.values()))
     task = {"task": first.name, "state": "passed", "of": first.points}
-    my.record({"chapter": name, "tasks": [task]})
-    my.record({"chapter": name, "tasks": [task | {"state": "failed"}]})
+    progress.record({"chapter": name, "tasks": [task]})
+    progress.record({"chapter": name, "tasks": [task | {"state": "failed"}]})
     assert cli.main(["progress"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(name))
     assert f"{first.points} of" in line and first.name not in line.split("still open:")[1].split(", ")
@@ -534,13 +559,13 @@ def test_the_doctor_finds_this_machine_well(capsys):
 
 def test_feedback_in_the_notebook_is_escaped():
     task = {"task": "<b>", "points": 0, "of": 1, "bonus": False, "feedback": "<script>", "next": "<img src=x>"}
-    text = button.as_html({"points": 0, "total": 1, "tasks": [task]})
+    text = button.verdict_html({"points": 0, "total": 1, "tasks": [task]})
     assert not re.search(r"<(script|img|b>)", text) and "&lt;script&gt;" in text
-    assert button.as_html({"problem": "<script>"}) == "<p>&lt;script&gt;</p>"
+    assert button.verdict_html({"problem": "<script>"}) == "<p>&lt;script&gt;</p>"
 
 
 def test_the_button_knows_names_that_are_defined_together():
-    assert button.defined("a, (b, *c) = 1, (2, 3)\nd: int = 4\ne: int\nf[g] = h.i = a\n(j := 5)") == set("abcd")
+    assert given.defined("a, (b, *c) = 1, (2, 3)\nd: int = 4\ne: int\nf[g] = h.i = a\n(j := 5)") == set("abcd")
 
 
 def test_without_its_sources_look_and_the_button_say_so_in_one_sentence(tmp_path, monkeypatch, capsys):
@@ -552,15 +577,15 @@ def test_without_its_sources_look_and_the_button_say_so_in_one_sentence(tmp_path
     name = next(name for name in chapters() if (CHAPTERS / name / "exercise.py").exists())
     task = next(iter(source.load_exercise(name).tasks))
     box = button.grade_button(name)
-    monkeypatch.setattr(places, "CHAPTERS", tmp_path / "chapters")
+    monkeypatch.setattr(paths, "CHAPTERS", tmp_path / "chapters")
     monkeypatch.setattr(source.load_exercise, "__defaults__", (tmp_path / "chapters", lambda cells: cells))
-    feedback.look(task, name)
-    assert capsys.readouterr().out.strip() == places.ABSENT
-    assert button.grade_button(name).value == f"<p>{places.ABSENT}</p>"
+    side_by_side.look(task, name)
+    assert capsys.readouterr().out.strip() == paths.ABSENT
+    assert button.grade_button(name).value == f"<p>{paths.ABSENT}</p>"
     box.children[0].click()
-    assert box.children[1].value == f"<p>{places.ABSENT}</p>" and not box.children[0].disabled
-    monkeypatch.setattr(feedback, "ROOT", tmp_path)
-    feedback.look(task, name)
+    assert box.children[1].value == f"<p>{paths.ABSENT}</p>" and not box.children[0].disabled
+    monkeypatch.setattr(side_by_side, "ROOT", tmp_path)
+    side_by_side.look(task, name)
     assert capsys.readouterr().out.strip().endswith(f"{name}.ipynb is missing or damaged: take the whole project.")
 
 
@@ -608,8 +633,7 @@ def test_the_button_grades_what_was_run_in_the_kernel(kernel, tmp_path):
     assert "Not answered yet." in kernel(f"look({three.name!r}, {name!r})")
     shown = kernel(
         f"""
-from memlib.course import button
-from memlib.course.button import handed_in
+from memlib.course.notebook.button import handed_in
 from IPython import get_ipython
 book = handed_in({name!r}, get_ipython())
 print({{cell["id"]: cell["source"] for cell in book["cells"] if cell["id"] in {list(found.tasks)!r}}})

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from memlib import KNN, Joint, Window, lm, tasks, view, widgets
-from memlib.course.places import CHAPTERS
+from memlib.course.paths import CHAPTERS
 from memlib.tasks import detective
 from memlib.tasks.detective import SUSPECTS, TEXT, Box
 

@@ -12,11 +12,11 @@ from functools import cache
 
 import pytest
 
-import memlib.course
-from memlib.course.button import defined
-from memlib.course.grade import grade, untouched_file, with_answers
-from memlib.course.places import CHAPTERS, ROOT, chapters
-from memlib.course.run import expected, reference, run
+from memlib.course.grade.grading import grade
+from memlib.course.grade.reference import expected, fresh_reference, run_exercise
+from memlib.course.notebook import hide
+from memlib.course.notebook.answers import defined, untouched_file, with_answers
+from memlib.course.paths import CHAPTERS, ROOT, chapters
 from memlib.course.source import load_exercise, solved, stub
 
 SEEDS = (1, 2000, 30_000, 400_000, 5_000_000)[: 5 if os.environ.get("MEMLIB_VARIANTS") == "all" else 1]
@@ -36,14 +36,14 @@ def variants(name: str) -> dict:
 
 @cache
 def references(name: str) -> list[tuple[int, dict[str, str]]]:
-    return [reference(load(name), seed) for seed in SEEDS]
+    return [fresh_reference(load(name), seed) for seed in SEEDS]
 
 
 def earned(name: str, answers: dict[str, str]) -> list[set[str]]:
     """The tasks that earn their points, for each seed."""
     found = []
     for seed, wanted in references(name):
-        printed = run(load(name), answers, seed)
+        printed = run_exercise(load(name), answers, seed)
         found.append({task for task, p in printed.items() if p.error is None and p.text == wanted[task]})
     return found
 
@@ -89,10 +89,11 @@ def test_an_untouched_answer_loses_exactly_its_task(name, task):
 @pytest.mark.parametrize("name, task", tasks())
 def test_printing_the_visible_example_earns_nothing(name, task, monkeypatch):
     """The stored output of the check, printed in the place of the report, beside a right answer."""
-    say = f"__import__('memlib.course.stage').course.stage.say({expected(load(name))[task].rstrip()!r})"
-    cheat = f"import memlib.course as _c\n_said = []\ndef _cheat(*a, **k):\n    _said or _said.append({say})\n"
+    printed = expected(load(name))[task].rstrip()
+    cheat = "import memlib.course.notebook.hide as _c, memlib.course.notebook.quiet as _q\n_said = []\n"
+    cheat += f"def _cheat(*a, **k):\n    _said or _said.append(_q.say({printed!r}))\n"
     cheat += "_c.report = _cheat"
-    monkeypatch.setattr(memlib.course, "report", memlib.course.report)  # put back afterwards
+    monkeypatch.setattr(hide, "report", hide.report)  # put back afterwards
     source = solved(load(name).tasks[task].answer) + "\n\n" + cheat
     for found in earned(name, {task: source}):
         assert task not in found

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from memlib.course.places import ROOT
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]

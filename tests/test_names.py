@@ -24,7 +24,6 @@ MEMORIES = importlib.import_module("examples" if (HERE / "examples.py").exists()
 PLAIN = (str, int, float, bool, type(None), tuple)
 METHODS = ("init", "update", "read", "slots")  # of a memory; of another class all that are public
 BEFORE = {  # where a name stands until its module has moved
-    "memlib.course.progress": ["memlib.course.my"],
     "memlib": ["memlib.averages", "memlib.compress", "memlib.recurrent"],
 }
 

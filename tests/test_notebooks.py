@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from memlib.course import films
-from memlib.course.build import build, stale
-from memlib.course.places import ROOT, chapters
+from memlib.course.paths import ROOT, chapters
+from memlib.course.write import films
+from memlib.course.write.build import build, stale
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))

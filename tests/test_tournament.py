@@ -10,7 +10,7 @@ import torch
 
 from memlib import KV, Window, outputs, state_bytes, states
 from memlib.course import cli
-from memlib.course.entry import EntryError, Remote
+from memlib.course.tournament.remote import EntryError, Remote
 from memlib.tasks.leaderboard import LIMIT, MEMORIES, TASKS, Half, Quarter, Weighed, at_length, score
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a process is forked for each memory")

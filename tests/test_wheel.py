@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from memlib.course.places import INSTALL, ROOT
+from memlib.course.paths import INSTALL, ROOT
 
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "memlib")
 LIBRARY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]

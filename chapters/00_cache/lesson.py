@@ -29,10 +29,10 @@ import torch
 from memlib import KV, Full, Window, attend, lm, outputs, recipe, state_bytes, states, tasks, view
 from memlib import draw, widgets
 from memlib.lm import data
-from memlib.course import my
+from memlib.course import progress
 
 model = lm.load("facts")  # reads bytes, answers questions about what it has read
-print(my.progress())  # what you have solved so far
+print(progress.progress())  # what you have solved so far
 
 # %% [markdown]
 # ## One fact

@@ -3,19 +3,19 @@
 What an exercise imports: `from memlib.course import grade_button, inputs, look, number, report`.
 """
 
-from memlib.course.seeds import inputs, number
-from memlib.course.table import report
+from memlib.course.notebook.reporting import report
+from memlib.course.notebook.seeds import inputs, number
 
 __all__ = ["grade_button", "inputs", "look", "number", "report"]
 
 
 def __getattr__(name: str):
     if name == "grade_button":
-        from memlib.course.button import grade_button
+        from memlib.course.notebook.button import grade_button
 
         return grade_button
     if name == "look":
-        from memlib.course.feedback import look
+        from memlib.course.notebook.side_by_side import look
 
         return look
     raise AttributeError(f"module 'memlib.course' has no attribute {name!r}")
@@ -29,7 +29,7 @@ def _watch() -> None:
         from IPython import get_ipython
 
         if get_ipython() is not None:
-            from memlib.course.button import watch
+            from memlib.course.notebook.answers import watch
 
             watch(get_ipython())
 

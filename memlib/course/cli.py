@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from memlib.course import my
-from memlib.course.places import CHAPTERS, INSTALL, CourseError, chapter, chapters, shown
+from memlib.course import progress
+from memlib.course.paths import CHAPTERS, INSTALL, CourseError, chapter, chapters, shown
 
 CODES = "exit codes: 0 done, 1 a problem with what was asked or handed in, 2 wrong usage, 3 the grader itself failed"
 GRADE = (
@@ -49,15 +49,15 @@ def parser() -> argparse.ArgumentParser:
     ranks.add_argument("--jobs", metavar="N", type=int, default=1, help="memories scored at once (default: 1)")
     ranks.add_argument("--i-trust-these", action="store_true", help="score more than one file without isolation")
     ranks.set_defaults(run=_tournament)
-    progress = commands.add_parser("progress", help="show what is solved")
-    progress.set_defaults(run=lambda args: print(my.progress()) or 0)
+    solved = commands.add_parser("progress", help="show what is solved")
+    solved.set_defaults(run=lambda args: print(progress.progress()) or 0)
     doctor = commands.add_parser("doctor", help="check this machine, and say what to do")
     doctor.set_defaults(run=_doctor)
     return top
 
 
 def _start(args) -> int:
-    path, new = my.start(chapter(args.chapter))
+    path, new = progress.start(chapter(args.chapter))
     print(f"{shown(path)} is yours: open it in JupyterLab." if new else f"{shown(path)} was there and stays as it is.")
     return 0
 
@@ -76,13 +76,13 @@ def _grade(args) -> int:
 
 
 def _edition(folder: Path):
-    from memlib.course.edition import load
+    from memlib.course.write.editions import load_edition
 
-    return load(folder)
+    return load_edition(folder)
 
 
 def _grade_own(args, path: Path) -> int:
-    from memlib.course.grade import as_text, grade
+    from memlib.course.grade.grading import grade, verdict_text
 
     if sys.stderr.isatty():
         print("Grading: about ten seconds.", file=sys.stderr)
@@ -91,20 +91,20 @@ def _grade_own(args, path: Path) -> int:
     if args.json == "-":
         print(text, end="")
     else:
-        print(as_text(verdict))
-        out = Path(args.json) if args.json else my.MY / ".verdicts" / f"{path.stem}.json"
+        print(verdict_text(verdict))
+        out = Path(args.json) if args.json else progress.MY / ".verdicts" / f"{path.stem}.json"
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
         print(f"As JSON: {shown(out)}")
-    if args.keep or path.resolve().parent == my.MY.resolve():
-        my.record(verdict)
+    if args.keep or path.resolve().parent == progress.MY.resolve():
+        progress.record(verdict)
     return 0
 
 
 def _grade_one(args, path: Path) -> int:
     """Keeps nothing: a verdict, or {"problem": sentence}, on the screen."""
-    from memlib.course.family import leash
-    from memlib.course.grade import GraderFault, as_text, grade
+    from memlib.course.grade.grading import GraderFault, grade, verdict_text
+    from memlib.course.processes import leash
 
     if args.leash:
         leash()
@@ -116,7 +116,7 @@ def _grade_one(args, path: Path) -> int:
             raise
         code = 1 if isinstance(error, CourseError) else 3
         said = {"format": 1, "file": str(path), "problem": str(error)}
-    text = json.dumps(said, indent=1) if args.json else as_text(said)
+    text = json.dumps(said, indent=1) if args.json else verdict_text(said)
     if args.json in (None, "-"):
         print(text)
     else:
@@ -125,7 +125,7 @@ def _grade_one(args, path: Path) -> int:
 
 
 def _grade_class(args, folder: Path) -> int:
-    from memlib.course.batch import grade_class, summary
+    from memlib.course.group.batch import closing_text, grade_class
 
     if args.out is None:
         raise CourseError(f"{folder} is a folder: say --out DIR, where the gradebook goes.")
@@ -138,12 +138,12 @@ def _grade_class(args, folder: Path) -> int:
         jobs=args.jobs,
         trusted=args.i_trust_these,
     )
-    print(summary(results, args.out))
+    print(closing_text(results, args.out))
     return 3 if any(student["state"] == "fault" for student in results["students"]) else 0
 
 
 def _release(args) -> int:
-    from memlib.course.edition import draws, release
+    from memlib.course.write.editions import draws_of, release
 
     names = [chapter(text) for text in args.chapters]
     names = names or [name for name in chapters() if (CHAPTERS / name / "exercise.py").exists()]
@@ -151,7 +151,7 @@ def _release(args) -> int:
     place = shown(args.out)
     print(f"Hand out {place}/exercises/; keep {place}/solutions/ and {place}/edition.json to yourself.")
     print(f"Drawn: {', '.join(drawn)}." if drawn else "Nothing was drawn: it is the public edition, solutions and all.")
-    same = [name for name in names if args.seed and not draws(name)]
+    same = [name for name in names if args.seed and not draws_of(name)]
     if same:
         print(f"Nothing is drawn in {', '.join(same)}: there the public solution earns its points.")
     print(f"Grade it with: memlib grade FOLDER --edition {place} --out DIR")
@@ -159,19 +159,19 @@ def _release(args) -> int:
 
 
 def _tournament(args) -> int:
-    from memlib.course.tournament import as_text, tournament
+    from memlib.course.tournament.ranking import rank_memories, ranking_text
 
-    out = args.out or my.MY / "tournament"
+    out = args.out or progress.MY / "tournament"
     if sys.stderr.isatty():
         print("Scoring: about half a minute a memory.", file=sys.stderr)
-    print(as_text(tournament(args.path, out, args.seed, args.jobs, args.i_trust_these), shown(out)))
+    print(ranking_text(rank_memories(args.path, out, args.seed, args.jobs, args.i_trust_these), shown(out)))
     return 0
 
 
 def _doctor(args) -> int:
-    from memlib.course.doctor import doctor
+    from memlib.course.doctor import examine
 
-    return doctor()
+    return examine()
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -191,7 +191,7 @@ def main(argv: list[str] | None = None) -> int:
         print("Stopped.", file=sys.stderr)
         return 130
     except Exception as error:
-        from memlib.course.grade import GraderFault
+        from memlib.course.grade.grading import GraderFault
 
         if not isinstance(error, GraderFault):
             raise

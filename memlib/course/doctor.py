@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from memlib.course.places import CHAPTERS, INSTALL, ROOT
+from memlib.course.paths import CHAPTERS, INSTALL, ROOT
 
 WANTED = re.compile(r"""(?P<name>[\w-]+)>=(?P<low>[\d.]+)(?:.*extra == ["'](?P<extra>\w+)["'])?""")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
@@ -110,7 +110,7 @@ LIBRARY: list[Callable] = [_python, _environment, _library, _torch]
 COURSE: list[Callable] = [_course_packages, _course, _kernel, _browser]
 
 
-def doctor() -> int:
+def examine() -> int:
     """Print a line a check; 1 where something is wrong."""
     wrong, whole = 0, CHAPTERS.is_dir()
     for check in LIBRARY + COURSE:

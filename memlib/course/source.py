@@ -16,12 +16,13 @@ when it fails; they become metadata.
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from memlib.course.places import ABSENT, CHAPTERS, CourseError, shown
+from memlib.course.paths import ABSENT, CHAPTERS, CourseError, shown
 
 KINDS = ("write", "hand", "order", "choose", "bug", "explain", "design")
 OPTIONS = {"tags", "task", "points", "kind", "minutes", "bonus", "hides", "check", "look"}
@@ -67,6 +68,15 @@ class Exercise:
     cells: list[Cell]
     tasks: dict[str, Task] = field(default_factory=dict)
     mark: str | None = None  # of a class's own edition
+
+    def fingerprint(self) -> str:
+        """A short name of its content: verdicts are comparable where it is equal."""
+        text = json.dumps([[cell.source, cell.options] for cell in self.cells])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def untouched(self, name: str, answer: str) -> bool:
+        """Whether the answer to a task is still what the exercise shows."""
+        return answer.split() == stub(self.tasks[name].answer).split()
 
 
 def parse(path: Path) -> list[Cell]:

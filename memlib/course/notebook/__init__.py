@@ -1,0 +1,1 @@
+"""What runs in a learner's notebook: seeded inputs, reports, what is hidden, yours beside the target, the button."""

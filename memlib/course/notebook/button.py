@@ -1,0 +1,92 @@
+"""One button in the exercise: grade what has been run in this kernel."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from memlib.course.notebook.answers import sources, with_answers
+from memlib.course.notebook.sentences import ISOLATION
+from memlib.course.paths import CourseError, chapter
+from memlib.course.source import load_exercise
+
+
+def handed_in(name: str, shell) -> dict:
+    """The course's exercise with the answers that were run in this kernel."""
+    exercise = load_exercise(name)
+    return with_answers(name, sources(exercise, shell))
+
+
+def verdict_of(book: dict, name: str) -> dict:
+    """Grade a notebook in a process of its own; {"problem": sentence} where that was not possible."""
+    with tempfile.TemporaryDirectory(prefix="memlib-button-") as folder:
+        path, out = Path(folder, f"{name}.ipynb"), Path(folder, "verdict.json")
+        path.write_text(json.dumps(book), encoding="utf-8")
+        command = [sys.executable, "-m", "memlib.course.cli", "grade", str(path), "--json", str(out), "--keep"]
+        env = {key: value for key, value in os.environ.items() if key != "MEMLIB_SEED"}
+        done = subprocess.run(command, capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL)
+        if out.exists():
+            return json.loads(out.read_text("utf-8"))
+        return {"problem": (done.stderr.strip().splitlines() or ["Grading failed."])[-1]}
+
+
+def verdict_html(verdict: dict) -> str:
+    """A verdict as a table; every text is escaped."""
+    if "problem" in verdict:
+        return f"<p>{html.escape(verdict['problem'])}</p>"
+    rows = []
+    for task in verdict["tasks"]:
+        said = html.escape(task["feedback"])
+        if task["next"]:
+            said += f"<br><em>Look next:</em> {html.escape(task['next'])}"
+        points = f"{task['points']} of {task['of']}" + (" (bonus)" if task["bonus"] else "")
+        cells = (html.escape(task["task"]), points, said)
+        rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
+    isolation = f"<p>{html.escape(ISOLATION)}</p>"
+    head = f"<p><strong>{verdict['points']} of {verdict['total']} points</strong></p>"
+    return isolation + head + "<table><tbody>" + "".join(rows) + "</tbody></table>"
+
+
+def grade_button(name: str):
+    """A button that grades the answers run in this notebook so far; nothing has to be saved."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None or os.environ.get("MEMLIB_GRADING"):
+        return None
+    import ipywidgets
+
+    try:
+        name = chapter(name)
+    except CourseError as error:
+        return ipywidgets.HTML(verdict_html({"problem": str(error)}))
+
+    button = ipywidgets.Button(description="Grade my answers", tooltip="Grade the answers run so far")
+    report = ipywidgets.HTML()
+
+    def click(_):
+        button.disabled = True
+        report.value = "<p>Grading: about ten seconds.</p>"
+        try:
+            book = handed_in(name, shell)
+        except CourseError as error:
+            report.value, button.disabled = verdict_html({"problem": str(error)}), False
+            return
+        threading.Thread(target=work, args=(book,), daemon=True).start()
+
+    def work(book):
+        try:
+            report.value = verdict_html(verdict_of(book, name))
+        except (CourseError, OSError, ValueError) as error:
+            report.value = verdict_html({"problem": str(error)})
+        finally:
+            button.disabled = False
+
+    button.on_click(click)
+    return ipywidgets.VBox([button, report])

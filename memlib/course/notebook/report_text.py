@@ -1,0 +1,214 @@
+"""What a check prints: plain numbers in the learner's words, and the way back from the text.
+
+recipe
+  step 0, slot 0: token 0 1.00, token 1 0.00
+  step 1, slot 0: token 0 0.50, token 1 0.50
+size: 3
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from memlib.course.notebook.seeds import seed
+
+AXES = {0: (), 1: ("entry",), 2: ("row", "column"), 3: ("step", "slot", "token")}
+MOST = 5000
+
+
+class RoundingEdge(Exception):
+    """A number of the reference would round either way: other inputs must be drawn."""
+
+
+def fingerprint(text: str) -> str:
+    """Six signs that depend on the seed: what was printed for another seed is not what is asked for."""
+    return hashlib.sha256(f"{seed()} {text}".encode()).hexdigest()[:6]
+
+
+def digests(text: str) -> str:
+    """What a check prints as one short fingerprint a report, for nbgrader: `5f3a90c1 77b0aa12`."""
+    return " ".join(hashlib.sha256(part.encode()).hexdigest()[:8] for part in parts(text))
+
+
+def parts(text: str) -> list[str]:
+    """What a check prints, report by report."""
+    return [part.rstrip() for part in re.split(r"\n(?=\S)", text.strip("\n"))]
+
+
+def table(name: str, value, axes: tuple = (), digits: int = 2, sealed: bool = False) -> str:
+    """The text that `report` prints."""
+    if re.search(r"[:\n]|^\s|[\s\]]$|^$", name):
+        raise ValueError(f"name={name!r} may not be empty, nor hold ':' or a new line, nor space or ']' at its ends")
+    value = plain(value, name)
+    axes = _axes(name, value, (axes,) if isinstance(axes, str) else tuple(axes))
+    entries = list(_walk(value, axes, ()))
+    if len(entries) > MOST:
+        raise ValueError(f"{name} holds {len(entries)} numbers; a report prints at most {MOST}")
+    lines: dict[str, dict[str, str]] = {}
+    for path, leaf in entries:
+        text = _text(name, path, leaf, digits)
+        if sealed and leaf is not None:
+            text = "#" + fingerprint(f"{name} {path} {text}")
+        lines.setdefault(", ".join(path[:-1]), {})[path[-1] if path else ""] = text
+    if not axes and not isinstance(value, dict):
+        return f"{name}: {lines[''].popitem()[1]}"
+    return _lines(name, lines, axes[-1] if axes else "")
+
+
+def _lines(name: str, lines: dict[str, dict[str, str]], axis: str) -> str:
+    """Rows of numbers under a head that names what they count; where entries have labels, the labels too."""
+    full = [row for row in lines.values() if list(row) == [f"{axis} {i}" for i in range(len(row))]]
+    if len(full) + sum(text == "-" for row in lines.values() for text in row.values()) < len(lines):
+        rows = {key: ", ".join(f"{label} {text}" for label, text in row.items()) for key, row in lines.items()}
+        return "\n".join([name, *(f"  {key}: {row}" if key else f"  {row}" for key, row in rows.items())])
+    wide = max((len(text) for row in full for text in row.values() if text[0] != '"'), default=0)
+    rows = {
+        key: " ".join(label if text == "-" else text.rjust(wide) for label, text in row.items())
+        for key, row in lines.items()
+    }
+    long = max(map(len, rows)) + 1
+    body = [f"  {key + ':':{long}} {row}" if key else f"  {row}" for key, row in rows.items()]
+    return "\n".join([f"{name} [{axis}]", *body])
+
+
+def plain(value, name: str = "value"):
+    """The value as python numbers, text, lists and dicts, whatever it came as."""
+    if value is Ellipsis:
+        raise NotImplementedError(f"{name} is not answered yet")
+    if value is None:
+        raise ValueError(f"{name} is None: is a `return` missing?")
+    if isinstance(value, torch.Tensor):
+        with torch._C.DisableTorchFunctionSubclass():
+            kind = torch.bool if value.dtype == torch.bool else torch.float64
+            return (value if value.dtype == kind else value.detach().to("cpu", kind)).tolist()
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {str(key): plain(item, name) for key, item in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return [plain(item, name) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(plain(item, name) for item in value)
+    for kind in (bool, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    if isinstance(value, str):
+        return " ".join(value.split()).lower()
+    if hasattr(value, "k") and hasattr(value, "v"):
+        return {"k": plain(value.k, name), "v": plain(value.v, name)}
+    raise TypeError(f"{name} is a {type(value).__name__}; wanted a tensor, a number, text, or a list of these")
+
+
+def _depth(value) -> int:
+    if isinstance(value, dict):
+        return max(map(_depth, value.values()), default=0)
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+
+
+def _axes(name: str, value, axes: tuple) -> tuple:
+    depth = _depth(value)
+    if axes and depth != len(axes) and not (depth < len(axes) and _empty(value)):
+        wanted = f"{len(axes)} ({', '.join(axes)})"
+        raise ValueError(f"{name} has {depth} ax{'i' if depth == 1 else 'e'}s, wanted {wanted}")
+    if not axes and depth not in AXES:
+        raise ValueError(f"{name} has {depth} axes; name them with axes=(...)")
+    return axes or AXES[depth]
+
+
+def _empty(value) -> bool:
+    if isinstance(value, dict):
+        return all(map(_empty, value.values()))
+    return isinstance(value, list) and all(map(_empty, value))
+
+
+def _walk(value, axes: tuple, path: tuple):
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _walk(item, axes, (*path, re.sub(r"[,:\s]+", " ", key).strip()))
+    elif isinstance(value, list):
+        if not value:
+            yield (*path, f"no {axes[0]}"), None
+        for index, item in enumerate(value):
+            yield from _walk(item, axes[1:], (*path, f"{axes[0]} {index}"))
+    else:
+        yield path, value
+
+
+def _text(name: str, path: tuple, leaf, digits: int) -> str:
+    if leaf is None:
+        return "-"
+    if isinstance(leaf, str):
+        return json.dumps(leaf)
+    if isinstance(leaf, bool) and not path:
+        return "yes" if leaf else "no"
+    if math.isnan(leaf):
+        raise ValueError(f"{name} holds a NaN" + (f", the first at {', '.join(path)}" if path else ""))
+    if math.isinf(leaf):
+        return "inf" if leaf > 0 else "-inf"
+    if digits == 0 and leaf == int(leaf):
+        return str(int(leaf))
+    digits = digits or 2
+    scaled = abs(leaf) * 10**digits
+    if os.environ.get("MEMLIB_EDGES") == "refuse" and abs(scaled - math.floor(scaled) - 0.5) < 0.01:
+        raise RoundingEdge(f"{name}: {', '.join(path) or 'the value'} is {leaf:.6f}, between two roundings")
+    text = f"{leaf:.{digits}f}"
+    return text[1:] if re.fullmatch(r"-0\.0+", text) else text
+
+
+@contextmanager
+def no_edges():
+    """Inside, a number too near to a rounding edge raises RoundingEdge (for the reference)."""
+    before = os.environ.get("MEMLIB_EDGES")
+    os.environ["MEMLIB_EDGES"] = "refuse"
+    try:
+        yield
+    finally:
+        os.environ.pop("MEMLIB_EDGES")
+        if before is not None:
+            os.environ["MEMLIB_EDGES"] = before
+
+
+VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,]+')
+ENTRY = re.compile(rf"(.+?) ({VALUE.pattern})(?:, |$)")
+Tables = dict[str, dict[str, dict[str, str]]]
+
+
+def read_report(text: str) -> Tables:
+    """The tables of a printed text: name -> line -> label -> text; a single value has line "" and label ""."""
+    tables: Tables = {}
+    name = axis = ""
+    for line in text.splitlines():
+        if re.fullmatch(r"  \([0-9a-f]{6}\)", line):
+            continue
+        if line.startswith("  "):
+            key, rest = _split(line.strip())
+            tables.setdefault(name, {})[key] = _row(rest, axis)
+        elif ": " in line:
+            name, _, value = line.partition(": ")
+            tables[name] = {"": {"": value}}
+        elif line.strip():
+            name, axis = re.fullmatch(r"(.*?)(?: \[([^\]]*)\])?", line.strip()).groups()
+            tables[name] = {}
+    return tables
+
+
+def _split(line: str) -> tuple[str, str]:
+    """The key of a line and the rest; a quoted text may hold a colon."""
+    key, colon, _ = line.split('"')[0].rpartition(":")
+    return (key, line[len(key) + 1 :].strip()) if colon else ("", line)
+
+
+def _row(text: str, axis: str | None) -> dict[str, str]:
+    if not axis:
+        return dict(ENTRY.findall(text))
+    if text.startswith("no "):
+        return {text: "-"}
+    return {f"{axis} {i}": value for i, value in enumerate(VALUE.findall(text))}

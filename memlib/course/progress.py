@@ -1,0 +1,69 @@
+"""A learner's own folder: copies of exercises, and what is solved so far."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from memlib.course.paths import ROOT, CourseError, chapters, shown
+from memlib.course.source import load_exercise
+
+MY = Path(os.environ.get("MEMLIB_MY") or ROOT / "my")
+
+
+def start(name: str) -> tuple[Path, bool]:
+    """Copy an exercise to my/; its path, and whether it is new (a copy that is there is left as it is)."""
+    source, target = ROOT / "exercises" / f"{name}.ipynb", MY / f"{name}.ipynb"
+    if not source.exists():
+        raise CourseError(f"Chapter {name} has no exercise.")
+    MY.mkdir(exist_ok=True)
+    try:
+        with open(target, "xb") as file, open(source, "rb") as original:
+            shutil.copyfileobj(original, file)
+    except FileExistsError:
+        return target, False
+    return target, True
+
+
+def record(verdict: dict) -> None:
+    """Keep what a verdict says is solved in my/.progress.json; what was solved once stays solved."""
+    kept = solved_tasks()
+    done = kept.setdefault(verdict["chapter"], {})
+    for task in verdict["tasks"]:
+        if task["state"] == "passed":
+            done[task["task"]] = task["of"]
+    MY.mkdir(exist_ok=True)
+    path = MY / ".progress.json"
+    path.with_suffix(".partial").write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(path.with_suffix(".partial"), path)
+
+
+def solved_tasks() -> dict[str, dict[str, int]]:
+    """Chapter -> task -> points, of what was graded as solved."""
+    try:
+        kept = json.loads((MY / ".progress.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        raise CourseError(f"{shown(MY / '.progress.json')} is damaged: delete it and grade again.") from None
+    return kept
+
+
+def progress() -> str:
+    """A line a chapter: points, and the tasks that are still open."""
+    lines, kept = [], solved_tasks()
+    for name in chapters():
+        if not (ROOT / "chapters" / name / "exercise.py").exists():
+            lines.append(f"{name}  (no exercise)")
+            continue
+        tasks = load_exercise(name).tasks
+        core = [task for task in tasks.values() if not task.bonus]
+        done = {task for task in tasks if task in kept.get(name, {})}
+        points = sum(task.points for task in core if task.name in done)
+        total = sum(task.points for task in core)
+        still = [task for task in tasks if task not in done]
+        rest = f"still open: {', '.join(still)}" if still else "all solved"
+        lines.append(f"{name}  {points} of {total} points  {rest}")
+    return "\n".join(lines) or "There are no chapters."
