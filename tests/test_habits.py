@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from memlib.course.places import ROOT
+
+from memlib.course.paths import ROOT
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 RELEASE = re.compile(r"^## (\d+\.\d+\.\d+) \((\d{4}-\d\d-\d\d)\)$", re.M)

@@ -1,8 +1,8 @@
 """The tournament: memories of learners' own, within 64 KB, on numbers that nobody has seen.
 
 A file is Python with a class `Mine`, or the notebook of the exercise whose answer cell `mine` holds it. Each is scored
-by `memlib.tasks.leaderboard.score`, while its code runs elsewhere (`remote`) and only its state, which is weighed, goes on
-from process to process. One card an entry: NAME.json, and NAME.svg, a picture to share.
+by `memlib.tasks.leaderboard.score`, while its code runs elsewhere (`remote`) and only its state, which is weighed,
+goes on from process to process. One card an entry: NAME.json, and NAME.svg, a picture to share.
 """
 
 from __future__ import annotations
