@@ -14,6 +14,7 @@ import html
 import re
 import time
 from functools import lru_cache
+from typing import Any
 
 import ipywidgets as ipw
 import numpy as np
@@ -26,7 +27,13 @@ WIDE, AUTO, LONG = {"description_width": "initial"}, {"width": "auto", "align_se
 LATER = {"style": WIDE, "layout": LONG, "continuous_update": False}  # for what takes a second
 
 
-def knob(make_figure, **controls) -> ipw.VBox:
+class Panel(ipw.VBox):
+    """A box that gives the knobs in it by name; what else it gives, the function that makes it says."""
+
+    controls: dict[str, Any]
+
+
+def knob(make_figure, **controls) -> Panel:
     """A picture and the controls that change it: `make_figure(**values) -> go.Figure`, always of the same traces.
 
     controls: name=(low, high[, start[, step]]) a slider, name=[a, b, ...] a choice, name=True a tick box,
@@ -75,9 +82,9 @@ def player(memory, k, q, tokens) -> ipw.VBox:
 
 def resized(memory, size: int):
     """The same memory with another `size`; the given one stays as it is."""
-    if dataclasses.is_dataclass(memory):
+    if dataclasses.is_dataclass(memory) and not isinstance(memory, type):
         return dataclasses.replace(memory, size=size)
-    other = copy.copy(memory)
+    other: Any = copy.copy(memory)
     other.size = size
     return other
 
@@ -314,7 +321,7 @@ class Question(ipw.VBox):
         )
 
     def _repr_mimebundle_(self, **options):
-        bundle = super()._repr_mimebundle_(**options)
+        bundle: Any = super()._repr_mimebundle_(**options)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         return {**data, "text/html": self.plain}
 
@@ -443,10 +450,11 @@ def _spoken(text: str) -> str:
 def _bare(fig: go.Figure) -> go.Figure:
     """The figure without its printed sentence, which stands beneath as text."""
     fig = go.Figure(fig)
-    notes = [note for note in fig.layout.annotations if note.name == "alt"]
+    layout: Any = fig.layout
+    notes = [note for note in layout.annotations if note.name == "alt"]
     less = sum(20 * (note.text.count("<br>") + 1) + 8 for note in notes)
-    fig.layout.annotations = [note for note in fig.layout.annotations if note.name != "alt"]
-    return fig.update_layout(height=fig.layout.height - less, margin_b=fig.layout.margin.b - less)
+    layout.annotations = [note for note in layout.annotations if note.name != "alt"]
+    return fig.update_layout(height=layout.height - less, margin_b=layout.margin.b - less)
 
 
 def _live(see):
@@ -474,8 +482,8 @@ def _show(figure: go.FigureWidget, new: go.Figure) -> None:
             figure.layout.update(new.layout.to_plotly_json(), overwrite=True)
 
 
-def _box(children: list, **parts) -> ipw.VBox:
-    box = ipw.VBox(children)
+def _box(children: list, **parts) -> Panel:
+    box = Panel(children)
     for name, part in parts.items():
         setattr(box, name, part)
     return box

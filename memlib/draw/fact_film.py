@@ -6,6 +6,8 @@ what is left in the slots (the recipe) and how much of its attention each byte g
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -43,7 +45,8 @@ def dye(
     at = sorted({*np.linspace(0, n - 1, min(FRAMES, n)).round().astype(int).tolist(), span[1] - 1})
     fig = go.Figure(_curves(left, seen, at, n - 1))
     style.dress(fig, title, _says(left, seen, text, span), 330, 30 if still else 104)
-    caption = list(fig.layout.annotations)
+    layout: Any = fig.layout
+    caption = list(layout.annotations)
     low = min(-0.03, 1.1 * float(seen.min(initial=0)))  # a delta rule gives weights below 0
     fig.add_annotation(_text(letters, span, left, n - 1, after))
     fig.update_layout(

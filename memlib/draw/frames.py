@@ -12,7 +12,7 @@ HEAD = 30  # pixels for a panel's name
 def playing(fig: go.Figure, frames: list[go.Frame], said: list[str]) -> go.Figure:
     """A figure with frames, and with what moves through them: a slider that says each step, play and pause."""
     fig.frames = frames
-    names = [frame.name for frame in frames]
+    names = [str(frame.name) for frame in frames]
     return fig.update_layout(sliders=[_slider(names, said)], updatemenus=[_buttons()])
 
 

@@ -23,7 +23,8 @@ def curves(
     for i, (name, (a, b)) in enumerate(lines.items()):
         color = style.COLORS[i % 6]
         if spread and name in spread:
-            fig.add_trace(_band(a, *map(style.array, spread[name]), color))
+            low, high = map(style.array, spread[name])
+            fig.add_trace(_band(a, low, high, color))
         fig.add_scatter(
             x=a.tolist(),
             y=b.tolist(),

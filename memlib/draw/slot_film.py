@@ -119,12 +119,15 @@ class Play(Told):
         )
 
     def _axes(self) -> dict:
+        axes: dict[str, dict]
         if self.boxed:
             axes = {"xaxis2": {"range": [-0.5, self.room - 0.5]}}
             if self.tiers:
                 axes = {"xaxis2": {"range": [-0.53, self.room - 0.47]}, "yaxis2": {"range": [-0.05, 1.5]}}
         else:
-            axes = {"yaxis2": style.rows([str(s) for s in range(self.room)], 120) | {"visible": True, "title": "slot"}}
+            axes = {
+                "yaxis2": style.rows([str(s) for s in range(int(self.room))], 120) | {"visible": True, "title": "slot"}
+            }
         axes["yaxis"] = {"range": [0, 1.35]}
         if self.views is not None:
             low, high = min(0.0, float(self.views.min())), max(1e-9, float(self.views.max()))
@@ -230,7 +233,7 @@ class Play(Told):
     def _levels(self, t: int) -> np.ndarray:
         """The recipe in 127 levels of its greatest weight: a byte a cell."""
         most = max(float(np.abs(r).max(initial=0)) for r in self.recipes) or 1.0
-        room = np.zeros((self.room, len(self.labels)))
+        room = np.zeros((int(self.room), len(self.labels)))
         room[: len(self.recipes[t])] = self.recipes[t]
         return np.round(127 * room / most).astype(np.int8)
 

@@ -64,7 +64,7 @@ class Told:
 
     def held(self, t: int) -> np.ndarray:
         """Of which tokens something is left after step t."""
-        return (np.abs(self.recipes[t]) > HELD).any(0) if t >= 0 else np.zeros(len(self.labels), bool)
+        return np.any(np.abs(self.recipes[t]) > HELD, axis=0) if t >= 0 else np.zeros(len(self.labels), bool)
 
     def event(self, t: int) -> str:
         """Who enters and who leaves at step t, read off the recipes."""
@@ -76,7 +76,7 @@ class Told:
     def _named(self, who: np.ndarray, verb: str) -> str:
         names = [f"'{self.labels[i]}'" for i in np.flatnonzero(who)]
         said = ", ".join(names) if len(names) < 5 else f"{len(names)} tokens"
-        return names and f"{said} {verb}{'s' * (len(names) == 1)}"
+        return f"{said} {verb}{'s' * (len(names) == 1)}" if names else ""
 
     def holding(self, t: int) -> str:
         """The state after step t in numbers."""

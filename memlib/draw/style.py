@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import textwrap
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -48,7 +49,8 @@ def safe(text: str) -> str:
 
 def alt(fig: go.Figure) -> str:
     """What the figure shows, in words."""
-    return fig.layout.meta["alt"]
+    layout: Any = fig.layout
+    return layout.meta["alt"]
 
 
 def _mix(color: str, to: int, share: float) -> str:
