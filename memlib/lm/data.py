@@ -85,7 +85,8 @@ def texts(path: str | None = None) -> tuple[Tensor, Tensor]:
     Raises ValueError where there is too little text.
     """
     if path is None:
-        return tuple(as_bytes("\n\n".join(half.values())) for half in split())
+        train, held = (as_bytes("\n\n".join(half.values())) for half in split())
+        return train, held
     here = Path(path)
     if not here.exists():
         raise ValueError(f"--text: no file or folder {path}")
@@ -99,7 +100,7 @@ def texts(path: str | None = None) -> tuple[Tensor, Tensor]:
     if min(map(len, halves)) < 1024:
         sizes = " and ".join(str(len(half)) for half in halves)
         raise ValueError(f"--text: {path} gives {sizes} bytes to train on and hold out, wanted 1024 of each")
-    return tuple(map(as_bytes, halves))
+    return as_bytes(halves[0]), as_bytes(halves[1])
 
 
 def batch(text: UInt8[Tensor, " n"], length: int, size: int, generator: torch.Generator) -> Tensor:

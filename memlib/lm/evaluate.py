@@ -161,7 +161,7 @@ def measure(name: str) -> dict:
 
 def main(argv: list[str] | None = None) -> None:
     """The command line."""
-    parse = argparse.ArgumentParser(prog="python -m memlib.lm.evaluate", description=__doc__.splitlines()[0])
+    parse = argparse.ArgumentParser(prog="python -m memlib.lm.evaluate", description=str(__doc__).splitlines()[0])
     parse.add_argument("weights", nargs="?", default="stdlib", help="stdlib, facts, facts_delta ... or a file")
     parse.add_argument("--write", action="store_true", help="write the card beside the weights")
     ask = parse.parse_args(argv)

@@ -106,8 +106,10 @@ def filler(length: int, rng: Random, about: Fact, distractors: float = 0.25) -> 
     out, tries = " ", 0
     while tries < 10:
         other = fact(rng) if rng.random() < distractors else None
-        clash = other is None or other.subject.lower() in (about.statement + about.question).lower()
-        sentence = (talk(rng) if clash else other.statement) + " "
+        if other is None or other.subject.lower() in (about.statement + about.question).lower():
+            sentence = talk(rng) + " "
+        else:
+            sentence = other.statement + " "
         fits = len(out) + len(sentence) + 4 <= length
         out, tries = (out + sentence, 0) if fits else (out, tries + 1)
     return out + "H" + "m" * (length - len(out) - 3) + ". "

@@ -82,7 +82,7 @@ def _map(memory, fn):
         new = {name: _map(part, fn) for name, part in old.items()}
         if any(new[k] is not old[k] for k in old):
             memory = copy.copy(memory)
-            vars(memory).update(new)
+            memory.__dict__.update(new)
     return memory
 
 

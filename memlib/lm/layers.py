@@ -9,6 +9,7 @@ convolution on q, k and v lets one layer see byte pairs (So et al. 2021, arXiv 2
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -81,7 +82,7 @@ class InCache:
     current segment (`new`) stand behind the slots. Xiao et al. 2023, arXiv 2309.17453.
     """
 
-    memory: object
+    memory: Any
     share: float = 1.0  # of the key's pairs that are turned
 
     def __post_init__(self):

@@ -9,7 +9,7 @@ and a short convolution (`layers.py`). Nothing in it knows which memory it reads
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -68,6 +68,8 @@ class LanguageModel(nn.Module):
     >>> model(torch.tensor([list(b"abc")])).shape
     torch.Size([1, 3, 256])
     """
+
+    blocks: Any  # an nn.ModuleList of Block, of whose parts torch's types know no more than that they are modules
 
     def __init__(self, config: Config = Config(), memory=None, positions: str = "absolute"):  # noqa: B008
         super().__init__()

@@ -92,7 +92,7 @@ def strange(sentence: str, about: Fact, rng: Random) -> str:
                 words.insert(rng.choice(gaps), word)
         elif free := [i for i in range(len(words)) if not fixed[i]]:
             i = rng.choice(free)
-            end = re.search(r"\W*$", words[i])[0]
+            end = re.sub(r".*\w", "", words[i])
             words[i] = (word.title() if words[i].istitle() else word) + end
     made = " ".join(words)
     return sentence if held_out_wording(about.kind, made) else made
@@ -122,7 +122,7 @@ def conversation(length: int, rng: Random, text: Tensor | None = None) -> tuple[
             key = (one.kind, one.subject)
             open_facts.pop(key, None)
             open_facts[key] = one
-        elif rng.random() < real:
+        elif rng.random() < real and text is not None:
             start, n = rng.randrange(len(text) - 400), rng.randint(60, 400)
             out += bytes(text[start : start + n].tolist()) + b" "
         elif rng.random() < 0.1:

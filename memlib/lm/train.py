@@ -96,7 +96,7 @@ def optimizers_of(model: LanguageModel, recipe: Recipe) -> dict[str, torch.optim
         {"params": [p for p in rest if p.dim() > 1], "weight_decay": 0.1},
         {"params": [p for p in rest if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    found = {"adam": torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))}
+    found: dict[str, torch.optim.Optimizer] = {"adam": torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))}
     if muon:
         found["muon"] = torch.optim.Muon(muon, lr=recipe.rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
     return found
@@ -172,7 +172,7 @@ def main(argv: list[str] | None = None) -> None:
     """The command line."""
     from memlib.lm.segments import learns, loss_with_pools  # it builds on this file
 
-    parse = argparse.ArgumentParser(prog="python -m memlib.lm.train", description=__doc__.splitlines()[0])
+    parse = argparse.ArgumentParser(prog="python -m memlib.lm.train", description=str(__doc__).splitlines()[0])
     parse.add_argument("--facts", action="store_true", help="streams with a fact and a question, mixed with the text")
     parse.add_argument("--text", metavar="PATH", help="a text of your own, a file or a folder")
     parse.add_argument(

@@ -82,7 +82,8 @@ class Exact:
             raise ValueError("search: queries must be finite, got NaN or inf")
         flat = queries.detach().reshape(-1, self.dim)
         scores, ids = nearest(flat, keys, k, self.metric, self._lengths(keys))
-        return tuple(x.view(*queries.shape[:-1], x.shape[-1]) for x in (scores, ids))
+        found = (*queries.shape[:-1], scores.shape[-1])
+        return scores.view(found), ids.view(found)
 
     def _lengths(self, keys: Tensor) -> Tensor:
         """Squared lengths of the keys; those of older ones are remembered."""

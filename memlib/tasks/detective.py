@@ -10,6 +10,7 @@ A box is drawn from a seed; the same seed is the same box, for a class to solve 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
@@ -44,7 +45,7 @@ LENGTHS = (256, 1024, 4096, 16384)
 class Suspect:
     """A mechanism: made of a size; `sizes` that a box may have (none where it has no size); what the size counts."""
 
-    make: object
+    make: Callable
     sizes: tuple[int, ...] = ()
     counts: str = ""
     weights: str = "facts"  # the answering model that reads through it

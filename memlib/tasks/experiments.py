@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -163,7 +164,7 @@ def run(name: str, out: Path = HOME) -> None:
     """Makes the runs of an experiment that are not stored yet, and stores each as soon as it is done."""
     out.mkdir(exist_ok=True)
     path = out / f"{name}.json"
-    done = json.loads(path.read_text("utf-8")) if path.exists() else {"runs": {}}
+    done: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {"runs": {}}
     done["made_with"] = f"python -m memlib.tasks.experiments {name}; torch {torch.__version__}, {platform.machine()}"
     runs = EXPERIMENTS[name]()
     wanted = [(key, seed) for seed in SEEDS for key in runs if str(seed) not in done["runs"].get(key, {})]
@@ -178,7 +179,7 @@ def run(name: str, out: Path = HOME) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """The command line."""
-    parse = argparse.ArgumentParser(prog="python -m memlib.tasks.experiments", description=__doc__.splitlines()[0])
+    parse = argparse.ArgumentParser(prog="python -m memlib.tasks.experiments", description=str(__doc__).splitlines()[0])
     parse.add_argument("names", nargs="*", metavar="NAME", help=", ".join(EXPERIMENTS) + "; none: all")
     ask = parse.parse_args(argv)
     for name in ask.names:

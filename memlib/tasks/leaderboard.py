@@ -179,7 +179,7 @@ def _bits(model, seed: int, count: int, length: int = 192) -> float:
 def _ends(seed: int, count: int) -> tuple[float, float]:
     """Bits per byte with a window of one, and with the full cache."""
     model = lm.load("facts")
-    return tuple(_bits(model.reading(memory), seed, count) for memory in (Window(1), Full()))
+    return _bits(model.reading(Window(1)), seed, count), _bits(model.reading(Full()), seed, count)
 
 
 MEMORIES = {  # a string: weights that were trained with a memory of their own
