@@ -8,8 +8,8 @@ import torch
 from memlib import KV, Compressive, ConvPool, Full, Window, attend, tasks
 from memlib.compress import attention_reconstruction
 from memlib.lm import layers, segments, train, weights
-from memlib.lm.memories import KINDS, make
 from memlib.lm.model import Config, LanguageModel
+from memlib.lm.trained import KINDS, make
 from memlib.tasks import experiments
 from memlib.tasks.associative import rows
 

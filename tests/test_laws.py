@@ -6,7 +6,7 @@ from memories import EXEMPT, MEMORIES, UNLIMITED, WIDTH
 
 from memlib import KV, Full, attend, attend_all, outputs, state_bytes, states
 from memlib import state as st
-from memlib.lm.follow import learned
+from memlib.lm.streaming import learned
 from memlib.replay import walk
 
 T, (D, E) = 11, WIDTH

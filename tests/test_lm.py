@@ -1,6 +1,8 @@
 """The language model: one memory argument, streaming equals the whole, training, text, facts."""
 
+import json
 import platform
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,11 +14,12 @@ from torch import nn
 from memlib.full import Full
 from memlib.kv import KV, attend, sdpa
 from memlib.lm import Config, Fact, LanguageModel, card, data, load, names, stream
+from memlib.lm import weights as stored_weights
 from memlib.lm.evaluate import bits_by_position, bits_per_byte, right, value_first
 from memlib.lm.facts import KINDS, fact
 from memlib.lm.layers import turn, turns
-from memlib.lm.talks import bare, conversation, mixed, paraphrased, spliced, strange
 from memlib.lm.train import Recipe, main, plain, train
+from memlib.lm.training_talks import bare, conversation, mixed, paraphrased, spliced, strange
 from memlib.lm.words import held_out, held_out_wording
 from memlib.window import Window
 
@@ -302,6 +305,20 @@ def test_the_command_trains_and_writes_weights_that_load(tmp_path, capsys):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("name", names())
+def test_a_card_names_no_folder_of_a_machine(name):
+    written = json.dumps(stored_weights.read(stored_weights.where(name))[1]), json.dumps(card(name))
+    for text in written:
+        assert not re.search(r"[/\\\\]", text), re.findall(r"[^\"]*[/\\\\][^\"]*", text)
+
+
+def test_a_run_says_where_it_began_by_the_file_alone(tmp_path):
+    about = {"start": "/home/ann/build/old.safetensors", "data": "C:\\texts\\mine", "before": {"start": "a/b"}}
+    stored_weights.write(tmp_path / "x.safetensors", {"x": torch.zeros(1)}, about)
+    told = stored_weights.read(tmp_path / "x.safetensors")[1]
+    assert told == {"start": "old.safetensors", "data": "mine", "before": {"start": "b"}}
+
+
 def test_the_card_says_what_is_measured():
     _, held = data.texts()
     model, told = load("stdlib"), card("stdlib")
@@ -346,7 +363,7 @@ def test_any_distance_is_met_to_the_byte():
 def test_training_never_shows_a_held_out_value_or_wording(monkeypatch):
     from random import Random
 
-    from memlib.lm import paraphrases, talks
+    from memlib.lm import paraphrases, training_talks
     from memlib.lm.words import OPENERS_HELD_OUT, WORDINGS
 
     for seed in range(300):
@@ -374,8 +391,8 @@ def test_training_never_shows_a_held_out_value_or_wording(monkeypatch):
         for _ in range(5000):
             assert not held_out_wording(kind, paraphrases.statement(rng, kind))
             assert not held_out_wording(kind, paraphrases.question(rng, kind))
-    monkeypatch.setattr(talks, "STRANGE", 1.0)
-    monkeypatch.setattr(talks, "ORDINARY", ["for"])  # one word from "what is the code for the garage?"
+    monkeypatch.setattr(training_talks, "STRANGE", 1.0)
+    monkeypatch.setattr(training_talks, "ORDINARY", ["for"])  # one word from "what is the code for the garage?"
     own = Fact("The garage code is 4711.", "what is the code of the garage?", "4711", "code", "garage")
     asked = {strange(own.question, own, Random(seed)) for seed in range(500)}
     assert len(asked) > 100 and "what is the code for the garage?" not in asked

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from memlib.full import Full
 from memlib.kv import KV, kind, whole
-from memlib.lm.follow import begin, follow, learned, own
 from memlib.lm.layers import Block, InCache, turn, turns
+from memlib.lm.streaming import begin, follow, learned, own
 from memlib.replay import attend_all
 
 POSITIONS = ("absolute", "cache", "none")
@@ -50,7 +50,7 @@ class Config:
 class State(NamedTuple):
     """What streaming carries from byte to byte. A value: `step` gives a new one and leaves this as it was."""
 
-    memories: tuple  # a layer's memory and the part of its segment that is still open (memlib.lm.follow)
+    memories: tuple  # a layer's memory and the part of its segment that is still open (memlib.lm.streaming)
     tails: tuple  # a layer's last conv - 1 inputs of the convolution, [b, conv - 1, 3 dim]
     position: int  # bytes seen
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from memlib.compress import attention_reconstruction
 from memlib.hybrid import Compressive
 from memlib.kv import KV
+from memlib.lm.losses import entropy
 from memlib.lm.model import LanguageModel
-from memlib.lm.train import entropy
 from memlib.replay import attend_all
 
 

@@ -15,14 +15,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
 from memlib.lm import data
-from memlib.lm.memories import KINDS, make
+from memlib.lm.losses import loss_of
 from memlib.lm.model import Config, LanguageModel
-from memlib.lm.talks import STAGES, mixed
+from memlib.lm.segments import learns, loss_with_pools
+from memlib.lm.trained import KINDS, make
+from memlib.lm.training_talks import STAGES, mixed
 from memlib.lm.weights import checkpoint, load, read, restore, where, write
 
 Source = Callable[[int, int, torch.Generator], tuple[Tensor, Tensor]]
@@ -72,18 +73,6 @@ def plain(text: Tensor) -> Source:
         return data.batch(text, length, rows, generator), torch.ones(rows, length)
 
     return draw
-
-
-def loss_of(model: LanguageModel, tokens: Tensor, weight: Tensor) -> Tensor:
-    """Mean cross entropy in nats of the bytes tokens[:, 1:], weighted by `weight` [b, t]."""
-    return entropy(model(tokens[:, :-1]), tokens, weight)
-
-
-def entropy(logits: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:
-    """Mean cross entropy in nats of logits [b, t, 256] for tokens[:, 1:], weighted by `weight` [b, t]."""
-    each = F.cross_entropy(logits.flatten(0, 1).float(), tokens[:, 1:].flatten(), reduction="none")
-    weight = weight.flatten()
-    return (each * weight).sum() / weight.sum()
 
 
 def optimizers_of(model: LanguageModel, recipe: Recipe) -> dict[str, torch.optim.Optimizer]:
@@ -170,8 +159,6 @@ def device() -> torch.device:
 
 def main(argv: list[str] | None = None) -> None:
     """The command line."""
-    from memlib.lm.segments import learns, loss_with_pools  # it builds on this file
-
     parse = argparse.ArgumentParser(prog="python -m memlib.lm.train", description=str(__doc__).splitlines()[0])
     parse.add_argument("--facts", action="store_true", help="streams with a fact and a question, mixed with the text")
     parse.add_argument("--text", metavar="PATH", help="a text of your own, a file or a folder")
@@ -221,8 +208,14 @@ def main(argv: list[str] | None = None) -> None:
         f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(text):,} bytes to train on"
         + ("" if ask.text else f", the standard library's text {data.checksum()[:12]}")
     )
-    trained_on = ask.text or f"stdlib {data.checksum()}"
-    what = {"config": asdict(model.config), "facts": ask.facts, "start": start, "before": before, "data": trained_on}
+    trained_on = Path(ask.text).name if ask.text else f"stdlib {data.checksum()}"
+    what = {
+        "config": asdict(model.config),
+        "facts": ask.facts,
+        "start": Path(start).name,
+        "before": before,
+        "data": trained_on,
+    }
     if ask.memory != "full":
         what["memory"] = ask.memory
     about = train(model, source, recipe, run, what=what, loss_of=loss_with_pools if learns(model.memory) else loss_of)

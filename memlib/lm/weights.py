@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from memlib.lm.memories import make
 from memlib.lm.model import Config, LanguageModel
+from memlib.lm.trained import make
 
 HOME = Path(__file__).parent / "weights"
 MOMENTS = ("adam.", "muon.")  # what the names of an optimizer's tensors begin with
@@ -31,13 +32,22 @@ def write(path: str | Path, tensors: dict[str, Tensor], about: dict) -> None:
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict]:
-    """(tensors, about) of a file that `write` wrote. Raises ValueError where it is no such file."""
+    """(tensors, about) of a file that `write` wrote; about names files, not where they lay.
+
+    Raises ValueError where it is no such file.
+    """
     try:
         with safe_open(str(path), "pt") as file:
             about = json.loads((file.metadata() or {})["about"])
-        return load_file(str(path)), about
+        return load_file(str(path)), _named(about)
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"{path} is no file of memlib.lm weights: {error}") from error
+
+
+def _named(about: dict) -> dict:
+    """What is said of a run, without the folders of the machine it ran on."""
+    told = {key: re.split(r"[/\\]", about[key])[-1] for key in ("start", "data") if about.get(key)}
+    return about | told | ({"before": _named(about["before"])} if about.get("before") else {})
 
 
 def names() -> list[str]:

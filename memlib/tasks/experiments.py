@@ -61,7 +61,7 @@ def compressive_runs() -> dict[str, Callable[[int], dict]]:
     """Transformer-XL beside compressive memory (about an hour): 2 layers of width 96 learn the standard library's
     text, rows of 256 in segments of 32, 500 steps; bits per held-out byte over rows of 512. The first seed's
     weights are kept: `lm.load("small_xl")`, "small_compressive", "small_compressive_conv"."""
-    from memlib.lm import data, memories, segments, train, weights
+    from memlib.lm import data, segments, train, trained, weights
     from memlib.lm.evaluate import bits_by_position
     from memlib.lm.model import Config, LanguageModel
 
@@ -73,7 +73,7 @@ def compressive_runs() -> dict[str, Callable[[int], dict]]:
     config = Config(dim=96, layers=2, heads=3, rotary=0.5)
 
     def one(name: str, seed: int) -> dict:
-        memory = memories.make(kept[name], 32) if name in kept else Compressive(32, 0, 1)
+        memory = trained.make(kept[name], 32) if name in kept else Compressive(32, 0, 1)
         torch.manual_seed(seed)
         model = LanguageModel(config, memory)
         text, held = data.texts()
