@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import jupytext
 import nbformat
@@ -19,7 +19,7 @@ from memlib.course import cli, paths, progress, source
 from memlib.course.grade import grading, submission
 from memlib.course.grade.reference import expected, fresh_reference, run_exercise
 from memlib.course.notebook import answers as given
-from memlib.course.notebook import button, quiet, report_text, seeds, side_by_side
+from memlib.course.notebook import button, hide, quiet, report_text, seeds, side_by_side
 from memlib.course.notebook.difference import first_difference, matrices
 from memlib.course.notebook.execution import execute
 from memlib.course.notebook.sentences import from_exception, from_kernel
@@ -399,15 +399,84 @@ def test_an_error_is_said_with_its_line_in_the_answer():
 # Grading
 
 
-def test_names_are_away_while_an_answer_is_graded_and_back_afterwards(tiny):
+DOORS = {  # to a hidden thing NAME, whose own module is HOME
+    "the package": "from memlib import NAME as found",
+    "an attribute": "import memlib\nfound = memlib.NAME",
+    "its module": "from HOME import NAME as found",
+    "getattr": "import importlib\nfound = getattr(importlib.import_module('HOME'), 'NAME')",
+    "vars": "import memlib\nfound = vars(memlib)['NAME']",
+    "sys.modules": "import sys\nfound = sys.modules['HOME'].__dict__['NAME']",
+    "a pickle": "import pickle\nfound = pickle.loads(b'cHOME\\nNAME\\n.')",
+    "any module": "import sys\nfound = next(x for n, m in sys.modules.items() if n.startswith('memlib')\n"
+    "    for x in vars(m).values() if getattr(x, '__name__', '') == 'NAME')",
+    "another module's import": "import sys\nfound = next(getattr(m, 'NAME') for n, m in sys.modules.items()\n"
+    "    if n.startswith('memlib') and hasattr(m, 'NAME'))",
+    "a table": "import sys\nfound = next(key for n, m in sys.modules.items() if n.startswith('memlib')\n"
+    "    for x in [getattr(m, a) for a in dir(m)] if isinstance(x, (dict, list, tuple))\n"
+    "    for key in [*x, *(x.values() if isinstance(x, dict) else ())]\n"
+    "    for key in (key, type(key)) if getattr(key, '__name__', '') == 'NAME')",
+    "its base's subclasses": "import memlib\nfound = next(c for one in (memlib.Hybrid, memlib.MaxPool)\n"
+    "    for b in one.__mro__[:-1] for c in b.__subclasses__() if c.__name__ == 'NAME')",
+    "the notebook": "found = NAME",
+    "another name in the notebook": "found = other",
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("name", ["Window", "KNN", "attend", "MeanPool"])
+def test_a_hidden_thing_is_behind_no_door(name, door, tmp_path):
+    """A class, one with a store, a function, a pool; the check still uses what is made of them."""
     import memlib
 
-    found = source.load_exercise("77_tiny", tiny / "chapters")
-    for borrowed in ("from memlib import Window", "import memlib; memlib.Window", "from memlib.window import Window"):
-        printed = run_exercise(found, {"double": f"{borrowed}\ndouble = lambda x: 2 * x"}, 3)
-        assert isinstance(printed["double"].error, (ImportError, AttributeError)), borrowed
-        assert printed["total"].error is None and memlib.Window is sys.modules["memlib.window"].Window
+    home = getattr(memlib, name).__module__
+    text = TINY.replace('hides=["Window"]', f'hides=["{name}"]')
+    text = text.replace("import torch\n", f"import torch\nfrom memlib import {name}\nother = {name}\n", 1)
+    found = exercise(text, tmp_path)
+    answer = DOORS[door].replace("NAME", name).replace("HOME", home) + "\ndouble = lambda x: 2 * x"
+    printed = run_exercise(found, {"double": answer}, 3)
+    missed = (ImportError, AttributeError, KeyError, StopIteration, NameError)
+    assert isinstance(printed["double"].error, missed), printed["double"]
+    assert printed["total"].error is None and getattr(memlib, name) is getattr(sys.modules[home], name)
+    assert not hide._hidden and not hide._bindings and type(memlib) is ModuleType
     assert sys.stdout.write is not quiet.Nowhere.write
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_door_is_open_where_nothing_is_hidden(door):
+    import memlib
+
+    if door in ("a table", "its base's subclasses") and not hasattr(memlib, "Memory"):
+        return
+    answer = DOORS[door].replace("NAME", "Window").replace("HOME", memlib.Window.__module__)
+    assert execute(answer, {"Window": memlib.Window, "other": memlib.Window}, "<answer>") is None
+
+
+def test_what_is_made_of_hidden_things_still_works():
+    """So that a check may draw, compare and replay; and all is back afterwards, an answer's own changes too."""
+    import memlib
+
+    q, kv = seeds.inputs(9, 4, name="q"), memlib.KV(seeds.inputs(9, 4, name="k"), seeds.inputs(9, 4, name="v"))
+    parts = memlib.Joint(memlib.Window(3), memlib.KNN(2, 3)), memlib.Hybrid(2, 2, 2), memlib.Window(3)
+    before = [(memlib.outputs(one, q, kv), memlib.attend_all(one, q, kv)) for one in parts]
+    kept = {name: getattr(memlib, name) for name in memlib.__all__}
+    bases = {base for thing in kept.values() if isinstance(thing, type) for base in thing.__mro__}
+    families = {base: [one.__name__ for one in base.__subclasses__()] for base in bases - {object, type}}
+    try:
+        hide.begin("Window", "KNN", "Joint", "Hybrid", "MeanPool", "attend", space={})
+        during = [(memlib.outputs(one, q, kv), memlib.attend_all(one, q, kv)) for one in parts]
+        said = memlib.check(parts[2], parts[2])
+        memlib.Window = None
+    finally:
+        hide.end()
+    assert all(
+        torch.equal(a, b) for old, new in zip(before, during, strict=True) for a, b in zip(old, new, strict=True)
+    )
+    assert said.same and {name: getattr(memlib, name) for name in memlib.__all__} == kept
+    assert families == {base: [one.__name__ for one in base.__subclasses__()] for base in families}
+    assert not any("__subclasses__" in vars(base) for base in families)
+    with pytest.raises(AttributeError, match="memlib has no 'Nothing' to hide"):
+        hide.begin("Window", "Nothing", space={})
+    assert memlib.Window is kept["Window"] and sys.stdout.write is not quiet.Nowhere.write
 
 
 def test_odd_and_hostile_answers_lose_their_task_and_nothing_else(tiny):
