@@ -140,10 +140,11 @@ def _told(fact) -> str:
     return f'<p role="status" aria-live="polite">{answer}; {odds}; {cost}.</p>'
 
 
-def detective(seed: int = 0) -> ipw.VBox:
+def detective(seed: int = 0, among: int = 10) -> ipw.VBox:
     """A black box from a seed: latency and view as pictures, questions to ask through it, a guess and the verdict.
 
-    A wrong guess says no, or that the mechanism is right; with the third one the box may be opened.
+    among: how many suspects there are. A wrong guess says no, or that the mechanism is right; with the third one the
+    box may be opened.
     The box has `.controls` (seed, evidence, fact, question, distance, mechanism, size), `.ask`, `.guess`, `.figure`,
     `.said` and `.verdict`.
     """
@@ -156,14 +157,14 @@ def detective(seed: int = 0) -> ipw.VBox:
         "question": ipw.Text(value="what is the door code?", description="the question:", style=WIDE, layout=LONG),
         "distance": ipw.IntSlider(value=100, min=10, max=600, step=10, description="bytes between", **LATER),
         "mechanism": ipw.Dropdown(
-            options=list(boxes.SUSPECTS), description="it is a", style=WIDE, layout={"width": "300px"}
+            options=list(boxes.SUSPECTS)[:among], description="it is a", style=WIDE, layout={"width": "300px"}
         ),
         "size": ipw.IntText(value=8, description="of size", **LATER | {"layout": {"width": "130px"}}),
     }
     heard, verdict = ipw.HTML(), ipw.HTML()
 
     def see() -> tuple[go.Figure, str]:
-        times, seen = boxes.evidence(own["seed"].value)
+        times, seen = boxes.evidence(own["seed"].value, among)
         if own["evidence"].value == "view":
             fig = draw.view(seen, list(boxes.TEXT), title="What each query receives through the box")
         else:
@@ -179,13 +180,13 @@ def detective(seed: int = 0) -> ipw.VBox:
         return fig.update_layout(width=660), _spoken(draw.alt(fig))  # a projector at 150 % is not wider
 
     def ask() -> None:
-        told = boxes.Box(own["seed"].value).ask(own["distance"].value, own["fact"].value, own["question"].value)
+        told = boxes.Box(own["seed"].value, among).ask(own["distance"].value, own["fact"].value, own["question"].value)
         heard.value = _spoken(f"{own['distance'].value} bytes later the model says: {told}")
 
     tried = []
 
     def guess() -> None:
-        found = boxes.Box(own["seed"].value).guess(own["mechanism"].value, own["size"].value)
+        found = boxes.Box(own["seed"].value, among).guess(own["mechanism"].value, own["size"].value)
         tried.append(found)
         if found or len(tried) > 2:
             verdict.value = _verdict(bool(found), str(found), "Open the box")

@@ -6,15 +6,53 @@ import torch
 from memlib import KNN, Joint, Window, lm, tasks, view, widgets
 from memlib.course.paths import CHAPTERS
 from memlib.tasks import detective
-from memlib.tasks.detective import SUSPECTS, TEXT, Box
+from memlib.tasks.detective import SUSPECTS, TEN, TEXT, Box
 
 BOXES = {}
 for seed in range(200):  # the first box of each suspect
     BOXES.setdefault(Box(seed)._name, Box(seed))
 
 
+NUMBERED = [  # the list only grows: a seed keeps its box
+    "full cache",
+    "window",
+    "window with 4 sinks",
+    "moving average",
+    "cumulative average",
+    "exponential average",
+    "hybrid cache, means of 4",
+    "linear attention",
+    "delta rule",
+    "window of 8 and k-NN",
+]
+
+
+KEPT = [
+    ("delta rule", 0),
+    ("window with 4 sinks", 40),
+    ("exponential average", 4),
+    ("moving average", 4),
+    ("delta rule", 0),
+    ("window", 8),
+    ("window with 4 sinks", 24),
+    ("exponential average", 16),
+]
+
+
+def test_a_seed_keeps_its_box_when_suspects_come(monkeypatch):
+    seeds = (0, 1, 2, 3, 12, 20, 999, 20261129)
+    before = [(Box(seed)._name, Box(seed)._size) for seed in seeds]
+    assert before == KEPT
+    monkeypatch.setitem(SUSPECTS, "one more", SUSPECTS["full cache"])
+    assert [(Box(seed)._name, Box(seed)._size) for seed in seeds] == before
+    among = len(SUSPECTS)
+    assert "one more" in {Box(seed, among)._name for seed in range(among)}
+    with pytest.raises(ValueError, match=f"Box: among must be at most {among}, got {among + 1}"):
+        Box(0, among + 1)
+
+
 def test_every_suspect_comes_and_a_seed_is_a_box():
-    assert set(BOXES) == set(SUSPECTS)
+    assert list(SUSPECTS)[:TEN] == NUMBERED and set(BOXES) == set(NUMBERED)
     for box in BOXES.values():
         again = Box(box.seed)
         assert (again._name, again._size) == (box._name, box._size) and repr(box) == f"Box(seed={box.seed})"
@@ -23,7 +61,7 @@ def test_every_suspect_comes_and_a_seed_is_a_box():
 
 def test_ten_boxes_in_a_row_are_ten_mechanisms():
     for first in (0, 20, 990):
-        assert len({Box(seed)._name for seed in range(first, first + len(SUSPECTS))}) == len(SUSPECTS)
+        assert len({Box(seed)._name for seed in range(first, first + TEN)}) == TEN
 
 
 def test_the_view_is_that_of_the_memory():

@@ -238,6 +238,13 @@ def test_influence_is_never_called_a_recipe_or_a_view():
     assert "what it feels (influence)" in said and not any("holds" in text for text in said)
 
 
+def test_a_board_names_what_is_not_measured_yet():
+    fig = draw.board({"a": {"x": 0.5, "y": 0.25}}, {"b": {"x": 1.0, "y": 0.0}}, missing=["ladder"])
+    assert list(fig.data[0].z[-1]) == [None, None] and len(fig.data[0].z) == 4
+    (told,) = [note for note in fig.layout.annotations if note.text == "not measured yet"]
+    assert told.y == 3 and draw.alt(fig).endswith("Not measured yet: ladder.")
+
+
 def test_a_board_prints_its_numbers_and_keeps_a_gap_before_what_is_not_ranked():
     fig = FIGURES["board"]()
     assert list(fig.data[1].text) == ["0.50", "0.25", "1.00", "0.00"] and list(fig.data[1].y) == [0, 0, 2, 2]

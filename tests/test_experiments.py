@@ -10,7 +10,7 @@ from memlib.compress import attention_reconstruction
 from memlib.lm import layers, segments, train, weights
 from memlib.lm.model import Config, LanguageModel
 from memlib.lm.trained import KINDS, make
-from memlib.tasks import experiments
+from memlib.tasks import experiments, leaderboard
 from memlib.tasks.associative import rows
 
 
@@ -100,6 +100,12 @@ def test_the_stored_runs_of_recall_hold_every_memory():
     assert set(runs) == set(experiments.mqar_runs())
     assert all(len(seeds) <= len(experiments.SEEDS) for seeds in runs.values())
     assert min(r["accuracy"] for r in runs["full cache"]) > 0.95
+
+
+def test_a_run_of_which_nothing_is_stored_is_not_measured_yet(monkeypatch):
+    assert experiments.unmeasured("leaderboard") == []
+    monkeypatch.setitem(leaderboard.MEMORIES, "ladder", Full)
+    assert experiments.unmeasured("leaderboard") == ["ladder"]
 
 
 def test_the_stored_stories_hold_every_memory_and_every_distance():

@@ -238,6 +238,7 @@ draw.board(
     beyond,
     notes,
     title="Within 64 KB, ranked; below, what keeps more. 3 seeds: of the total; time: a byte, beside the full cache",
+    missing=experiments.unmeasured("leaderboard"),
 )
 
 # %% [markdown]

@@ -4,7 +4,8 @@
     view      what each query receives of each token, on real queries and keys of the Python model
     ask       what the answering model says through the box about a fact of one's own
 
-A box is drawn from a seed; the same seed is the same box, for a class to solve together.
+A box is drawn from a seed; the same seed is the same box for good, for a class to solve together: the suspects stand
+in a list that only grows, and a box is drawn among the first ten of them unless `among` says more.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Suspect:
     weights: str = "facts"  # the answering model that reads through it
 
 
-SUSPECTS = {
+SUSPECTS = {  # numbered from 0 by their order: new ones stand at the end
     "full cache": Suspect(lambda _: Full()),
     "window": Suspect(Window, (4, 8, 16, 24, 40), "pairs"),
     "window with 4 sinks": Suspect(lambda n: Window(n, sinks=4), (4, 8, 16, 24, 40), "newest pairs"),
@@ -63,10 +64,11 @@ SUSPECTS = {
     "delta rule": Suspect(lambda _: DeltaRule(), weights="facts_delta"),
     "window of 8 and k-NN": Suspect(lambda k: Joint(Window(8), KNN(k, 8)), (1, 2, 4, 8), "pairs fetched"),
 }
+TEN = 10  # suspects among whom a box is drawn
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Solution:
     """Whether the mechanism and the size were named, and what was in the box."""
 
     mechanism: bool
@@ -88,19 +90,23 @@ class Box:
     >>> box.view().shape
     torch.Size([84, 84])
 
-    Raises ValueError for a seed that is no whole number >= 0.
+    among: how many of the suspects it may be, the first so many of `SUSPECTS`. Raises ValueError for a seed that is no
+    whole number >= 0, and for other numbers of suspects.
     """
 
-    def __init__(self, seed: int = 0):
+    def __init__(self, seed: int = 0, among: int = TEN):
         whole("Box: seed", seed, 0)
-        self.seed = seed
-        names = list(SUSPECTS)
-        Random(f"boxes {seed // len(names)}").shuffle(names)  # ten boxes in a row are ten mechanisms
+        whole("Box: among", among, 1)
+        if among > len(SUSPECTS):
+            raise ValueError(f"Box: among must be at most {len(SUSPECTS)}, got {among}")
+        self.seed, self.among = seed, among
+        names = list(SUSPECTS)[:among]
+        Random(f"boxes {seed // len(names)}").shuffle(names)  # as many boxes in a row are as many mechanisms
         self._name = names[seed % len(names)]
         self._size = Random(f"box {seed}").choice(SUSPECTS[self._name].sizes or (0,))
 
     def __repr__(self) -> str:
-        return f"Box(seed={self.seed})"
+        return f"Box(seed={self.seed}{f', among={self.among}' * (self.among != TEN)})"
 
     @property
     def _memory(self):
@@ -145,7 +151,7 @@ class Box:
         memory = self._memory if weights == "facts" else list(model.memories)
         return tasks.one_fact(memory, model=model, stream=stream).said
 
-    def guess(self, mechanism: str, size: int | None = None) -> Verdict:
+    def guess(self, mechanism: str, size: int | None = None) -> Solution:
         """Is it that? size: right within a quarter, and of no account where the mechanism has none.
 
         Raises ValueError for a mechanism that is none of `SUSPECTS`.
@@ -155,10 +161,10 @@ class Box:
         what = f" of size {self._size} ({SUSPECTS[self._name].counts})" if self._size else ""
         close = not self._size or (size is not None and abs(size - self._size) <= self._size / 4)
         named = mechanism == self._name
-        return Verdict(named, named and close, self._name + what)
+        return Solution(named, named and close, self._name + what)
 
 
 @lru_cache(maxsize=32)
-def evidence(seed: int) -> tuple[dict[int, float], Tensor]:
+def evidence(seed: int, among: int = TEN) -> tuple[dict[int, float], Tensor]:
     """Latency and view of a box, made once."""
-    return Box(seed).latency(), Box(seed).view()
+    return Box(seed, among).latency(), Box(seed, among).view()

@@ -160,6 +160,11 @@ def stored(name: str) -> dict[str, list[dict]]:
     return {key: list(seeds.values()) for key, seeds in json.loads(path.read_text("utf-8"))["runs"].items()}
 
 
+def unmeasured(name: str) -> list[str]:
+    """The runs of an experiment of which nothing is stored yet: a new memory's, until somebody makes them."""
+    return [key for key in EXPERIMENTS[name]() if key not in stored(name)]
+
+
 def run(name: str, out: Path = HOME) -> None:
     """Makes the runs of an experiment that are not stored yet, and stores each as soon as it is done."""
     out.mkdir(exist_ok=True)
