@@ -1,8 +1,8 @@
 """Grading is right both ways, for every exercise there is.
 
 `chapters/NN_name/variants.py` holds VARIANTS: task -> {"correct": {name: source}, "wrong": {name: source}}. The
-variants run in this process, cell by cell, on one seed, with MEMLIB_VARIANTS=all on five; the untouched exercise, the
-solution and one mixture of variants go through nbval, as a learner's file does.
+variants run in this process, cell by cell, on one seed, with MEMLIB_VARIANTS=all on five; every run is a mixture, so
+that each variant stands once in a whole exercise. The solution and one mixture go through nbval, as a learner's file.
 """
 
 import importlib.util
@@ -12,7 +12,7 @@ from functools import cache
 
 import pytest
 
-from memlib.course.grade.grading import grade
+from memlib.course.grade import grading
 from memlib.course.grade.reference import expected, fresh_reference, run_exercise
 from memlib.course.notebook import hide
 from memlib.course.notebook.answers import defined, untouched_file, with_answers
@@ -22,6 +22,7 @@ from memlib.course.source import load_exercise, solved, stub
 SEEDS = (1, 2000, 30_000, 400_000, 5_000_000)[: 5 if os.environ.get("MEMLIB_VARIANTS") == "all" else 1]
 EXERCISES = [name for name in chapters() if (CHAPTERS / name / "exercise.py").exists()]
 load = cache(load_exercise)
+visible = cache(lambda name: expected(load(name)))
 
 
 @cache
@@ -39,22 +40,34 @@ def references(name: str) -> list[tuple[int, dict[str, str]]]:
     return [fresh_reference(load(name), seed) for seed in SEEDS]
 
 
-def earned(name: str, answers: dict[str, str]) -> list[set[str]]:
+def earned(name: str, answers: dict[str, str], tasks=None) -> list[set[str]]:
     """The tasks that earn their points, for each seed."""
     found = []
     for seed, wanted in references(name):
-        printed = run_exercise(load(name), answers, seed)
+        printed = run_exercise(load(name), answers, seed, tasks)
         found.append({task for task, p in printed.items() if p.error is None and p.text == wanted[task]})
     return found
 
 
-def cases(kind: str) -> list:
-    return [
-        pytest.param(name, task, source, id=f"{name}-{task}-{title.replace(' ', '_')}")
-        for name in EXERCISES
-        for task, kinds in variants(name).items()
-        for title, source in kinds[kind].items()
-    ]
+def choices(name: str, task: str) -> list[tuple[str, str, bool]]:
+    """All that may stand in a task's answer cell, as (title, source, whether it earns the points)."""
+    kinds = variants(name).get(task, {"correct": {}, "wrong": {}})
+    right = [(title, source, True) for title, source in kinds["correct"].items()]
+    wrong = [(title, source, False) for title, source in kinds["wrong"].items()]
+    return [*right, ("untouched", stub(load(name).tasks[task].answer), False), *wrong]
+
+
+def mixtures() -> list:
+    """Whole exercises in which every task holds a choice, and each choice stands once; the rest is the solution's."""
+    found = []
+    for name in EXERCISES:
+        every = {task: choices(name, task) for task in load(name).tasks}
+        most = max(map(len, every.values()))
+        for i in range(most):
+            at = {task: (i + 3 * place) % most for place, task in enumerate(every)}  # right and wrong side by side
+            mixture = {task: every[task][n] for task, n in at.items() if n < len(every[task])}
+            found.append(pytest.param(name, mixture, id=f"{name}-{i}"))
+    return found
 
 
 def tasks() -> list:
@@ -70,33 +83,24 @@ def test_every_task_has_answers_to_be_held_to(name, task):
     assert len(set(sources)) == len(sources), "two variants are the same"
 
 
-@pytest.mark.parametrize("name, task, source", cases("correct"))
-def test_a_correct_answer_in_another_style_earns_everything(name, task, source):
-    assert earned(name, {task: source}) == [set(load(name).tasks)] * len(SEEDS)
-
-
-@pytest.mark.parametrize("name, task, source", cases("wrong"))
-def test_a_wrong_answer_loses_exactly_its_task(name, task, source):
-    assert earned(name, {task: source}) == [set(load(name).tasks) - {task}] * len(SEEDS)
-
-
-@pytest.mark.parametrize("name, task", tasks())
-def test_an_untouched_answer_loses_exactly_its_task(name, task):
-    source = stub(load(name).tasks[task].answer)
-    assert earned(name, {task: source}) == [set(load(name).tasks) - {task}] * len(SEEDS)
+@pytest.mark.parametrize("name, mixture", mixtures())
+def test_a_right_answer_in_any_style_earns_its_task_and_a_wrong_one_loses_exactly_its_own(name, mixture):
+    lost = {task for task, (_, _, right) in mixture.items() if not right}
+    for found in earned(name, {task: source for task, (_, source, _) in mixture.items()}):
+        odd = (set(load(name).tasks) - lost) ^ found
+        assert not odd, {task: mixture.get(task, ("the solution",))[0] for task in odd}
 
 
 @pytest.mark.parametrize("name, task", tasks())
 def test_printing_the_visible_example_earns_nothing(name, task, monkeypatch):
     """The stored output of the check, printed in the place of the report, beside a right answer."""
-    printed = expected(load(name))[task].rstrip()
+    printed = visible(name)[task].rstrip()
     cheat = "import memlib.course.notebook.hide as _c, memlib.course.notebook.quiet as _q\n_said = []\n"
     cheat += f"def _cheat(*a, **k):\n    _said or _said.append(_q.say({printed!r}))\n"
     cheat += "_c.report = _cheat"
     monkeypatch.setattr(hide, "report", hide.report)  # put back afterwards
     source = solved(load(name).tasks[task].answer) + "\n\n" + cheat
-    for found in earned(name, {task: source}):
-        assert task not in found
+    assert earned(name, {task: source}, {task}) == [set()] * len(SEEDS)
 
 
 @pytest.mark.parametrize("name, task", tasks())
@@ -116,29 +120,56 @@ def test_no_two_answers_define_the_same_name(name):
             assert seen.setdefault(one, task.name) == task.name, f"{one} is in {seen[one]} and in {task.name}"
 
 
-@pytest.mark.parametrize("name", EXERCISES)
-def test_nbval_gives_nothing_for_the_untouched_exercise(name):
-    verdict = grade(untouched_file(name))
-    assert (verdict["points"], verdict["bonus"], verdict["notes"]) == (0, 0, [])
-    assert {task["feedback"] for task in verdict["tasks"]} == {"Not answered yet."}
+@pytest.fixture
+def records(monkeypatch) -> list:
+    """What nbval recorded of each cell; the cells that show a learner's answer beside the target run too."""
+
+    def with_looks(name):
+        exercise = load_exercise(name)
+        for cell in exercise.cells:
+            task = cell.options.pop("look", None)
+            cell.source = cell.source.replace(f'look("{task}")', f'look("{task}", "{name}")')
+        return exercise
+
+    kept, nbval = [], grading._nbval
+    monkeypatch.setattr(grading, "load_exercise", with_looks)
+    monkeypatch.setattr(grading, "_nbval", lambda *words: kept.append(nbval(*words)) or kept[-1])
+    return kept
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_nbval_gives_everything_for_the_solution(name):
-    verdict = grade(ROOT / "solutions" / f"{name}.ipynb")
+def test_nbval_gives_everything_for_the_solution_and_every_cell_of_it_runs(name, records):
+    """Its only run under nbval: test_built_files_are_what_their_sources_give compares what it prints at seed 0."""
+    verdict = grading.grade(ROOT / "solutions" / f"{name}.ipynb")
     feedback = {task["task"]: task["feedback"] for task in verdict["tasks"]}
     assert feedback == dict.fromkeys(load(name).tasks, "As asked for.")
     assert (verdict["points"], verdict["bonus"]) == (verdict["total"], verdict["bonus_total"])
     assert verdict["total"] > 0 and verdict["notes"] == []
+    assert [record for record in records[0] if record["outcome"] != "passed"] == [] and len(records) == 1
 
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_nbval_agrees_on_a_mixture_of_variants(name, tmp_path):
-    """Every second task wrong, the others right in another style."""
-    kinds = {task: ("wrong", "correct")[i % 2] for i, task in enumerate(load(name).tasks)}
+    """In turn a task is wrong, right in another style, and untouched."""
+    kinds = {task: ("wrong", "correct", "untouched")[i % 3] for i, task in enumerate(load(name).tasks)}
     assert variants(name), f"chapters/{name}/variants.py is missing"
-    answers = {task: list(variants(name)[task][kind].values())[i % 3] for i, (task, kind) in enumerate(kinds.items())}
+    answers = {
+        task: list(variants(name)[task][kind].values())[i % 3]
+        for i, (task, kind) in enumerate(kinds.items())
+        if kind != "untouched"
+    }
     path = tmp_path / f"{name}.ipynb"
     path.write_text(json.dumps(with_answers(name, answers)))
-    states = {task["task"]: task["state"] for task in grade(path)["tasks"]}
-    assert states == {task: {"wrong": "failed", "correct": "passed"}[kind] for task, kind in kinds.items()}
+    verdict = grading.grade(path)
+    states = {task["task"]: task["state"] for task in verdict["tasks"]}
+    said = {"wrong": "failed", "correct": "passed", "untouched": "unanswered"}
+    assert states == {task: said[kind] for task, kind in kinds.items()} and verdict["notes"] == []
+    assert verdict["points"] == sum(
+        load(name).tasks[t].points for t, kind in kinds.items() if kind == "correct" and not load(name).tasks[t].bonus
+    )
+
+
+def test_nbval_gives_nothing_for_an_untouched_exercise():
+    verdict = grading.grade(untouched_file(EXERCISES[0]))
+    assert (verdict["points"], verdict["bonus"], verdict["notes"]) == (0, 0, [])
+    assert {task["feedback"] for task in verdict["tasks"]} == {"Not answered yet."}
