@@ -8,6 +8,7 @@ that each variant stands once in a whole exercise. The solution and one mixture 
 import importlib.util
 import json
 import os
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -124,15 +125,15 @@ def test_no_two_answers_define_the_same_name(name):
 def records(monkeypatch) -> list:
     """What nbval recorded of each cell; the cells that show a learner's answer beside the target run too."""
 
-    def with_looks(name):
-        exercise = load_exercise(name)
-        for cell in exercise.cells:
-            task = cell.options.pop("look", None)
-            cell.source = cell.source.replace(f'look("{task}")', f'look("{task}", "{name}")')
-        return exercise
+    def shown(cell, chapter):
+        task = cell.options.get("look")
+        return replace(cell, options={}, source=f"look({task!r}, {chapter!r})") if task else cell
 
-    kept, nbval = [], grading._nbval
-    monkeypatch.setattr(grading, "load_exercise", with_looks)
+    def with_looks(exercise, *words):
+        return notebook(replace(exercise, cells=[shown(cell, exercise.chapter) for cell in exercise.cells]), *words)
+
+    kept, nbval, notebook = [], grading._nbval, grading.course_notebook
+    monkeypatch.setattr(grading, "course_notebook", with_looks)
     monkeypatch.setattr(grading, "_nbval", lambda *words: kept.append(nbval(*words)) or kept[-1])
     return kept
 
@@ -151,22 +152,18 @@ def test_nbval_gives_everything_for_the_solution_and_every_cell_of_it_runs(name,
 @pytest.mark.parametrize("name", EXERCISES)
 def test_nbval_agrees_on_a_mixture_of_variants(name, tmp_path):
     """In turn a task is wrong, right in another style, and untouched."""
-    kinds = {task: ("wrong", "correct", "untouched")[i % 3] for i, task in enumerate(load(name).tasks)}
     assert variants(name), f"chapters/{name}/variants.py is missing"
-    answers = {
-        task: list(variants(name)[task][kind].values())[i % 3]
-        for i, (task, kind) in enumerate(kinds.items())
-        if kind != "untouched"
-    }
+    exercise, answers, states, points = load(name), {}, {}, 0
+    for i, (task, about) in enumerate(exercise.tasks.items()):
+        kind, states[task] = (("wrong", "failed"), ("correct", "passed"), ("", "unanswered"))[i % 3]
+        written = [s for s in variants(name)[task].get(kind, {}).values() if not exercise.untouched(task, s)]
+        answers |= {task: written[i % 3]} if written else {}
+        points += about.points if kind == "correct" and not about.bonus else 0
     path = tmp_path / f"{name}.ipynb"
     path.write_text(json.dumps(with_answers(name, answers)))
     verdict = grading.grade(path)
-    states = {task["task"]: task["state"] for task in verdict["tasks"]}
-    said = {"wrong": "failed", "correct": "passed", "untouched": "unanswered"}
-    assert states == {task: said[kind] for task, kind in kinds.items()} and verdict["notes"] == []
-    assert verdict["points"] == sum(
-        load(name).tasks[t].points for t, kind in kinds.items() if kind == "correct" and not load(name).tasks[t].bonus
-    )
+    assert {task["task"]: task["state"] for task in verdict["tasks"]} == states
+    assert (verdict["points"], verdict["notes"]) == (points, [])
 
 
 def test_nbval_gives_nothing_for_an_untouched_exercise():
