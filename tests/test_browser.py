@@ -3,14 +3,15 @@
 MEMLIB_BROWSER=all tries every lesson and lets Chromium not be missing; otherwise the newest lesson is tried.
 """
 
-import os
 import shutil
 import warnings
 
 import browser
 import pytest
 
-EVERY = os.environ.get("MEMLIB_BROWSER") == "all"
+from memlib.course import variables
+
+EVERY = variables.read("MEMLIB_BROWSER") == "all"
 LESSONS = sorted((browser.ROOT / "notebooks").glob("*.ipynb"))
 MISSING = "No lesson was tried in a browser: Chromium is not installed. On Debian: apt-get install -y chromium"
 

@@ -7,12 +7,12 @@ that each variant stands once in a whole exercise. The solution and one mixture 
 
 import importlib.util
 import json
-import os
 from dataclasses import replace
 from functools import cache
 
 import pytest
 
+from memlib.course import variables
 from memlib.course.grade import grading
 from memlib.course.grade.reference import expected, fresh_reference, run_exercise
 from memlib.course.notebook import hide
@@ -20,7 +20,7 @@ from memlib.course.notebook.answers import defined, untouched_file, with_answers
 from memlib.course.paths import CHAPTERS, ROOT, chapters
 from memlib.course.source import load_exercise, solved, stub
 
-SEEDS = (1, 2000, 30_000, 400_000, 5_000_000)[: 5 if os.environ.get("MEMLIB_VARIANTS") == "all" else 1]
+SEEDS = (1, 2000, 30_000, 400_000, 5_000_000)[: 5 if variables.read("MEMLIB_VARIANTS") == "all" else 1]
 EXERCISES = [name for name in chapters() if (CHAPTERS / name / "exercise.py").exists()]
 load = cache(load_exercise)
 visible = cache(lambda name: expected(load(name)))

@@ -17,7 +17,6 @@ from memlib.course.paths import INSTALL, ROOT
 
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "memlib")
 LIBRARY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
-FIGURES = {"draw", "widgets", "film", "ink", "sheets", "dye", "space"}
 MEMORY = """
 import torch
 from memlib import KV, Window, outputs, recipe
@@ -102,7 +101,7 @@ def test_only_figures_and_workshop_need_more_than_the_library(bare):
     done = run(bare, "python", "-c", EVERY)
     assert done.returncode == 0, done.stderr
     without = dict(line.split() for line in done.stdout.splitlines())
-    assert {name.split(".")[1] for name in without} <= FIGURES | {"course"}, without
+    assert {name.split(".")[1] for name in without} <= {"draw", "widgets", "course"}, without
     assert set(without.values()) == {"plotly", "ipywidgets", "nbformat"}, without
 
 
@@ -112,6 +111,12 @@ def test_the_doctor_finds_the_library_well_outside_a_clone(bare):
     assert "ok     5 packages of the library" in done.stdout and "WRONG" not in done.stdout
     assert f"psutil is missing; run: {INSTALL}" in done.stdout
     assert done.stdout.endswith("Everything the library needs is there.\n")
+
+
+def test_the_builder_names_what_installs_the_course_in_one_sentence(bare):
+    done = run(bare, "python", "-m", "memlib.course.write.build")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Writing notebooks needs nbformat, which comes with: {INSTALL}\n"
 
 
 @pytest.mark.parametrize("words", ["start 01", "grade 01_window.ipynb", "progress", "tournament mine.py"])

@@ -7,10 +7,11 @@ import os
 import shutil
 from pathlib import Path
 
+from memlib.course import variables
 from memlib.course.paths import ROOT, CourseError, chapters, shown
 from memlib.course.source import load_exercise
 
-MY = Path(os.environ.get("MEMLIB_MY") or ROOT / "my")
+MY = Path(variables.read("MEMLIB_MY") or ROOT / "my")
 
 
 def start(name: str) -> tuple[Path, bool]:

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from memlib.course.notebook.sentences import ISOLATION, UNANSWERED, from_kernel
 from memlib.course.paths import CourseError
 from memlib.course.processes import end_family, sweep
 from memlib.course.source import Exercise, load_exercise
+from memlib.course.variables import inherited
 
 FORMAT = 1
 CELL_SECONDS = 15  # an answer, or its check
@@ -175,13 +175,14 @@ def _nbval(book: dict, seed: int, seconds: float, end: float) -> list[dict]:
         notebook.parent.mkdir()
         notebook.write_text(json.dumps(book), encoding="utf-8")
         own = {"MEMLIB_SEED": str(seed), "MEMLIB_GRADING": "1", "IPYTHONDIR": str(Path(folder, "ipython"))}
+        alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": None}
         command = [sys.executable, nbval_runner.__file__, str(notebook), str(record), str(seconds)]
         said = Path(folder, "said.txt")  # not a pipe: what an answer leaves running would hold it open
         with open(said, "wb") as heard:
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**os.environ, **own},
+                env=inherited(**own, **alone),
                 stdin=subprocess.DEVNULL,
                 stdout=heard,
                 stderr=subprocess.STDOUT,

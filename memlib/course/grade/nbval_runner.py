@@ -115,8 +115,6 @@ def main(notebook: str, record: str, seconds: str) -> int:
     """Run nbval over the notebook; pytest's exit code."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the kernel inherits it: what an answer writes there is lost
     sys.path.pop(0)  # this file's folder: no module of it is meant to be imported by its bare name
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    os.environ.pop("PYTEST_ADDOPTS", None)
     sys.modules["rfc3987_syntax"] = None  # jsonschema does without; its import takes a second
     import pytest
     from nbval.kernel import RunningKernel

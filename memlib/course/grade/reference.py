@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import random
 from dataclasses import dataclass
 
+from memlib.course import variables
 from memlib.course.notebook import hide
 from memlib.course.notebook.execution import execute
 from memlib.course.notebook.report_text import RoundingEdge, no_edges
@@ -60,15 +60,11 @@ def run_exercise(
 
 @contextlib.contextmanager
 def _seeded(seed: int):
-    before = os.environ.get("MEMLIB_SEED")
-    os.environ["MEMLIB_SEED"] = str(seed)
-    try:
-        yield
-    finally:
-        hide.end()
-        os.environ.pop("MEMLIB_SEED")
-        if before is not None:
-            os.environ["MEMLIB_SEED"] = before
+    with variables.holding(MEMLIB_SEED=str(seed)):
+        try:
+            yield
+        finally:
+            hide.end()
 
 
 def _must(cell: Cell, error: BaseException | None) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from memlib.course.grade.grading import ALL_SECONDS
 from memlib.course.processes import end_family
+from memlib.course.variables import inherited
 
 CLOCK = ALL_SECONDS + 60  # starting, and the reference
 MOST = 4_000_000  # bytes of a verdict
@@ -38,7 +39,7 @@ class Workers:
                 process = subprocess.Popen(
                     self.command(path),
                     cwd=folder,
-                    env={**os.environ, "TMPDIR": folder},
+                    env=inherited(TMPDIR=folder),
                     stdin=subprocess.PIPE,
                     stdout=heard,
                     stderr=wrong,

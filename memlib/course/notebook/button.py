@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import threading
 from pathlib import Path
 
+from memlib.course import variables
 from memlib.course.notebook.answers import sources, with_answers
 from memlib.course.notebook.sentences import ISOLATION
 from memlib.course.paths import CourseError, chapter
@@ -29,7 +29,7 @@ def verdict_of(book: dict, name: str) -> dict:
         path, out = Path(folder, f"{name}.ipynb"), Path(folder, "verdict.json")
         path.write_text(json.dumps(book), encoding="utf-8")
         command = [sys.executable, "-m", "memlib.course.cli", "grade", str(path), "--json", str(out), "--keep"]
-        env = {key: value for key, value in os.environ.items() if key != "MEMLIB_SEED"}
+        env = variables.inherited(MEMLIB_SEED=None)
         done = subprocess.run(command, capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL)
         if out.exists():
             return json.loads(out.read_text("utf-8"))
@@ -58,7 +58,7 @@ def grade_button(name: str):
     from IPython import get_ipython
 
     shell = get_ipython()
-    if shell is None or os.environ.get("MEMLIB_GRADING"):
+    if shell is None or variables.read("MEMLIB_GRADING"):
         return None
     import ipywidgets
 

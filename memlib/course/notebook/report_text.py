@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 import torch
@@ -157,23 +157,23 @@ def _text(name: str, path: tuple, leaf, digits: int) -> str:
         return str(int(leaf))
     digits = digits or 2
     scaled = abs(leaf) * 10**digits
-    if os.environ.get("MEMLIB_EDGES") == "refuse" and abs(scaled - math.floor(scaled) - 0.5) < 0.01:
+    if _no_edges.get() and abs(scaled - math.floor(scaled) - 0.5) < 0.01:
         raise RoundingEdge(f"{name}: {', '.join(path) or 'the value'} is {leaf:.6f}, between two roundings")
     text = f"{leaf:.{digits}f}"
     return text[1:] if re.fullmatch(r"-0\.0+", text) else text
 
 
+_no_edges = ContextVar("no_edges", default=False)
+
+
 @contextmanager
 def no_edges():
     """Inside, a number too near to a rounding edge raises RoundingEdge (for the reference)."""
-    before = os.environ.get("MEMLIB_EDGES")
-    os.environ["MEMLIB_EDGES"] = "refuse"
+    before = _no_edges.set(True)
     try:
         yield
     finally:
-        os.environ.pop("MEMLIB_EDGES")
-        if before is not None:
-            os.environ["MEMLIB_EDGES"] = before
+        _no_edges.reset(before)
 
 
 VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,]+')

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 
 import torch
+
+from memlib.course import variables
 
 
 def seed() -> int:
     """The seed in force: MEMLIB_SEED, 0 in the notebook."""
-    return int(os.environ.get("MEMLIB_SEED", "0"))
+    return int(variables.read("MEMLIB_SEED"))
 
 
 def _generator(name: str) -> torch.Generator:

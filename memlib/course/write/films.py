@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import copy
 import json
-import os
 from pathlib import Path
 
 import nbformat
 
+from memlib.course import variables
 from memlib.course.paths import ROOT, CourseError
 
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -44,8 +44,9 @@ def make_films(built, name: str) -> None:
     from nbclient import NotebookClient
 
     shot = copy.deepcopy(built)
-    os.environ["PLOTLY_RENDERER"] = "plotly_mimetype"
-    NotebookClient(shot, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}).execute()
+    client = NotebookClient(shot, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}})
+    with variables.holding(PLOTLY_RENDERER="plotly_mimetype"):
+        client.execute()
     for cell, done in zip(built.cells, shot.cells, strict=True):
         if is_film(cell):
             cell.outputs = [_picture(output, name, cell.id) for output in done.outputs]
