@@ -9,8 +9,19 @@ from torch import nn
 from transformers.cache_utils import DynamicSlidingWindowLayer, StaticSlidingWindowLayer
 
 from benchmarks.timing import medians, pairs, ready
-from memlib import KV, Compressive, ConvPool, Full, Hybrid, MaxPool, MeanPool, Window, attend, attend_all
-from memlib.compress import attention_reconstruction
+from memlib import (
+    KV,
+    Compressive,
+    ConvPool,
+    Full,
+    Hybrid,
+    MaxPool,
+    MeanPool,
+    Window,
+    attend,
+    attend_all,
+    attention_reconstruction,
+)
 
 H, D, RATE = 8, 64, 4
 MEM, CMEM = 512, 128  # of the Compressive Transformer

@@ -8,13 +8,13 @@ Where a memory is not linear in its values the Jacobian takes their place: `infl
 
 from __future__ import annotations
 
-import dataclasses
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from memlib.holding import unstopped
 from memlib.kv import KV
+from memlib.memory import promises
 from memlib.replay import outputs, states, walk
 
 
@@ -25,7 +25,7 @@ def dye(k: Float[Tensor, "*b n d"]) -> KV:
 
 
 def _refuse(memory, what: str) -> None:
-    if not getattr(memory, "linear_in_values", True):
+    if not promises(memory).linear_in_values:
         raise TypeError(
             f"{what}: {memory!r} is not linear in its values, so one-hot values do not show what it holds; "
             "use influence(memory, kv), the norm of the Jacobian"
@@ -63,8 +63,7 @@ def influence(memory, kv: KV, q: Tensor | None = None) -> Tensor:
         raise ValueError(f"influence: kv must be one sequence, k [n, d], got k {list(kv.k.shape)}")
     if kv.n == 0:
         raise ValueError("influence: kv must hold at least one pair, got none")
-    if getattr(memory, "stop", False):  # it hides its past from gradients, not from what is read
-        memory = dataclasses.replace(memory, stop=False)
+    memory = unstopped(memory)  # it hides its past from gradients, not from what is read
 
     def out(v: Tensor) -> Tensor:
         if q is not None:

@@ -8,13 +8,18 @@ Segment memory (`segment` = n): read with the n current pairs, causal behind the
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch._C._functorch import is_batchedtensor
 
-from memlib.kv import KV, kind
+from memlib.errors import kind
+from memlib.kv import KV
+from memlib.memory import METHODS, WHOLE, Memory, no_bias, no_lse, promises, updated
+from memlib.precision import as_it_says
 
 
 def walk(memory, q: Tensor | None, kv: KV, mem=None, lse: bool = False) -> Iterator[tuple]:
@@ -25,31 +30,38 @@ def walk(memory, q: Tensor | None, kv: KV, mem=None, lse: bool = False) -> Itera
     """
     also = {"lse": True} if lse else {}
     mem = memory.init(kv) if mem is None else mem
-    size = getattr(memory, "segment", None)
+    size = promises(memory).segment
     for t in range(0, kv.n, size or 1):
         new = kv[t : t + (size or 1)]
         q_t = None if q is None else q[..., t : t + new.n, :]
         if size is None:
-            mem = _update(memory, mem, new, q_t)
+            mem = updated(memory, mem, new, q_t)
             out = None if q is None else memory.read(mem, q_t, **also)
         else:
             out = None if q is None else memory.read(mem, q_t, new=new, **also)
-            mem = _update(memory, mem, new, q_t)
+            mem = updated(memory, mem, new, q_t)
         yield mem, out
 
 
-def _update(memory, mem, new: KV, q: Tensor | None):
-    return memory.update(mem, new, q) if getattr(memory, "needs_queries", False) else memory.update(mem, new)
+def walked(memory, q: Tensor, kv: KV, mem=None, lse: bool = False):
+    """The outputs of a walk behind each other [*b, n, e]; with `lse` also the log-sum-exps [*b, n]."""
+    outs = [out for _, out in walk(memory, q, kv, mem, lse)]
+    if not outs:
+        return memory.read(memory.init(kv) if mem is None else mem, q, **({"lse": True} if lse else {}))
+    if not lse:
+        return torch.cat(outs, -2)
+    return torch.cat([out for out, _ in outs], -2), torch.cat([one for _, one in outs], -1)
 
 
 def states(memory, kv: KV, q: Tensor | None = None) -> list:
     """The state after each token (of a segment memory: after each segment), from an empty memory.
 
     kv: n pairs; `q` [*b, n, d] only for memories that score by attention.
-    Raises ValueError at the first NaN or inf, with its position.
+    Raises TypeError for what is no memory, ValueError at the first NaN or inf, with its position.
     """
-    _refuse(kv, q)
-    return [mem for mem, _ in walk(memory, q if getattr(memory, "needs_queries", False) else None, kv)]
+    _entrance("states", memory, q, kv)
+    _finite(kv, q)
+    return [mem for mem, _ in walk(memory, q if promises(memory).needs_queries else None, kv)]
 
 
 def outputs(memory, q: Float[Tensor, "*b n d"], kv: KV, mem=None) -> Tensor:
@@ -57,49 +69,72 @@ def outputs(memory, q: Float[Tensor, "*b n d"], kv: KV, mem=None) -> Tensor:
 
     Raises ValueError at the first NaN or inf, with its position, and where q and kv differ in length.
     """
-    _refuse(kv, q)
-    outs = [out for _, out in walk(memory, q, kv, mem)]
-    return torch.cat(outs, -2) if outs else q.new_zeros(*q.shape[:-1], kv.v.shape[-1])
+    _entrance("outputs", memory, q, kv)
+    _finite(kv, q)
+    if kv.n == 0:
+        return q.new_zeros(*q.shape[:-1], kv.v.shape[-1])
+    return walked(memory, q, kv, mem)
 
 
-def whole_form(memory):
-    """The memory's own `attend_all`, or None: also where a subclass changed a step that it does not know of."""
+def whole_form(memory) -> Callable | None:
+    """The memory's whole-sequence form (q, kv, mem, lse), or None where there is only the replay.
+
+    A class's own `attend_all` first, unless a subclass changed a step that it does not know of; then the form in
+    `memlib.fast` for exactly this type.
+    """
     kinds = type(memory).__mro__
     for depth, owner in enumerate(kinds):
         if "attend_all" in vars(owner):
-            changed = any(
-                step in vars(below) for below in kinds[:depth] for step in ("init", "update", "read", "slots")
-            )
-            return None if changed else memory.attend_all
-    return None
+            changed = any(step in vars(below) for below in kinds[:depth] for step in METHODS)
+            return None if changed else partial(_own, memory)
+    return partial(_quick, memory) if type(memory) in WHOLE else None
+
+
+def _quick(memory, q: Tensor, kv: KV, mem=None, lse: bool = False):
+    return WHOLE[type(memory)](memory, q, kv, mem, lse)
+
+
+def _own(memory, q: Tensor, kv: KV, mem=None, lse: bool = False):
+    if not lse:
+        return memory.attend_all(q, kv, mem)
+    if "lse" in inspect.signature(memory.attend_all).parameters:
+        return memory.attend_all(q, kv, mem, lse=True)
+    return walked(memory, q, kv, mem, lse=True)
 
 
 def attend_all(memory, q: Float[Tensor, "*b n d"], kv: KV, mem=None, lse: bool = False):
-    """As `outputs`, by the memory's own whole-sequence form where it has one: [*b, n, e].
+    """As `outputs`, by the memory's whole-sequence form where it has one: [*b, n, e].
 
     lse: also the log-sum-exp of each read [*b, n], from memories whose `read` gives it.
     Raises ValueError where q and kv differ in length. NaN is not looked for here.
     """
-    _paired(q, kv)
-    fast = whole_form(memory)
-    if not lse:
-        return fast(q, kv, mem) if fast is not None else outputs(memory, q, kv, mem)
-    if fast is not None and "lse" in inspect.signature(fast).parameters:
-        return fast(q, kv, mem, lse=True)
-    both = [out for _, out in walk(memory, q, kv, mem, lse=True)]
-    if not both:
-        return memory.read(memory.init(kv), q, lse=True)
-    return torch.cat([out for out, _ in both], -2), torch.cat([one for _, one in both], -1)
+    _entrance("attend_all", memory, q, kv)
+    if isinstance(memory, Memory):
+        no_bias(memory, kv)
+        no_lse(memory, lse and not memory.merges)
+    whole = whole_form(memory)
+    with as_it_says(q):
+        return walked(memory, q, kv, mem, lse) if whole is None else whole(q, kv, mem, lse)
 
 
-def _paired(q: Tensor | None, kv: KV) -> None:
+def _entrance(name: str, memory, q: Tensor | None, kv: KV) -> None:
+    needed = ("init", "update") if name == "states" else ("init", "update", "read")
+    whole = name == "attend_all" and callable(getattr(memory, name, None))
+    if isinstance(memory, type) or not (whole or all(callable(getattr(memory, one, None)) for one in needed)):
+        raise TypeError(f"{name}: memory must be an object with {', '.join(METHODS)}, got {kind(memory)}")
+    if not isinstance(kv, KV):
+        raise TypeError(f"{name}: kv must be a KV, got {kind(kv)}")
+    if q is not None and not isinstance(q, Tensor):
+        raise TypeError(f"{name}: q must be a tensor of floats, got {kind(q)}")
     if q is not None and q.shape[:-1] != kv.k.shape[:-1]:
         raise ValueError(f"q must have one query for each pair of k {list(kv.k.shape)}, got {kind(q)}")
 
 
-def _refuse(kv: KV, q: Tensor | None) -> None:
-    _paired(q, kv)
+def _finite(kv: KV, q: Tensor | None) -> None:
+    """Looks for NaN and inf, where the numbers can be looked at: not under vmap, nor in a compiler."""
     for name, x in (("k", kv.k), ("v", kv.v), ("q", q)):
-        if x is not None and not torch.isfinite(x).all():
+        if x is None or torch.compiler.is_compiling() or is_batchedtensor(x):
+            continue
+        if not torch.isfinite(x).all():
             where = (~torch.isfinite(x)).nonzero()[0].tolist()
             raise ValueError(f"{name} must be finite, got {x[tuple(where)].item()} at position {where}")

@@ -14,7 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from memlib.kv import KV, kind
+from memlib.errors import kind
+from memlib.kv import KV
 
 
 def _parts(state) -> dict:

@@ -12,6 +12,7 @@ from memlib import (
     ExponentialAverage,
     LinearAttention,
     MovingAverage,
+    Positive,
     Recurrent,
     WeightedAverage,
     attend_all,
@@ -21,7 +22,7 @@ from memlib import (
     states,
     view,
 )
-from memlib.averages import Positive, running
+from memlib.fast.averages import running
 
 T = 12
 
@@ -245,7 +246,7 @@ EVERY = [*(m for m, _ in CLOSED), DeltaRule(), LinearAttention(), Recurrent(torc
 def test_no_pairs_and_no_queries_are_no_trouble(memory):
     q, kv = sequence()
     mem = states(memory, kv)[-1]
-    assert attend_all(memory, q[:0], kv[:0]).shape == (0, 4) == memory.attend_all(q[:0], kv[:0], mem).shape
+    assert attend_all(memory, q[:0], kv[:0]).shape == (0, 4) == attend_all(memory, q[:0], kv[:0], mem).shape
     assert memory.read(mem, q[:0]).shape == (0, 4)
     assert torch.equal(memory.slots(memory.update(mem, kv[:0])).v, memory.slots(mem).v)
 
@@ -259,7 +260,7 @@ def test_queries_and_pairs_of_another_shape_are_refused_in_mid_stream(memory):
             memory.read(mem, bad)
     more = sequence(3)[1]
     with pytest.raises(ValueError, match="new must be pairs like the old ones"):
-        memory.attend_all(sequence(3)[0], more, mem)
+        attend_all(memory, sequence(3)[0], more, mem)
 
 
 def test_a_state_in_another_dtype_goes_on():

@@ -5,8 +5,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from memlib import KV, ConvPool, DilatedPool, MaxPool, MeanPool, MostUsed, attend
-from memlib.compress import Unpool, attention_reconstruction, auto_encoding, pooled
+from memlib import (
+    KV,
+    ConvPool,
+    DilatedPool,
+    MaxPool,
+    MeanPool,
+    MostUsed,
+    Unpool,
+    attend,
+    attention_reconstruction,
+    auto_encoding,
+)
+from memlib.parts.pooling import pooled
 
 LEARNED = [ConvPool, DilatedPool]
 EACH_LEARNED = pytest.mark.parametrize("kind", LEARNED)

@@ -5,8 +5,7 @@ import json
 import pytest
 import torch
 
-from memlib import KV, Compressive, ConvPool, Full, Window, attend, tasks
-from memlib.compress import attention_reconstruction
+from memlib import KV, Compressive, ConvPool, Full, Window, attend, attention_reconstruction, tasks
 from memlib.lm import layers, segments, train, weights
 from memlib.lm.model import Config, LanguageModel
 from memlib.lm.trained import KINDS, make

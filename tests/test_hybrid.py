@@ -28,8 +28,8 @@ from memlib import (
     view,
     walk,
 )
-from memlib import hybrid as module
 from memlib import state as st
+from memlib.fast import tiers as module
 from memlib.lm import Config, LanguageModel
 from memlib.lm.model import State
 
@@ -904,7 +904,7 @@ def test_pairs_and_queries_that_do_not_fit_are_refused_in_mid_stream(memory):
         if isinstance(memory, Hybrid):
             for state in (mem, memory.init(kv)):
                 with pytest.raises(ValueError, match="append: new must be pairs like the old ones"):
-                    memory.attend_all(sequence(3)[0], other, state)
+                    attend_all(memory, torch.zeros_like(other.k), other, state)
     for bad in (torch.ones(2, 3, 4).long(), q[..., :2], q.expand(3, 2, T, 4), q.float()):
         with pytest.raises(ValueError, match="q must be"):
             memory.read(mem, bad)

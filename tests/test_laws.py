@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from memories import EXEMPT, MEMORIES, UNLIMITED, WIDTH
+from examples import EXEMPT, MEMORIES, UNLIMITED, WIDTH
 
 from memlib import KV, Full, attend, attend_all, outputs, state_bytes, states
 from memlib import state as st
-from memlib.lm.streaming import learned
+from memlib.holding import modules
 from memlib.replay import walk
 
 T, (D, E) = 11, WIDTH
@@ -187,7 +187,7 @@ def test_gradients_of_both_forms_agree(make):
     grads = []
     for form in (outputs, attend_all):
         leaf = [x.clone().requires_grad_() for x in (q, kv.k, kv.v)]
-        parts = [p for part in learned(memory) for p in part.parameters()]
+        parts = [p for part in modules(memory) for p in part.parameters()]
         form(memory, leaf[0], KV(*leaf[1:])).square().sum().backward()
         grads.append([torch.zeros_like(x) if x.grad is None else x.grad.clone() for x in [*leaf, *parts]])
         for part in parts:
@@ -230,7 +230,7 @@ def test_forward_and_backward_derivatives_agree(make):
 @law("leak")
 def test_a_long_stream_without_gradients_holds_no_graph(make):
     memory, (q, kv) = make(), sequence(n=40)
-    with torch.set_grad_enabled(not learned(memory)):  # parts to be learned have a history, unless it is refused
+    with torch.set_grad_enabled(not modules(memory)):  # parts to be learned have a history, unless it is refused
         mem = last(memory, kv, q)
     for _, x in st.leaves(mem):
         assert not isinstance(x, torch.Tensor) or x.grad_fn is None

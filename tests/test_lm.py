@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from memlib.full import Full
-from memlib.kv import KV, attend, sdpa
+from memlib import KV, Full, Window, attend, attend_all
+from memlib.attention import sdpa
 from memlib.lm import Config, Fact, LanguageModel, card, data, load, names, stream
 from memlib.lm import weights as stored_weights
 from memlib.lm.evaluate import bits_by_position, bits_per_byte, right, value_first
@@ -21,7 +21,6 @@ from memlib.lm.layers import turn, turns
 from memlib.lm.train import Recipe, main, plain, train
 from memlib.lm.training_talks import bare, conversation, mixed, paraphrased, spliced, strange
 from memlib.lm.words import held_out, held_out_wording
-from memlib.window import Window
 
 TINY = Config(dim=32, layers=2, heads=2)
 
@@ -181,7 +180,7 @@ def test_qkv_are_the_tensors_that_the_memories_get():
     class Spy(Full):
         def attend_all(self, q, kv, mem=None):
             got.append((q, kv))
-            return super().attend_all(q, kv, mem)
+            return attend_all(Full(), q, kv, mem)
 
     model.reading(Spy())(tokens)
     for (q, kv), (q2, kv2) in zip(model.qkv(tokens), got, strict=True):
@@ -197,7 +196,7 @@ def test_learned_parts_are_copied_one_a_layer_and_trained():
         scale: nn.Module
 
         def attend_all(self, q, kv, mem=None):
-            return self.scale(super().attend_all(q, kv, mem))
+            return self.scale(attend_all(Full(), q, kv, mem))
 
     mine = Scaled(nn.Linear(16, 16))
     model = tiny(mine)

@@ -23,9 +23,6 @@ SAVED = HERE / "saved"
 MEMORIES = importlib.import_module("examples" if (HERE / "examples.py").exists() else "memories").MEMORIES
 PLAIN = (str, int, float, bool, type(None), tuple)
 METHODS = ("init", "update", "read", "slots")  # of a memory; of another class all that are public
-BEFORE = {  # where a name stands until its module has moved
-    "memlib": ["memlib.averages", "memlib.compress", "memlib.recurrent"],
-}
 
 
 def module_at(place: str):
@@ -40,13 +37,10 @@ def module_at(place: str):
 
 def found(module: str, name: str):
     """The thing of that name, or None; a submodule too."""
-    for place in (module, *BEFORE.get(module, ())):
-        home = module_at(place)
-        if hasattr(home, name):
-            return getattr(home, name)
-        if home is not None and module_at(f"{place}.{name}"):
-            return module_at(f"{place}.{name}")
-    return None
+    home = module_at(module)
+    if hasattr(home, name):
+        return getattr(home, name)
+    return None if home is None else module_at(f"{module}.{name}")
 
 
 def listed(module: str) -> list[str]:
@@ -183,9 +177,8 @@ def used() -> dict[str, list[str]]:
     told = {}
     for module, name in sorted(taken):
         thing = found(module, name)
-        home = next((new for new, old in BEFORE.items() if module in old), module)
         if thing is not None and not inspect.ismodule(thing):
-            told.setdefault(home, []).append(name)
+            told.setdefault(module, []).append(name)
     return told
 
 

@@ -8,6 +8,7 @@ from memlib import (
     KV,
     DeltaRule,
     Full,
+    Gate,
     GatedDelta,
     LinearAttention,
     Recurrent,
@@ -19,7 +20,6 @@ from memlib import (
     states,
     view,
 )
-from memlib.recurrent import Gate
 
 T = 12
 

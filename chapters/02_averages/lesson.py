@@ -23,7 +23,7 @@ import torch
 from memlib import KV, CumulativeAverage, ExponentialAverage, Full, MovingAverage, WeightedAverage, Window
 from memlib import attend, attend_all, check, join, outputs, recipe, state_bytes, states, view
 from memlib import draw, lm, tasks, widgets
-from memlib.averages import Positive
+from memlib import Positive
 from memlib.lm import data
 
 model, answers = lm.load("stdlib"), lm.load("facts")

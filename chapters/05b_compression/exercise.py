@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from memlib import KV, Compressive, ConvPool, MeanPool, MostUsed, attend, lm
-from memlib.compress import attention_reconstruction
+from memlib import attention_reconstruction
 from memlib.course import grade_button, inputs, look, number, report
 from memlib.lm import data
 

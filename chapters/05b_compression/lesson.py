@@ -27,8 +27,8 @@ from memlib import KV, Compressive, ConvPool, DilatedPool, Hybrid, MaxPool, Mean
 from memlib import attend, check, influence, outputs, recipe, states, tasks, view
 from memlib import draw, lm, widgets
 from memlib.tasks import experiments
-from memlib.compress import Unpool, attention_reconstruction, auto_encoding
-from memlib.kv import join
+from memlib import Unpool, attention_reconstruction, auto_encoding
+from memlib import join
 from memlib.lm import data
 
 model, answers = lm.load("stdlib").requires_grad_(False), lm.load("facts").requires_grad_(False)

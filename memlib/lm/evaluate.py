@@ -19,14 +19,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from memlib.full import Full
-from memlib.kv import whole
+from memlib.errors import whole
 from memlib.lm import data
 from memlib.lm.facts import KINDS, Stream, fact, stream
 from memlib.lm.model import LanguageModel
 from memlib.lm.weights import load, read, where
 from memlib.lm.words import VALUE_FIRST, upper
-from memlib.window import Window
+from memlib.memories.full import Full
+from memlib.memories.window import Window
 
 DISTANCES = (32, 128, 256, 512, 1024, 1800, 2500, 4000)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from memlib.kv import whole
+from memlib.errors import whole
 from memlib.lm import words
 from memlib.lm.words import WORDINGS, talk
 

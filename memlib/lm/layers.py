@@ -16,7 +16,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from memlib.kv import KV, attend
+from memlib.attention import attend
+from memlib.kv import KV
+from memlib.memory import promises, updated
 
 BASE = 10000.0  # of the rotary frequencies
 
@@ -86,7 +88,7 @@ class InCache:
     share: float = 1.0  # of the key's pairs that are turned
 
     def __post_init__(self):
-        if not getattr(self.memory, "softmax", False):
+        if not promises(self.memory).softmax:
             raise ValueError(
                 f"positions='cache' wants a memory whose read is a softmax over its slots "
                 f"(softmax = True), got {self.memory!r}: use 'absolute' or 'none'"
@@ -94,17 +96,17 @@ class InCache:
 
     @property
     def segment(self):
-        return getattr(self.memory, "segment", None)
+        return promises(self.memory).segment
 
     @property
     def needs_queries(self):
-        return getattr(self.memory, "needs_queries", False)
+        return promises(self.memory).needs_queries
 
     def init(self, like: KV):
         return self.memory.init(like)
 
     def update(self, mem, new: KV, q: Tensor | None = None):
-        return self.memory.update(mem, new, q) if self.needs_queries else self.memory.update(mem, new)
+        return updated(self.memory, mem, new, q)
 
     def slots(self, mem) -> KV:
         return self.memory.slots(mem)

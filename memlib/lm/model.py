@@ -15,10 +15,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from memlib.full import Full
-from memlib.kv import KV, kind, whole
+from memlib.errors import kind, whole
+from memlib.holding import modules, own
+from memlib.kv import KV
 from memlib.lm.layers import Block, InCache, turn, turns
-from memlib.lm.streaming import begin, follow, learned, own
+from memlib.lm.streaming import begin, follow
+from memlib.memories.full import Full
 from memlib.replay import attend_all
 
 POSITIONS = ("absolute", "cache", "none")
@@ -93,7 +95,7 @@ class LanguageModel(nn.Module):
             raise ValueError(f"memory: wanted one, or a list of {layers} (one a layer), got {len(each)}")
         self.memory, self.positions = memory, positions
         self.memories = tuple(InCache(one, self.config.rotary) for one in each) if positions == "cache" else tuple(each)
-        self.learned = nn.ModuleList(part for one in each for part in learned(one))
+        self.learned = nn.ModuleList(part for one in each for part in modules(one))
 
     def reading(self, memory, positions: str | None = None) -> LanguageModel:
         """The same weights (shared, not copied), read through another memory."""

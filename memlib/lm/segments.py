@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from memlib.compress import attention_reconstruction
-from memlib.hybrid import Compressive
 from memlib.kv import KV
 from memlib.lm.losses import entropy
 from memlib.lm.model import LanguageModel
+from memlib.memories.compressive import Compressive
+from memlib.parts.losses import attention_reconstruction
 from memlib.replay import attend_all
 
 

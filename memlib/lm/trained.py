@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from memlib.compress import ConvPool
-from memlib.full import Full
-from memlib.hybrid import Compressive
-from memlib.recurrent import DeltaRule, Gate, GatedDelta, LinearAttention, Recurrent
+from memlib.memories.compressive import Compressive
+from memlib.memories.delta import DeltaRule
+from memlib.memories.full import Full
+from memlib.memories.gated_delta import GatedDelta
+from memlib.memories.linear import LinearAttention
+from memlib.memories.recurrent import Recurrent
+from memlib.parts.conv_pool import ConvPool
+from memlib.parts.gates import Gate
 
 KINDS = {
     "full": lambda width: Full(),

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from memlib.kv import KV, kind, whole
+from memlib.errors import kind, whole
+from memlib.kv import KV
 
 METRICS = ("inner product", "dist2")
 GROUP = 8  # keys of which the first pass keeps one number

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from memlib.kv import whole
+from memlib.errors import whole
 from memlib.lm.model import Config, LanguageModel
 
 KEYS, VALUES, NOISE = 0, 64, 128  # first byte of each kind, 64 of each

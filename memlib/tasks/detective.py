@@ -35,7 +35,7 @@ from memlib import (
     tasks,
     view,
 )
-from memlib.kv import whole
+from memlib.errors import whole
 from memlib.lm import facts
 
 TEXT = "for name, size in sorted(files): total += size  # the sum of all sizes, name by name"

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from memlib import lm
-from memlib.kv import KV, whole
+from memlib.errors import whole
+from memlib.kv import KV
 from memlib.lm import data, facts
+from memlib.memory import promises
 from memlib.replay import attend_all, walk
 from memlib.state import state_bytes
 
@@ -97,13 +99,13 @@ def _dye(model, tokens: Tensor, span: tuple[int, int]) -> tuple[Tensor | None, T
     mark[span[0] : span[1]] = 1.0
     held, seen = [], []
     for memory, (q, kv) in zip(model.memories, model.qkv(tokens), strict=True):
-        if not getattr(memory, "linear_in_values", True):
+        if not promises(memory).linear_in_values:
             return None, None
         dyed = KV(kv.k, mark.expand(*kv.k.shape[:-1], 1))
         slots = [memory.slots(mem).v for mem, _ in walk(memory, q, dyed)]
-        if not getattr(memory, "rows", not getattr(memory, "softmax", True)):
+        if not promises(memory).rows:
             sums = torch.stack([v.sum((-2, -1)).mean() for v in slots])
-            held.append(_byte_by_byte(sums, mark[:, 0], getattr(memory, "segment", None)) / (span[1] - span[0]))
+            held.append(_byte_by_byte(sums, mark[:, 0], promises(memory).segment) / (span[1] - span[0]))
         else:
             long = torch.stack([v.norm(dim=(-2, -1)).mean() for v in slots])
             held.append(long / long[span[1] - 1])

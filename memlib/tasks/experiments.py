@@ -20,7 +20,7 @@ import torch
 from tqdm import tqdm
 
 from memlib import Compressive, CumulativeAverage, DeltaRule, Full, GatedDelta, LinearAttention, Window
-from memlib.recurrent import Gate
+from memlib.parts.gates import Gate
 
 HOME = Path(__file__).parents[1] / "results"
 SEEDS = (0, 1, 2)

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from memlib.kv import KV, whole
+from memlib.errors import whole
+from memlib.kv import KV
 from memlib.replay import attend_all
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from memlib.kv import KV, whole
+from memlib.errors import whole
+from memlib.kv import KV
+from memlib.memory import promises, updated
 from memlib.replay import walk
 
 SHARP = 100.0  # queries are so many times their keys: a softmax then picks the nearest key
@@ -77,10 +79,10 @@ def rebinding_expected(held: int) -> float:
 
 def _after(memory, q: Tensor, kv: KV):
     """The state after all pairs, in one update where the memory allows it."""
-    if getattr(memory, "segment", None) is None and getattr(memory, "chunkable", False):
-        needs = (q,) if getattr(memory, "needs_queries", False) else ()
-        return memory.update(memory.init(kv), kv, *needs)
-    for mem, _ in walk(memory, q if getattr(memory, "needs_queries", False) else None, kv):  # noqa: B007
+    has = promises(memory)
+    if has.segment is None and has.chunkable:
+        return updated(memory, memory.init(kv), kv, q)
+    for mem, _ in walk(memory, q if has.needs_queries else None, kv):  # noqa: B007
         pass
     return mem
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from memlib import lm
-from memlib.kv import whole
+from memlib.errors import whole
 from memlib.lm import data, evaluate, facts
 
 DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from memlib.kv import KV
+from memlib.memory import updated
 from memlib.state import state_bytes
 
 
@@ -25,8 +26,7 @@ class Weighed:
 
     def update(self, mem, new: KV, q=None):
         """As the memory itself; the state is weighed."""
-        also = (q,) if getattr(self.memory, "needs_queries", False) else ()
-        mem = self.memory.update(mem, new, *also)
+        mem = updated(self.memory, mem, new, q)
         self.most[0] = max(self.most[0], state_bytes(mem) / math.prod(new.k.shape[:-2]))
         return mem
 

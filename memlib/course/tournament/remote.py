@@ -28,11 +28,13 @@ from safetensors.torch import load, save
 
 from memlib.course.processes import end_family
 from memlib.kv import KV
+from memlib.memory import promises, updated
 from memlib.state import leaves, rebuild
 
 CALLS = (60, 120)  # a process lives for so many calls, drawn anew each time
 MOST = 1 << 28  # bytes of a message
 NAME = "Mine"
+ABOUT = ("segment", "needs_queries", "softmax", "merges", "chunkable", "rows")
 FRESH = 77  # exit code
 ALONE = (
     " (Here a fresh process went on from the state alone. What the class keeps in self or in a global is not there:"
@@ -77,10 +79,10 @@ class Remote:
         except EntryError:
             self.close()
             raise
-        self.segment, self.needs_queries, self.softmax, self.merges, self.chunkable = (
-            about[name] for name in ("segment", "needs_queries", "softmax", "merges", "chunkable")
+        self.segment, self.needs_queries, self.softmax, self.merges, self.chunkable, self.rows = (
+            about[name] for name in ABOUT
         )
-        self.linear_in_values, self.rows = False, not self.softmax
+        self.linear_in_values = False
 
     def close(self) -> None:
         """Ends the other process, and what it started."""
@@ -247,8 +249,7 @@ def _answer(memory, states: dict, header: dict, tensors: dict) -> tuple[dict, di
     new = KV(given["k"], given["v"]) if "k" in given else None
     q, op = given.get("q"), header["op"]
     if op == "about":
-        about = {"segment": None, "needs_queries": False, "softmax": True, "merges": False, "chunkable": False}
-        return {name: _plain(getattr(memory, name, otherwise)) for name, otherwise in about.items()}, {}
+        return {name: _plain(getattr(promises(memory), name)) for name in ABOUT}, {}
     if op == "init":
         states["like"], state = new, memory.init(new)
     else:
@@ -268,7 +269,7 @@ def _answer(memory, states: dict, header: dict, tensors: dict) -> tuple[dict, di
         kv = memory.slots(state)
         return {}, {"k": kv.k, "v": kv.v}
     if op == "update":
-        state = memory.update(state, new, q) if getattr(memory, "needs_queries", False) else memory.update(state, new)
+        state = updated(memory, state, new, q)
     states[header["makes"]] = state
     found = dict(leaves(state))
     numbers = {name: x for name, x in found.items() if not isinstance(x, torch.Tensor)}

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from memlib.kv import KV
+from memlib.memory import METHODS, promises
 from memlib.probe import dye
 from memlib.replay import outputs, walk, whole_form
-
-PARTS = ("init", "update", "read", "slots")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +52,12 @@ def check(mine, reference, tokens: int = 48, width: int = 3, seed: int = 0) -> V
     step 2: 3 slots, expected 2
     Look next at: when the oldest pair leaves
     """
-    missing = [name for name in PARTS if not callable(getattr(mine, name, None))]
+    missing = [name for name in METHODS if not callable(getattr(mine, name, None))]
     if missing:
         return Verdict(False, f"{type(mine).__name__} has no method {missing[0]}", "the four methods of a memory")
     draw = torch.Generator().manual_seed(seed)
     k, q = (torch.randn(tokens, width, generator=draw, dtype=torch.float64) for _ in range(2))
-    linear = getattr(reference, "linear_in_values", True)
+    linear = promises(reference).linear_in_values
     kv = dye(k) if linear else KV(k, torch.randn(tokens, width, generator=draw, dtype=k.dtype))
     try:
         steps = _walk(mine, q.clone(), KV(kv.k.clone(), kv.v.clone()))  # mine may write into what it is given
@@ -159,9 +158,9 @@ def _old_states(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
 
 
 def _chunks(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
-    if getattr(mine, "segment", None) is not None or not getattr(reference, "chunkable", True):
+    if promises(mine).segment is not None or promises(reference).chunkable is False:
         return None
-    asks = (q[:5],) if getattr(mine, "needs_queries", False) else ()
+    asks = (q[:5],) if promises(mine).needs_queries else ()
     try:
         at_once = mine.slots(mine.update(mine.init(kv), kv[:5], *asks))
     except Exception as error:
@@ -180,9 +179,7 @@ def _chunks(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
 
 
 def _lse(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
-    if "lse" not in inspect.signature(mine.read).parameters or not getattr(
-        reference, "merges", getattr(reference, "softmax", False)
-    ):
+    if "lse" not in inspect.signature(mine.read).parameters or not promises(reference).merges:
         return None
     for (mem, _), (ref, _) in zip(walk(mine, q, kv), walk(reference, q, kv), strict=True):
         got, want = mine.read(mem, q[:1], lse=True), reference.read(ref, q[:1], lse=True)

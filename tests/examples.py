@@ -11,6 +11,7 @@ from memlib import (
     DilatedPool,
     ExponentialAverage,
     Full,
+    Gate,
     Gated,
     GatedDelta,
     Hybrid,
@@ -20,12 +21,11 @@ from memlib import (
     MeanPool,
     MostUsed,
     MovingAverage,
+    Positive,
     Recurrent,
     WeightedAverage,
     Window,
 )
-from memlib.averages import Positive
-from memlib.recurrent import Gate
 
 WIDTH = 5, 3  # of the keys and the values that the laws run on
 

@@ -1,0 +1,37 @@
+"""Several memories over a sequence, each in its own quick form."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from memlib.attention import merge
+from memlib.kv import KV
+from memlib.memories.gated import Gated
+from memlib.memories.joint import Joint
+from memlib.memory import WHOLE, promises
+from memlib.replay import attend_all, walked
+
+
+def joint(memory: Joint, q: Tensor, kv: KV, mem: tuple | None, lse: bool):
+    """Their reads, merged by the log-sum-exps. With segments it is walked."""
+    if memory.segment is not None:
+        return walked(memory, q, kv, mem, lse)
+    both, *others = _each(memory, q, kv, mem)
+    for other in others:
+        both = merge(both, other)
+    return both if lse else both[0]
+
+
+def gated(memory: Gated, q: Tensor, kv: KV, mem: tuple | None, lse: bool):
+    """Their reads, mixed by the gate. With segments, or a memory without a log-sum-exp, it is walked."""
+    if lse or memory.segment is not None or not all(promises(one).merges for one in memory.memories):
+        return walked(memory, q, kv, mem, lse)
+    return memory.mixed(q, *_each(memory, q, kv, mem))
+
+
+def _each(memory, q: Tensor, kv: KV, mem: tuple | None) -> list:
+    held = (None,) * len(memory.memories) if mem is None else mem
+    return [attend_all(one, q, kv, part, lse=True) for one, part in zip(memory.memories, held, strict=True)]
+
+
+WHOLE[Joint], WHOLE[Gated] = joint, gated

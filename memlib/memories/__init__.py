@@ -1,0 +1,3 @@
+"""The memories, one mechanism a file: each reads as its formula. Their quick forms
+stand in `memlib.fast`.
+"""

@@ -1,0 +1,96 @@
+"""Gates: numbers from 0 to 1, given or learned, for each pair or for each query."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from memlib.errors import is_number, kind
+from memlib.precision import as_it_says, single
+
+
+class Gate(nn.Module):
+    """A number from 0 to 1 for each pair, learned from its key: sigmoid(w k + b). `open`: its value at first."""
+
+    def __init__(self, width: int, open: float = 0.9):
+        super().__init__()
+        self.linear = _constant_at_first(nn.Linear(width, 1), "Gate", open)
+
+    def forward(self, k: Float[Tensor, "*b n d"]) -> Float[Tensor, "*b n"]:
+        """Of keys [*b, n, d]: [*b, n]."""
+        with as_it_says(k):  # near 1 eight bits are too few
+            return torch.sigmoid(self.linear(k.to(self.linear.weight.dtype)).squeeze(-1))
+
+
+class HeadGate(nn.Module):
+    """One learned number from 0 to 1 a head, sigmoid(b_h), whatever the query (arXiv 2203.08913). `open`: at first."""
+
+    def __init__(self, heads: int, open: float = 0.5):
+        super().__init__()
+        self.bias = nn.Parameter(torch.full((heads, 1, 1), _logit("HeadGate", open)))
+
+    def forward(self, q: Float[Tensor, "*b i d"]) -> Tensor:
+        """Of queries [*b, heads, i, d]: [heads, 1, 1]."""
+        return torch.sigmoid(self.bias)
+
+
+class VectorGate(nn.Module):
+    """A vector of numbers from 0 to 1 for each query, sigmoid(W q + b), one number a width of the values.
+
+    width: of the queries; values: width of the values (1: one number for all of a value). `open`: at first.
+    Xiao and Zhu 2025, arXiv 2501.09223, section 2.3.
+    """
+
+    def __init__(self, width: int, values: int = 1, open: float = 0.5):
+        super().__init__()
+        self.linear = _constant_at_first(nn.Linear(width, values), "VectorGate", open)
+
+    def forward(self, q: Float[Tensor, "*b i d"]) -> Tensor:
+        """Of queries [*b, i, d]: [*b, i, values]."""
+        with as_it_says(q):
+            return torch.sigmoid(self.linear(q.to(self.linear.weight.dtype)))
+
+
+def of_keys(gate, k: Tensor, name: str) -> Float[Tensor, "*b n 1 1"]:
+    """A gate for each pair, to be multiplied with matrices: the number, or what the module says of the keys."""
+    if not isinstance(gate, nn.Module):
+        return single(k.new_full((), float(gate))).expand(*k.shape[:-1], 1, 1)
+    found = gate(k)
+    if found.shape != k.shape[:-1]:
+        wanted = f"[*b, n] = {list(k.shape[:-1])} for keys {list(k.shape)}"
+        raise ValueError(f"{name} must give {wanted}, got {list(found.shape)}")
+    return found.to(single(k).dtype)[..., None, None]
+
+
+def one_gate(gate_local, gate_memory) -> None:
+    """Raises ValueError unless exactly one is given: a module, a number from 0 to 1 or a tensor of such."""
+    if (gate_local is None) == (gate_memory is None):
+        got = "none" if gate_local is None else "both"
+        raise ValueError(f"Gated: wanted one gate, gate_local (weighs near) or gate_memory (weighs far), got {got}")
+    gate = gate_memory if gate_local is None else gate_local
+    if isinstance(gate, Tensor):
+        good = gate.is_floating_point() and bool(((gate >= 0) & (gate <= 1)).all())
+    else:
+        good = isinstance(gate, nn.Module) or (is_number(gate) and 0 <= gate <= 1)
+    if not good:
+        raise ValueError(f"Gated: the gate must be a module, or numbers from 0 to 1, got {kind(gate)}")
+
+
+def of_queries(gate, q: Tensor) -> Tensor:
+    """A gate for each query, in float32 at least."""
+    if isinstance(gate, nn.Module):
+        return gate(q).to(single(q).dtype)
+    return torch.as_tensor(gate, dtype=single(q).dtype, device=q.device)
+
+
+def _logit(name: str, open: float) -> float:
+    if not 0 < open < 1:
+        raise ValueError(f"{name}: open must be between 0 and 1, got {open!r}")
+    return torch.tensor(open).logit().item()
+
+
+def _constant_at_first(linear: nn.Linear, name: str, open: float) -> nn.Linear:
+    nn.init.zeros_(linear.weight)
+    nn.init.constant_(linear.bias, _logit(name, open))
+    return linear

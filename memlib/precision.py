@@ -1,0 +1,25 @@
+"""In which precision the library computes: float32 at least, running sums in float64, autocast or not."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+
+
+def single(x: Tensor) -> Tensor:
+    """In float32 where it is shorter."""
+    return x if x.dtype in (torch.float32, torch.float64) else x.to(torch.float32)
+
+
+def wide(x: Tensor) -> Tensor:
+    """In float64, in which sums are kept; float32 on a device that has no float64 (mps)."""
+    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
+
+
+def as_it_says(x: Tensor):
+    """A context in which products of tensors like x keep their precision, also under autocast."""
+    if torch.is_autocast_enabled(x.device.type):
+        return torch.autocast(x.device.type, enabled=False)
+    return nullcontext()
