@@ -36,7 +36,7 @@ def test_a_variable_is_read_with_its_default(monkeypatch):
     monkeypatch.setenv("MEMLIB_SEED", "7")
     assert variables.read("MEMLIB_SEED") == "7"
     with pytest.raises(KeyError):
-        variables.read("MEMLIB_SEDE")
+        variables.read("SEED")
 
 
 def test_what_is_held_is_put_back_also_after_an_error(monkeypatch):
