@@ -505,7 +505,7 @@ def test_under_nbgrader_a_check_that_is_not_the_courses_is_never_right(monkeypat
     monkeypatch.setattr("IPython.get_ipython", Shell)
     with pytest.raises(LookupError, match="not one of the course's"):
         nbgrader_check.agree("x: 1.00")
-    source, wanted = next(iter(nbgrader_check.stored().items()))
+    source, wanted = next(iter(nbgrader_check.stored_checks().items()))
     Shell.user_ns["In"].append(source)
     Shell.execution_count = 2
     first, *_ = nbgrader_check.parts(wanted)

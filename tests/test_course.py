@@ -19,7 +19,7 @@ from memlib.course.grade import grading, submission
 from memlib.course.grade.reference import expected, fresh_reference, run_exercise
 from memlib.course.notebook import answers as given
 from memlib.course.notebook import button, hide, quiet, report_text, seeds, side_by_side
-from memlib.course.notebook.difference import first_difference, matrices
+from memlib.course.notebook.difference import first_difference, shown_matrices
 from memlib.course.notebook.execution import execute
 from memlib.course.notebook.sentences import from_exception, from_kernel
 from memlib.course.paths import CHAPTERS, ROOT, CourseError, chapter, chapters
@@ -367,8 +367,8 @@ def test_several_reports_are_told_apart():
 
 def test_weights_per_token_become_a_picture():
     recipe = [[[1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]]
-    assert matrices(report_text.read_report(report_text.table("recipe", recipe))) == ("recipe", recipe)
-    assert matrices(report_text.read_report(report_text.table("n", 3))) is None
+    assert shown_matrices(report_text.read_report(report_text.table("recipe", recipe))) == ("recipe", recipe)
+    assert shown_matrices(report_text.read_report(report_text.table("n", 3))) is None
     texts = [report_text.table("recipe", steps) for steps in (recipe, [recipe[0], [[0.5, 0.5], [0.0, 1.0]]])]
     figure = side_by_side.comparison(texts[0], texts[1])
     assert "recipe, step 1: yours and the target" in figure.to_json()

@@ -20,7 +20,7 @@ from memlib.lm.facts import KINDS, fact
 from memlib.lm.layers import turn, turns
 from memlib.lm.train import Recipe, main, plain, train
 from memlib.lm.training_talks import bare, conversation, mixed, paraphrased, spliced, strange
-from memlib.lm.words import held_out, held_out_wording
+from memlib.lm.words import held_out_word, held_out_wording
 
 TINY = Config(dim=32, layers=2, heads=2)
 
@@ -348,7 +348,7 @@ def test_a_stream_says_where_its_fact_question_and_answer_stand(kind):
             "answer": s.answer,
         }
         assert s.distance == 200 and s.text == s.prompt + s.answer.encode() + b"."
-        assert held_out(s.answer) and s == stream(200, seed, kind, rebound=rebound)
+        assert held_out_word(s.answer) and s == stream(200, seed, kind, rebound=rebound)
         if s.fact.before:
             assert s.text.index(s.fact.before.encode()) < s.fact_span[0]
 
@@ -367,13 +367,13 @@ def test_training_never_shows_a_held_out_value_or_wording(monkeypatch):
 
     for seed in range(300):
         shown, asked = fact(seed), fact(seed, new=True)
-        assert not held_out(shown.answer) and held_out(asked.answer)
+        assert not held_out_word(shown.answer) and held_out_word(asked.answer)
         assert not any(shown.statement.startswith(opener) for opener in OPENERS_HELD_OUT)
         assert held_out_wording(asked.kind, asked.statement) and held_out_wording(asked.kind, asked.question)
     for seed in range(3000):
         one = bare(paraphrased(spliced(fact(seed), Random(seed)), Random(seed)), Random(seed))
         said, asks = strange(one.statement, one, Random(seed)), strange(one.question, one, Random(seed))
-        assert one.answer in said and not held_out(one.answer)
+        assert one.answer in said and not held_out_word(one.answer)
         assert all(word in said for word in one.subject.split(" ") if word in one.statement)
         assert not held_out_wording(one.kind, said) and not held_out_wording(one.kind, asks)
         assert all(part.lower() in one.question.lower() for part in one.subject.split("'s "))

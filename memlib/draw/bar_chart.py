@@ -14,7 +14,7 @@ def bars(values: dict, y: str = "", title: str = "", log: bool = False, top: flo
     y: what the numbers are; top: where the axis ends, so that a knob does not move it.
     """
     names, numbers = list(values), style.array(list(values.values()))
-    text, at = [style.number(v) for v in numbers], list(range(len(names)))
+    text, at = [style.written(v) for v in numbers], list(range(len(names)))
     fig = go.Figure(
         go.Bar(
             x=numbers.tolist(),
@@ -29,7 +29,7 @@ def bars(values: dict, y: str = "", title: str = "", log: bool = False, top: flo
             marker={"color": [style.COLORS[i % 6] for i in at]},
         )
     )
-    fig.update_yaxes(tickfont={"size": 15}, **style.rows(names, 46 * len(names) + 10), ticks="")
+    fig.update_yaxes(tickfont={"size": 15}, **style.row_ticks(names, 46 * len(names) + 10), ticks="")
     fig.update_yaxes(mirror=False)
     if log:
         low, high = np.log10(numbers[numbers > 0].min()), np.log10(numbers.max())

@@ -36,7 +36,7 @@ def compare(yours, target, tokens, title: str = "Yours and the target") -> go.Fi
             hovertemplate="row %{y}, token %{x}: %{z}<extra></extra>",
         )
         fig.update_xaxes(row=1, col=i, **columns(across, style.ACROSS * 0.46))
-        fig.update_yaxes(row=1, col=i, **style.rows([str(r) for r in range(many)], plot))
+        fig.update_yaxes(row=1, col=i, **style.row_ticks([str(r) for r in range(many)], plot))
         if off:
             fig.add_shape(
                 x0=off[1] - 0.5,

@@ -73,7 +73,7 @@ def _heat(x: np.ndarray, tokens, names: list[str], y: str, title: str, says: str
         )
     )
     fig.update_xaxes(title="token", **columns(across, style.ACROSS - 70))
-    fig.update_yaxes(title=y, **style.rows(names, plot))
+    fig.update_yaxes(title=y, **style.row_ticks(names, plot))
     return style.dress(fig, title, says, plot, 54, right=90)
 
 
@@ -110,5 +110,5 @@ def reach(grid, tokens, layers=None, title: str = "How far back influence reache
         )
     )
     fig.update_xaxes(title="token that was changed", **columns(across, style.ACROSS + style.LEFT - left - 70))
-    fig.update_yaxes(**style.rows(names, plot))
+    fig.update_yaxes(**style.row_ticks(names, plot))
     return style.dress(fig, title, f"Tokens felt at the last place: {'; '.join(back)}.", plot, 54, left=left, right=90)

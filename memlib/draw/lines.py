@@ -39,7 +39,7 @@ def curves(
     for note in _names_at_ends(lines, log_x, plot):
         fig.add_annotation(note)
     ends = [
-        f"{name} goes from {style.number(b[0])} to {style.number(b[-1])}" for name, (_, b) in lines.items() if len(b)
+        f"{name} goes from {style.written(b[0])} to {style.written(b[-1])}" for name, (_, b) in lines.items() if len(b)
     ]
     says = f"{y or 'y'} against {x or 'x'}: {'; '.join(ends)}."
     right = 24 + max((int(8.4 * len(name)) for name in lines), default=0)

@@ -65,7 +65,7 @@ def board(
         showgrid=False,
         range=[-0.5, len(heads + more) - 0.5],
     )
-    fig.update_yaxes(ticks="", **style.rows(names, plot) | {"showline": False})
+    fig.update_yaxes(ticks="", **style.row_ticks(names, plot) | {"showline": False})
     best = [max(rows, key=lambda name, head=head: rows[name][head]) for head in heads]
     said = (f"{head}: {name} {rows[name][head]:.2f}" for head, name in zip(heads, best, strict=True))
     says = f"{len(rows)} rows. The best of each column: {'; '.join(said)}."

@@ -126,7 +126,8 @@ class Play(Told):
                 axes = {"xaxis2": {"range": [-0.53, self.room - 0.47]}, "yaxis2": {"range": [-0.05, 1.5]}}
         else:
             axes = {
-                "yaxis2": style.rows([str(s) for s in range(int(self.room))], 120) | {"visible": True, "title": "slot"}
+                "yaxis2": style.row_ticks([str(s) for s in range(int(self.room))], 120)
+                | {"visible": True, "title": "slot"}
             }
         axes["yaxis"] = {"range": [0, 1.35]}
         if self.views is not None:

@@ -85,14 +85,14 @@ def ticks(labels: list[str], pixels: float) -> dict:
     return {"tickvals": at, "ticktext": [safe(labels[i]) for i in at], "tickangle": 0, "showgrid": False}
 
 
-def rows(labels: list[str], pixels: float) -> dict:
+def row_ticks(labels: list[str], pixels: float) -> dict:
     """The same for labels one below the other, the first on top."""
     at = list(range(0, len(labels), max(1, int(np.ceil(len(labels) * 17 / pixels)))))
     said = {"tickvals": at, "ticktext": [safe(labels[i]) for i in at], "showgrid": False}
     return said | {"range": [len(labels) - 0.5, -0.5], "mirror": True, "showline": True}
 
 
-def number(v: float) -> str:
+def written(v: float) -> str:
     """A number as one would write it."""
     return f"{v:,.0f}" if abs(v) >= 1e4 else f"{v:,.4g}"
 

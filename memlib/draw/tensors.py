@@ -31,7 +31,7 @@ def keys(q, k, v=None, tokens=None, title: str = "Real tensors of one head") -> 
             hovertemplate="position %{y}, channel %{x}: %{z}<extra></extra>",
         )
         fig.update_xaxes(title="channel", showgrid=False, row=1, col=i)
-        fig.update_yaxes(row=1, col=i, showticklabels=i == 1, **style.rows(names, 280))
+        fig.update_yaxes(row=1, col=i, showticklabels=i == 1, **style.row_ticks(names, 280))
     fig.update_yaxes(title="token", row=1, col=1)
     says = "; ".join(
         f"{name[0]} {a.shape[0]} tokens × {a.shape[1]} channels, {a.min():.2g} to {a.max():.2g}"

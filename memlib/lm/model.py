@@ -19,7 +19,7 @@ from memlib.errors import kind, whole
 from memlib.holding import modules, own
 from memlib.kv import KV
 from memlib.lm.layers import Block, InCache, turn, turns
-from memlib.lm.streaming import begin, follow
+from memlib.lm.streaming import follow, opened
 from memlib.memories.full import Full
 from memlib.replay import attend_all
 
@@ -132,7 +132,7 @@ class LanguageModel(nn.Module):
         kind = weight.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
         none = weight.new_zeros(batch, c.heads, 0, c.dim // c.heads, dtype=dtype)
-        memories = tuple(begin(memory, KV(none, none)) for memory in self.memories)
+        memories = tuple(opened(memory, KV(none, none)) for memory in self.memories)
         return State(memories, tuple(block.tail(batch).detach() for block in self.blocks), 0)
 
     def step(self, tokens: Int[Tensor, "b n"], state: State) -> tuple[Float[Tensor, "b n 256"], State]:

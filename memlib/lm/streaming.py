@@ -20,7 +20,7 @@ class Open(NamedTuple):
     kv: KV
 
 
-def begin(memory, like: KV):
+def opened(memory, like: KV):
     """The state before the first token; `like`: a KV of the shapes to come, of no pairs."""
     mem = memory.init(like)
     return mem if promises(memory).segment is None else Open(mem, like.k, like.empty())

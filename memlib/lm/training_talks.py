@@ -21,7 +21,7 @@ from memlib.lm.words import (
     OPENERS,
     SECRETS,
     SMALL_TALK,
-    held_out,
+    held_out_word,
     held_out_wording,
     name,
     syllables,
@@ -37,7 +37,7 @@ BARE = 0.5  # share of statements that begin without an opener, so that none is 
 STRANGE = 0.15  # share of statements and questions with words that do not belong there
 ORDINARY = sorted({word for line in SMALL_TALK for word in re.findall(r"\b[a-z]+\b", re.sub(r"\{.\}", "", line))})
 WORDS = ("pet", "city", "password")  # kinds whose answer is a word
-PARTS = [word.lower() for word in SECRETS + NAMES + CITIES if not (held_out(word) or held_out(word.title()))]
+PARTS = [word.lower() for word in SECRETS + NAMES + CITIES if not (held_out_word(word) or held_out_word(word.title()))]
 SMALL, LARGE = 0.3, 10.0  # weight of a byte of talk, and of an answer
 
 
@@ -47,7 +47,7 @@ def spliced(one: Fact, rng: Random) -> Fact:
     made = start[: rng.randint(2, 4)] + end[-rng.randint(2, 4) :]
     made = made.title() if one.answer.istitle() else made
     said, found = re.subn(rf"\b{re.escape(one.answer)}\b", made, one.statement)
-    if rng.random() >= SPLICED or one.kind not in WORDS or found != 1 or held_out(made):
+    if rng.random() >= SPLICED or one.kind not in WORDS or found != 1 or held_out_word(made):
         return one
     return replace(one, statement=said, answer=made)
 

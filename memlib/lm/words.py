@@ -410,7 +410,7 @@ def _pattern(wordings: list[str]) -> re.Pattern:
 _HELD_OUT = {kind: _pattern(says + asks) for kind, (_, says, _, asks) in WORDINGS.items()}
 
 
-def held_out(value: str) -> bool:
+def held_out_word(value: str) -> bool:
     """Whether training never sees this value: one in six, by hash."""
     return zlib.crc32(value.encode()) % 6 == 0
 
@@ -457,7 +457,7 @@ def value(rng: Random, kind: str, subject: str, new: bool) -> str:
     """What is true of it: a held-out value where `new`, else one that training may show."""
     while True:
         value = _any_value(rng, kind, subject)
-        if held_out(value) == new:
+        if held_out_word(value) == new:
             return value
 
 

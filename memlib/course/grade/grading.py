@@ -111,7 +111,7 @@ def course_notebook(exercise: Exercise, answers: dict[str, str], expected: dict[
         if "task" in cell.options:
             add("hide", name, f"{HIDE}.begin(*{exercise.tasks[name].hides!r})")
             add("answer", name, answers[name])
-            add("hide", name, f"{HIDE}.names()")
+            add("hide", name, f"{HIDE}.give_back()")
         elif "check" in cell.options:
             add("check", name, cell.source, expected[name])
             add("hide", name, f"{HIDE}.end()")

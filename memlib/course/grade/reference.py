@@ -46,7 +46,7 @@ def run_exercise(
                 hide.begin(*exercise.tasks[name].hides, space=space, to=heard)
                 source = (answers or {}).get(name, solved(cell))
                 failed[name] = execute(source, space, f"<answer {name}>")
-                hide.names(space)
+                hide.give_back(space)
             elif "check" in cell.options:
                 error = execute(cell.source, space, f"<check {name}>")
                 results[name] = Printed(heard.getvalue(), failed[name] or error)

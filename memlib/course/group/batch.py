@@ -55,7 +55,7 @@ def grade_class(folder: Path, out: Path, *, seed=None, chapter=None, edition=Non
     """
     if seed is not None and seed < 1:
         raise CourseError(f"--seed is {seed}; wanted is a whole number from 1, for 0 asks with the visible numbers.")
-    files = handed_in(Path(folder))
+    files = files_handed_in(Path(folder))
     if len(files) > 1 and not trusted:
         raise CourseError(UNTRUSTED)
     out.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def grade_class(folder: Path, out: Path, *, seed=None, chapter=None, edition=Non
     return results
 
 
-def handed_in(folder: Path) -> dict[str, Path]:
+def files_handed_in(folder: Path) -> dict[str, Path]:
     """The notebooks of a folder, by name as it can be printed; nothing else of it is taken."""
     if not folder.is_dir():
         raise CourseError(f"{folder} is no folder.")

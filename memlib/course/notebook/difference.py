@@ -80,7 +80,7 @@ def _listed(labels: list[str]) -> str:
     return ", ".join(label or "a single line" for label in labels[:4]) or "nothing"
 
 
-def matrices(tables: Tables) -> tuple[str, list[list[list[float]]]] | None:
+def shown_matrices(tables: Tables) -> tuple[str, list[list[list[float]]]] | None:
     """The first table of weights per token, as one [slots, tokens] matrix a step (for a picture)."""
     for name, lines in tables.items():
         steps: dict[str, list[list[float]]] = {}

@@ -104,6 +104,6 @@ def _bases() -> Iterator[type]:
                 yield base
 
 
-def names(space: dict | None = None) -> None:
+def give_back(space: dict | None = None) -> None:
     """Give the notebook back what checks are made of, where an answer has used one of their names."""
     (vars(sys.modules["__main__"]) if space is None else space).update(inputs=inputs, number=number, report=report)

@@ -18,7 +18,7 @@ _at: list = [None, 0]  # the cell that is running, and how many reports it has m
 
 
 @cache
-def stored() -> dict[str, str]:
+def stored_checks() -> dict[str, str]:
     """The source of every check of the public exercises -> what it prints when all is right."""
     found = {}
     for path in sorted((ROOT / "exercises").glob("*.ipynb")):
@@ -35,7 +35,7 @@ def agree(text: str) -> None:
     shell = get_ipython()
     source = shell.user_ns["In"][-1].strip()
     _at[:] = [shell.execution_count, _at[1] + 1 if _at[0] == shell.execution_count else 1]
-    whole = stored().get(source)
+    whole = stored_checks().get(source)
     last = source.splitlines()[-1]
     wanted = last.removeprefix("# wanted: ") if last.startswith("# wanted: ") else whole and digests(whole)
     if not wanted:

@@ -47,7 +47,7 @@ def table(name: str, value, axes: tuple = (), digits: int = 2, sealed: bool = Fa
     """The text that `report` prints."""
     if re.search(r"[:\n]|^\s|[\s\]]$|^$", name):
         raise ValueError(f"name={name!r} may not be empty, nor hold ':' or a new line, nor space or ']' at its ends")
-    value = plain(value, name)
+    value = as_plain(value, name)
     axes = _axes(name, value, (axes,) if isinstance(axes, str) else tuple(axes))
     entries = list(_walk(value, axes, ()))
     if len(entries) > MOST:
@@ -79,7 +79,7 @@ def _lines(name: str, lines: dict[str, dict[str, str]], axis: str) -> str:
     return "\n".join([f"{name} [{axis}]", *body])
 
 
-def plain(value, name: str = "value"):
+def as_plain(value, name: str = "value"):
     """The value as python numbers, text, lists and dicts, whatever it came as."""
     if value is Ellipsis:
         raise NotImplementedError(f"{name} is not answered yet")
@@ -92,18 +92,18 @@ def plain(value, name: str = "value"):
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     if isinstance(value, dict):
-        return {str(key): plain(item, name) for key, item in value.items()}
+        return {str(key): as_plain(item, name) for key, item in value.items()}
     if isinstance(value, (list, tuple, range)):
-        return [plain(item, name) for item in value]
+        return [as_plain(item, name) for item in value]
     if isinstance(value, (set, frozenset)):
-        return sorted(plain(item, name) for item in value)
+        return sorted(as_plain(item, name) for item in value)
     for kind in (bool, int, float):
         if isinstance(value, kind):
             return kind(value)
     if isinstance(value, str):
         return " ".join(value.split()).lower()
     if hasattr(value, "k") and hasattr(value, "v"):
-        return {"k": plain(value.k, name), "v": plain(value.v, name)}
+        return {"k": as_plain(value.k, name), "v": as_plain(value.v, name)}
     raise TypeError(f"{name} is a {type(value).__name__}; wanted a tensor, a number, text, or a list of these")
 
 

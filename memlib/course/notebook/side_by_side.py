@@ -8,7 +8,7 @@ from pathlib import Path
 
 from memlib.course.notebook import hide
 from memlib.course.notebook.answers import alike, sources
-from memlib.course.notebook.difference import first_difference, matrices
+from memlib.course.notebook.difference import first_difference, shown_matrices
 from memlib.course.notebook.execution import execute
 from memlib.course.notebook.report_text import read_report
 from memlib.course.notebook.sentences import UNANSWERED, from_exception
@@ -62,7 +62,7 @@ def look(task: str, chapter: str, mark: str | None = None) -> None:
         return
     heard = io.StringIO()
     space = dict(shell.user_ns)
-    hide.names(space)
+    hide.give_back(space)
     hide.begin(to=heard)
     try:
         error = execute("".join(cell["source"]), space, f"<check {task}>")
@@ -94,7 +94,7 @@ def _answer(task: str, chapter: str, shell, mark: str | None) -> str | None:
 
 def comparison(printed: str, expected: str):
     """Yours and the target side by side, at the first step that differs; None where there is no table of tokens."""
-    yours, target = matrices(read_report(printed)), matrices(read_report(expected))
+    yours, target = shown_matrices(read_report(printed)), shown_matrices(read_report(expected))
     if not yours or not target or yours[0] != target[0]:
         return None
     from memlib.draw import compare
