@@ -2,22 +2,19 @@
 
 `chapters/NN_name/variants.py` holds VARIANTS: task -> {"correct": {name: source}, "wrong": {name: source}}. The
 variants run in this process, cell by cell, on one seed, with MEMLIB_VARIANTS=all on five; every run is a mixture, so
-that each variant stands once in a whole exercise. The solution and one mixture go through nbval, as a learner's file.
+that each variant stands once in a whole exercise. test_grading.py takes one mixture a chapter through nbval.
 """
 
 import importlib.util
-import json
-from dataclasses import replace
 from functools import cache
 
 import pytest
 
 from memlib.course import variables
-from memlib.course.grade import grading
 from memlib.course.grade.reference import expected, fresh_reference, run_exercise
 from memlib.course.notebook import hide
-from memlib.course.notebook.answers import defined, untouched_file, with_answers
-from memlib.course.paths import CHAPTERS, ROOT, chapters
+from memlib.course.notebook.answers import defined, untouched_file
+from memlib.course.paths import CHAPTERS, chapters
 from memlib.course.source import load_exercise, solved, stub
 
 SEEDS = (1, 2000, 30_000, 400_000, 5_000_000)[: 5 if variables.read("MEMLIB_VARIANTS") == "all" else 1]
@@ -119,54 +116,3 @@ def test_no_two_answers_define_the_same_name(name):
     for task in load(name).tasks.values():
         for one in defined(stub(task.answer)):
             assert seen.setdefault(one, task.name) == task.name, f"{one} is in {seen[one]} and in {task.name}"
-
-
-@pytest.fixture
-def records(monkeypatch) -> list:
-    """What nbval recorded of each cell; the cells that show a learner's answer beside the target run too."""
-
-    def shown(cell, chapter):
-        task = cell.options.get("look")
-        return replace(cell, options={}, source=f"look({task!r}, {chapter!r})") if task else cell
-
-    def with_looks(exercise, *words):
-        return notebook(replace(exercise, cells=[shown(cell, exercise.chapter) for cell in exercise.cells]), *words)
-
-    kept, nbval, notebook = [], grading._nbval, grading.course_notebook
-    monkeypatch.setattr(grading, "course_notebook", with_looks)
-    monkeypatch.setattr(grading, "_nbval", lambda *words: kept.append(nbval(*words)) or kept[-1])
-    return kept
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_nbval_gives_everything_for_the_solution_and_every_cell_of_it_runs(name, records):
-    """Its only run under nbval: test_built_files_are_what_their_sources_give compares what it prints at seed 0."""
-    verdict = grading.grade(ROOT / "solutions" / f"{name}.ipynb")
-    feedback = {task["task"]: task["feedback"] for task in verdict["tasks"]}
-    assert feedback == dict.fromkeys(load(name).tasks, "As asked for.")
-    assert (verdict["points"], verdict["bonus"]) == (verdict["total"], verdict["bonus_total"])
-    assert verdict["total"] > 0 and verdict["notes"] == []
-    assert [record for record in records[0] if record["outcome"] != "passed"] == [] and len(records) == 1
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_nbval_agrees_on_a_mixture_of_variants(name, tmp_path):
-    """In turn a task is wrong, right in another style, and untouched."""
-    assert variants(name), f"chapters/{name}/variants.py is missing"
-    exercise, answers, states, points = load(name), {}, {}, 0
-    for i, (task, about) in enumerate(exercise.tasks.items()):
-        kind, states[task] = (("wrong", "failed"), ("correct", "passed"), ("", "unanswered"))[i % 3]
-        written = [s for s in variants(name)[task].get(kind, {}).values() if not exercise.untouched(task, s)]
-        answers |= {task: written[i % 3]} if written else {}
-        points += about.points if kind == "correct" and not about.bonus else 0
-    path = tmp_path / f"{name}.ipynb"
-    path.write_text(json.dumps(with_answers(name, answers)))
-    verdict = grading.grade(path)
-    assert {task["task"]: task["state"] for task in verdict["tasks"]} == states
-    assert (verdict["points"], verdict["notes"]) == (points, [])
-
-
-def test_nbval_gives_nothing_for_an_untouched_exercise():
-    verdict = grading.grade(untouched_file(EXERCISES[0]))
-    assert (verdict["points"], verdict["bonus"], verdict["notes"]) == (0, 0, [])
-    assert {task["feedback"] for task in verdict["tasks"]} == {"Not answered yet."}

@@ -1,0 +1,62 @@
+"""Every chapter graded by nbval in a kernel, as a learner's file is: the solution, and a mixture of answers."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from test_exercises import EXERCISES, load, variants
+
+from memlib.course.grade import grading
+from memlib.course.notebook.answers import untouched_file, with_answers
+from memlib.course.paths import ROOT
+
+
+@pytest.fixture
+def records(monkeypatch) -> list:
+    """What nbval recorded of each cell; the cells that show a learner's answer beside the target run too."""
+
+    def shown(cell, chapter):
+        task = cell.options.get("look")
+        return replace(cell, options={}, source=f"look({task!r}, {chapter!r})") if task else cell
+
+    def with_looks(exercise, *words):
+        return notebook(replace(exercise, cells=[shown(cell, exercise.chapter) for cell in exercise.cells]), *words)
+
+    kept, nbval, notebook = [], grading._nbval, grading.course_notebook
+    monkeypatch.setattr(grading, "course_notebook", with_looks)
+    monkeypatch.setattr(grading, "_nbval", lambda *words: kept.append(nbval(*words)) or kept[-1])
+    return kept
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_nbval_gives_everything_for_the_solution_and_every_cell_of_it_runs(name, records):
+    """Its only run under nbval: test_built_files_are_what_their_sources_give compares what it prints at seed 0."""
+    verdict = grading.grade(ROOT / "solutions" / f"{name}.ipynb")
+    feedback = {task["task"]: task["feedback"] for task in verdict["tasks"]}
+    assert feedback == dict.fromkeys(load(name).tasks, "As asked for.")
+    assert (verdict["points"], verdict["bonus"]) == (verdict["total"], verdict["bonus_total"])
+    assert verdict["total"] > 0 and verdict["notes"] == []
+    assert [record for record in records[0] if record["outcome"] != "passed"] == [] and len(records) == 1
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_nbval_agrees_on_a_mixture_of_variants(name, tmp_path):
+    """In turn a task is wrong, right in another style, and untouched."""
+    assert variants(name), f"chapters/{name}/variants.py is missing"
+    exercise, answers, states, points = load(name), {}, {}, 0
+    for i, (task, about) in enumerate(exercise.tasks.items()):
+        kind, states[task] = (("wrong", "failed"), ("correct", "passed"), ("", "unanswered"))[i % 3]
+        written = [s for s in variants(name)[task].get(kind, {}).values() if not exercise.untouched(task, s)]
+        answers |= {task: written[i % 3]} if written else {}
+        points += about.points if kind == "correct" and not about.bonus else 0
+    path = tmp_path / f"{name}.ipynb"
+    path.write_text(json.dumps(with_answers(name, answers)))
+    verdict = grading.grade(path)
+    assert {task["task"]: task["state"] for task in verdict["tasks"]} == states
+    assert (verdict["points"], verdict["notes"]) == (points, [])
+
+
+def test_nbval_gives_nothing_for_an_untouched_exercise():
+    verdict = grading.grade(untouched_file(EXERCISES[0]))
+    assert (verdict["points"], verdict["bonus"], verdict["notes"]) == (0, 0, [])
+    assert {task["feedback"] for task in verdict["tasks"]} == {"Not answered yet."}
