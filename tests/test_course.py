@@ -131,7 +131,8 @@ def test_sources_are_read_as_jupytext_reads_them(path):
     ours = [cell for cell in source.parse(path) if cell.source.strip()]
     assert [(c.kind, c.source.strip()) for c in ours] == [(c.cell_type, c.source.strip()) for c in theirs]
     for mine, other in zip(ours, theirs, strict=True):
-        assert mine.options == {k: v for k, v in other.metadata.items() if k in source.OPTIONS}
+        flags = dict.fromkeys({other.metadata.get("title")} & source.FLAGS, True)
+        assert mine.options == flags | {k: v for k, v in other.metadata.items() if k in source.OPTIONS}
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,27 @@
 """The course around the library: building the notebooks, grading the answers, the command line.
 
-What an exercise imports: `from memlib.course import grade_button, inputs, look, number, report`.
+What an exercise imports: `from memlib.course import grade_button, inputs, look, number, report`; what a lesson may:
+`claims`, `here` and `puzzle`.
 """
+
+from importlib import import_module
 
 from memlib.course.notebook.reporting import report
 from memlib.course.notebook.seeds import inputs, number
 
-__all__ = ["grade_button", "inputs", "look", "number", "report"]
+LATER = {  # loaded when they are asked for
+    "claims": "memlib.course.notebook.assertions",
+    "grade_button": "memlib.course.notebook.button",
+    "here": "memlib.course.paths",
+    "look": "memlib.course.notebook.side_by_side",
+    "puzzle": "memlib.course.notebook.puzzles",
+}
+__all__ = ["claims", "grade_button", "here", "inputs", "look", "number", "puzzle", "report"]
 
 
 def __getattr__(name: str):
-    if name == "grade_button":
-        from memlib.course.notebook.button import grade_button
-
-        return grade_button
-    if name == "look":
-        from memlib.course.notebook.side_by_side import look
-
-        return look
+    if name in LATER:
+        return getattr(import_module(LATER[name]), name)
     raise AttributeError(f"module 'memlib.course' has no attribute {name!r}")
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ROOT / "chapters"
@@ -35,6 +38,21 @@ def chapter(text: str) -> str:
     if not found:
         raise CourseError(f"There is no chapter {text!r}; there are {', '.join(known)}.")
     return found[0]
+
+
+def here(number: str) -> ModuleType:
+    """What a chapter's lesson needs and does not show: `here("07")` is chapters/07_together/here.py."""
+    name = chapter(number)
+    path, known = CHAPTERS / name / "here.py", f"memlib_chapter_{name}"
+    if not path.exists():
+        raise CourseError(f"{shown(path)} is missing: take the whole project.")
+    if known not in sys.modules:
+        spec = importlib.util.spec_from_file_location(known, path)
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules[known] = module
+    return sys.modules[known]
 
 
 def shown(path: Path) -> str:

@@ -7,10 +7,15 @@ on the same line as `name=value`, the value in JSON:
     # %% task="dilated" points=2 kind="write" minutes=8           an answer; also bonus=true, hides=["Window"]
     # %% check="dilated"                                          prints plain numbers with `report`
     # %% look="dilated"                                           holds `look("dilated")`: yours beside the target
+    # %% show="memlib.Window"                                     a lesson's: the library's text, as `Mine`, and what
+                                                                  stands here below it
+    # %% claims                                                   a lesson's: the assertions of the cells above
+    # %% puzzle                                                   a lesson's: a line to write; ends with `puzzle(...)`
 
 In an answer `# BEGIN SOLUTION` and `# END SOLUTION` enclose what the learner writes; commented lines after `# GIVEN`
 inside are what the exercise shows instead (the bug to find). In a check the lines `# NEXT: ...` say where to look
-when it fails; they become metadata.
+when it fails; they become metadata. A puzzle holds one line of a solution, and three lines `# WRONG: ...` that must not
+pass for it, which are in no notebook.
 """
 
 from __future__ import annotations
@@ -25,7 +30,8 @@ from pathlib import Path
 from memlib.course.paths import ABSENT, CHAPTERS, CourseError, shown
 
 KINDS = ("write", "hand", "order", "choose", "bug", "explain", "design")
-OPTIONS = {"tags", "task", "points", "kind", "minutes", "bonus", "hides", "check", "look"}
+OPTIONS = {"tags", "task", "points", "kind", "minutes", "bonus", "hides", "check", "look", "show"}
+FLAGS = {"claims", "puzzle"}  # options without a value
 BLANK = "...  # your answer"
 BEGIN, GIVEN, END = "# BEGIN SOLUTION", "# GIVEN", "# END SOLUTION"
 
@@ -99,10 +105,13 @@ def _header(text: str, path: Path, line: int) -> Cell:
     kind = "markdown" if rest.startswith("[markdown]") else "code"
     rest = rest.removeprefix("[markdown]").strip()
     cell = Cell(kind, "", {}, path, line)
+    if rest in FLAGS:
+        cell.options[rest] = True
+        return cell
     while rest:
         match = re.match(r"(\w+)=", rest)
         if not match or match[1] not in OPTIONS:
-            raise cell.wrong(f"{rest!r} is not an option; options are {', '.join(sorted(OPTIONS))}")
+            raise cell.wrong(f"{rest!r} is not an option; options are {', '.join(sorted(OPTIONS | FLAGS))}")
         try:
             value, end = json.JSONDecoder().raw_decode(rest, match.end())
         except ValueError:
@@ -127,10 +136,11 @@ def load_lesson(chapter: str, folder: Path = CHAPTERS) -> list[Cell]:
     """The cells of a chapter's lesson."""
     cells = parse(folder / chapter / "lesson.py")
     for cell in cells:
-        if set(cell.options) - {"tags"}:
-            raise cell.wrong(f"a lesson's cell has no option {sorted(set(cell.options) - {'tags'})[0]!r}")
-        if any(mark in cell.source for mark in (BEGIN, END)):
-            raise cell.wrong("a solution stands in an exercise, not in a lesson")
+        other = set(cell.options) - {"tags", "show", *FLAGS}
+        if other:
+            raise cell.wrong(f"a lesson's cell has no option {sorted(other)[0]!r}")
+        if "puzzle" not in cell.options and any(mark in cell.source for mark in (BEGIN, END)):
+            raise cell.wrong("a solution stands in an exercise or a puzzle")
     return cells
 
 
@@ -142,6 +152,8 @@ def load_exercise(chapter: str, folder: Path = CHAPTERS, change=lambda cells: ce
     exercise = Exercise(chapter, change(parse(path)))
     for cell in exercise.cells:
         _blocks(cell)
+        if {"show", *FLAGS} & set(cell.options):
+            raise cell.wrong("show, claims and puzzle stand in a lesson")
         if "task" in cell.options:
             _add_task(exercise, cell)
         elif BEGIN in cell.source:
@@ -207,6 +219,12 @@ def _blocks(cell: Cell) -> list[tuple[int, int]]:
     if start is not None:
         raise cell.wrong(f"'{BEGIN}' without '{END}'", start + 1)
     return found
+
+
+def solution_lines(cell: Cell) -> list[list[str]]:
+    """The lines of each solution block."""
+    lines = cell.source.splitlines()
+    return [lines[start + 1 : end] for start, end in _blocks(cell)]
 
 
 def solved(cell: Cell) -> str:

@@ -11,19 +11,22 @@ import sys
 from pathlib import Path
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook
 
 from memlib.course.grade.reference import expected
 from memlib.course.notebook.report_text import RoundingEdge
 from memlib.course.paths import CHAPTERS, ROOT, CourseError, chapter, chapters, shown
-from memlib.course.source import Cell, Exercise, Task, load_exercise, load_lesson, solved, stub
+from memlib.course.source import Exercise, Task, load_exercise, load_lesson, solved, stub
 from memlib.course.write import films
+from memlib.course.write.lesson_cells import built_lesson, plain_cell
+from memlib.course.write.measures import held, measured
 
 
 def lesson(name: str, folder: Path = CHAPTERS):
     """The notebook of a lesson, without pictures."""
     cells = load_lesson(name, folder)
-    return _notebook(name, "lesson", [_plain_cell(cell, f"{name}-{i:02}") for i, cell in enumerate(cells)])
+    held(name, cells)
+    return _notebook(name, "lesson", built_lesson(cells, name))
 
 
 def exercise_pair(name: str, folder: Path = CHAPTERS) -> dict:
@@ -51,21 +54,12 @@ def _exercise(exercise: Exercise, place: str, text, printed: dict[str, str]):
         elif "check" in cell.options:
             cells.append(_check(task, printed[name], exercise.mark))
         else:
-            cells.append(_plain_cell(cell, f"{name}-look" if name else f"{exercise.chapter}-{index:02}"))
+            cells.append(plain_cell(cell, f"{name}-look" if name else f"{exercise.chapter}-{index:02}"))
             where = ", ".join(f'"{one}"' for one in (name, exercise.chapter, exercise.mark) if one)
             cells[-1].source = cell.source.replace(f'look("{name}")', f"look({where})")
     built = _notebook(exercise.chapter, place.removesuffix("s"), cells)
     built.metadata["memlib"] |= {"edition": exercise.mark} if exercise.mark else {}
     return built
-
-
-def _plain_cell(cell: Cell, cell_id: str):
-    if cell.kind == "markdown":
-        return new_markdown_cell(cell.source, id=cell_id)
-    metadata = {"tags": cell.options["tags"]} if cell.options.get("tags") else {}
-    if "widgets.quiz(" in cell.source:
-        metadata["jupyter"] = {"source_hidden": True}  # the source holds the answer
-    return new_code_cell(cell.source, id=cell_id, metadata=metadata)
 
 
 def _answer(task: Task, source: str):
@@ -158,6 +152,8 @@ def main(argv: list[str] | None = None) -> int:
             )
             return int(bool(old))
         for name in names or chapters():
+            if (CHAPTERS / name / "lesson.py").exists():
+                print(f"{name}: {measured(load_lesson(name))}")
             for path, text in build(name, args.films).items():
                 changed = not path.exists() or path.read_text("utf-8") != text
                 path.parent.mkdir(exist_ok=True)
