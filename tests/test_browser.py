@@ -11,7 +11,7 @@ import pytest
 
 from memlib.course import variables
 
-EVERY = variables.read("MEMLIB_BROWSER") == "all"
+EVERY = variables.setting("MEMLIB_BROWSER") == "all"
 LESSONS = sorted((browser.ROOT / "notebooks").glob("*.ipynb"))
 MISSING = "No lesson was tried in a browser: Chromium is not installed. On Debian: apt-get install -y chromium"
 

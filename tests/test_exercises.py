@@ -17,7 +17,7 @@ from memlib.course.notebook.answers import defined, untouched_file
 from memlib.course.paths import CHAPTERS, chapters
 from memlib.course.source import load_exercise, solved, stub
 
-SEEDS = (1, 2000, 30_000, 400_000, 5_000_000)[: 5 if variables.read("MEMLIB_VARIANTS") == "all" else 1]
+SEEDS = (1, 2000, 30_000, 400_000, 5_000_000)[: 5 if variables.setting("MEMLIB_VARIANTS") == "all" else 1]
 EXERCISES = [name for name in chapters() if (CHAPTERS / name / "exercise.py").exists()]
 load = cache(load_exercise)
 visible = cache(lambda name: expected(load(name)))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from examples import MEMORIES
 from safetensors.torch import load_file
 
 from memlib import KV, lm, state
@@ -20,7 +21,6 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 FROZEN = json.loads((HERE / "names.json").read_text("utf-8"))
 SAVED = HERE / "saved"
-MEMORIES = importlib.import_module("examples" if (HERE / "examples.py").exists() else "memories").MEMORIES
 PLAIN = (str, int, float, bool, type(None), tuple)
 METHODS = ("init", "update", "read", "slots")  # of a memory; of another class all that are public
 

@@ -11,7 +11,7 @@ from memlib.course import variables
 from memlib.course.paths import ROOT, CourseError, chapters, shown
 from memlib.course.source import load_exercise
 
-MY = Path(variables.read("MEMLIB_MY") or ROOT / "my")
+MY = Path(variables.setting("MEMLIB_MY") or ROOT / "my")
 
 
 def start(name: str) -> tuple[Path, bool]:

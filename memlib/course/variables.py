@@ -20,7 +20,7 @@ DEFAULTS = {
 }
 
 
-def read(name: str) -> str:
+def setting(name: str) -> str:
     """What the variable says, else its default; KeyError for one that is not named above."""
     return os.environ.get(name, DEFAULTS[name])
 

@@ -58,7 +58,7 @@ def grade_button(name: str):
     from IPython import get_ipython
 
     shell = get_ipython()
-    if shell is None or variables.read("MEMLIB_GRADING"):
+    if shell is None or variables.setting("MEMLIB_GRADING"):
         return None
     import ipywidgets
 

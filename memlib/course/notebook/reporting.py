@@ -18,5 +18,5 @@ def report(name: str, value, axes: tuple = (), digits: int = 2, sealed: bool = F
     """
     text = table(name, value, axes, digits, sealed)
     say(f"{text}\n  ({fingerprint(text)})" if seed() else text)
-    if variables.read("NBGRADER_EXECUTION"):
+    if variables.setting("NBGRADER_EXECUTION"):
         agree(text)

@@ -11,7 +11,7 @@ from memlib.course import variables
 
 def seed() -> int:
     """The seed in force: MEMLIB_SEED, 0 in the notebook."""
-    return int(variables.read("MEMLIB_SEED"))
+    return int(variables.setting("MEMLIB_SEED"))
 
 
 def _generator(name: str) -> torch.Generator:
