@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, dataclass_transform
 
 import torch
 from jaxtyping import Float
@@ -61,6 +61,12 @@ def updated(memory, mem, new: KV, q: Tensor | None = None):
 def is_memory(x) -> bool:
     """Whether x is an object (no class) with the four methods."""
     return not isinstance(x, type) and all(callable(getattr(x, name, None)) for name in METHODS)
+
+
+@dataclass_transform(frozen_default=True, eq_default=False)
+def frozen(cls: type):
+    """A memory's fields as a frozen dataclass, equal only to itself."""
+    return dataclasses.dataclass(frozen=True, eq=False)(cls)
 
 
 class Memory:
@@ -226,6 +232,11 @@ def given(test: Callable, wanted: str, error: type = ValueError, **default) -> A
         return x
 
     return dataclasses.field(metadata={"check": check}, **default)
+
+
+def a_module() -> Any:
+    """A torch module."""
+    return given(lambda x: isinstance(x, nn.Module), "a torch module", TypeError)
 
 
 def yes_or_no(default: bool) -> Any:

@@ -9,6 +9,7 @@ from memlib.kv import KV
 from memlib.memories.gated import Gated
 from memlib.memories.joint import Joint
 from memlib.memory import WHOLE, promises
+from memlib.parts.gates import gated as mixed
 from memlib.replay import attend_all, walked
 
 
@@ -26,7 +27,7 @@ def gated(memory: Gated, q: Tensor, kv: KV, mem: tuple | None, lse: bool):
     """Their reads, mixed by the gate. With segments, or a memory without a log-sum-exp, it is walked."""
     if lse or memory.segment is not None or not all(promises(one).merges for one in memory.memories):
         return walked(memory, q, kv, mem, lse)
-    return memory.mixed(q, *_each(memory, q, kv, mem))
+    return mixed(memory.share_local(q), *_each(memory, q, kv, mem))
 
 
 def _each(memory, q: Tensor, kv: KV, mem: tuple | None) -> list:

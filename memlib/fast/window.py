@@ -7,8 +7,9 @@ from torch import Tensor
 
 from memlib.attention import attend, in_one, merge
 from memlib.kv import KV, join
-from memlib.memories.window import Window, WindowState
+from memlib.memories.window import Window
 from memlib.memory import READS, WHOLE
+from memlib.parts.states import WindowState
 
 BLOCK = 128  # queries handled at once
 

@@ -1,17 +1,12 @@
 """The Compressive Transformer: two queues that move a segment at a time."""
 
-from dataclasses import dataclass
-
 from memlib.kv import join
-from memlib.memory import at_least, yes_or_no
+from memlib.memory import at_least, frozen, yes_or_no
 from memlib.parts import tiers
-from memlib.parts.mean_pool import MeanPool
-from memlib.parts.pooling import a_pool
-from memlib.parts.tiers import HybridState, TwoTiers
 
 
-@dataclass(frozen=True, eq=False)
-class Compressive(TwoTiers):
+@frozen
+class Compressive(tiers.TwoTiers):
     """Read Att(q, [CMem, Mem, S_kv]); Mem = FIFO(S_kv, Mem); CMem = FIFO(f_c(popped),
     CMem).
 
@@ -27,7 +22,7 @@ class Compressive(TwoTiers):
     local: int = at_least(1)
     compressed: int = at_least(0)
     rate: int = at_least(1)
-    pool: object = a_pool(default_factory=MeanPool)
+    pool: object = tiers.a_pool()
     segment: int | None = at_least(1, default=None)
     count_bias: bool = yes_or_no(False)
     stop: bool = yes_or_no(True)
@@ -50,7 +45,7 @@ class Compressive(TwoTiers):
             made = tiers.compress(self, raw[:gone], mem.used)
             made = made.detach() if self.stop else made
             compressed, raw = compressed.append(made, keep=self.compressed), raw[gone:]
-        return HybridState(compressed, raw, tiers.fitted(mem.used, raw.n, gone))
+        return tiers.HybridState(compressed, raw, tiers.fitted(mem.used, raw.n, gone))
 
     def slots(self, mem):
         return join(tiers.counted(self, mem.compressed), mem.raw)

@@ -1,13 +1,11 @@
 """The cumulative average: one slot, the mean of all pairs so far."""
 
-from dataclasses import dataclass
-
-from memlib.memory import Memory
+from memlib.memory import Memory, frozen
 from memlib.parts.sums import Sums, nothing
 from memlib.precision import wide
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class CumulativeAverage(Memory):
     """Mem_t = (pair_t + t Mem_{t-1}) / (t + 1), kept as one sum and a count.
 

@@ -1,16 +1,12 @@
 """The delta rule: a matrix that is corrected where it is wrong."""
 
-from dataclasses import dataclass
-
-from torch import nn
-
-from memlib.memory import Memory, share
+from memlib.memory import Memory, frozen, share
 from memlib.parts.gates import of_keys
-from memlib.parts.matrix import MatrixState, no_matrix, rows_of, unit
+from memlib.parts.matrix import no_matrix, rows_of, unit
 from memlib.precision import single
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class DeltaRule(Memory):
     """S <- S + k (beta (v - S^T k))^T; read S^T q. What a key held is replaced, not
     added to.
@@ -22,7 +18,7 @@ class DeltaRule(Memory):
     a bias, and where a log-sum-exp is asked for. Schlag et al. 2021, arXiv 2102.11174.
     """
 
-    beta: float | nn.Module = share(default=1.0, learned=True)
+    beta: object = share(default=1.0, learned=True)
 
     bounded = chunkable = rows = True
     convex = False  # a correction takes the old value away: weights can be below 0
@@ -35,7 +31,7 @@ class DeltaRule(Memory):
         for t, pair in enumerate(new.one_by_one()):
             k, v = unit(pair.k), single(pair.v)
             s = s + k.mT @ (beta[..., t, :, :] * (v - k @ s))
-        return MatrixState(mem.like, s, None, mem.count + new.n)
+        return mem._replace(s=s, count=mem.count + new.n)
 
     def read(self, mem, q):
         return unit(q) @ mem.s

@@ -1,13 +1,11 @@
 """The exponential average: one slot, in which each older pair counts less."""
 
-from dataclasses import dataclass
-
-from memlib.memory import Memory, share
+from memlib.memory import Memory, frozen, share
 from memlib.parts.sums import Sums, nothing
 from memlib.precision import wide
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class ExponentialAverage(Memory):
     """m <- (1 - rate) m + rate x, beginning with the first pair as it is.
 

@@ -1,11 +1,9 @@
 """The ordinary cache: every pair is kept. The yardstick of all other memories."""
 
-from dataclasses import dataclass
-
-from memlib.memory import Memory
+from memlib.memory import Memory, frozen
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Full(Memory):
     """All pairs of the past: Mem_t = (K_<=t, V_<=t).
 

@@ -1,16 +1,12 @@
 """The gated delta rule: a matrix that fades, and is corrected where it is wrong."""
 
-from dataclasses import dataclass
-
-from torch import nn
-
-from memlib.memory import Memory, share
+from memlib.memory import Memory, frozen, share
 from memlib.parts.gates import of_keys
-from memlib.parts.matrix import MatrixState, no_matrix, rows_of, unit
+from memlib.parts.matrix import no_matrix, rows_of, unit
 from memlib.precision import single
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class GatedDelta(Memory):
     """S <- alpha S; S <- S + k (beta (v - S^T k))^T; read S^T q.
 
@@ -19,8 +15,8 @@ class GatedDelta(Memory):
     rule. Otherwise as `DeltaRule`. Yang et al. 2024, arXiv 2412.06464.
     """
 
-    alpha: float | nn.Module = share(default=0.99, learned=True)
-    beta: float | nn.Module = share(default=1.0, learned=True)
+    alpha: object = share(default=0.99, learned=True)
+    beta: object = share(default=1.0, learned=True)
 
     bounded = chunkable = rows = True
     convex = False  # a correction takes the old value away: weights can be below 0
@@ -35,7 +31,7 @@ class GatedDelta(Memory):
             k, v = unit(pair.k), single(pair.v)
             s = alpha[..., t, :, :] * s
             s = s + k.mT @ (beta[..., t, :, :] * (v - k @ s))
-        return MatrixState(mem.like, s, None, mem.count + new.n)
+        return mem._replace(s=s, count=mem.count + new.n)
 
     def read(self, mem, q):
         return unit(q) @ mem.s

@@ -1,17 +1,12 @@
 """The hybrid cache: the newest pairs raw, older ones compressed."""
 
-from dataclasses import dataclass
-
 from memlib.kv import join
-from memlib.memory import at_least, yes_or_no
+from memlib.memory import at_least, frozen, yes_or_no
 from memlib.parts import tiers
-from memlib.parts.mean_pool import MeanPool
-from memlib.parts.pooling import a_pool
-from memlib.parts.tiers import HybridState, TwoTiers
 
 
-@dataclass(frozen=True, eq=False)
-class Hybrid(TwoTiers):
+@frozen
+class Hybrid(tiers.TwoTiers):
     """The newest `local` pairs raw; what leaves them goes through `pool`, `rate` pairs
     to a slot.
 
@@ -27,7 +22,7 @@ class Hybrid(TwoTiers):
     local: int = at_least(1)
     compressed: int = at_least(0)
     rate: int = at_least(1)
-    pool: object = a_pool(default_factory=MeanPool)
+    pool: object = tiers.a_pool()
     count_bias: bool = yes_or_no(False)
 
     softmax = bounded = True
@@ -41,7 +36,7 @@ class Hybrid(TwoTiers):
         if gone:
             made = tiers.compress(self, raw[:gone], mem.used)
             compressed, raw = compressed.append(made, keep=self.compressed), raw[gone:]
-        mem = HybridState(compressed, raw, tiers.fitted(mem.used, raw.n, gone))
+        mem = tiers.HybridState(compressed, raw, tiers.fitted(mem.used, raw.n, gone))
         return tiers.received(self, mem, q)
 
     def slots(self, mem):

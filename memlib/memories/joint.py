@@ -1,6 +1,8 @@
 """Several memories under one softmax."""
 
 from memlib.attention import merge
+from memlib.kv import join
+from memlib.memory import updated
 from memlib.parts.together import Together, with_lse
 
 
@@ -16,17 +18,27 @@ class Joint(Together):
     """
 
     merges = True
+    softmax = property(lambda self: self._all("softmax"))
 
     def __init__(self, *memories):
-        self.take(*memories, merging=True)
+        self.memories = self.agreed(*memories, merging=True)
 
     def __repr__(self):
         return f"Joint({', '.join(map(repr, self.memories))})"
 
-    softmax = property(lambda self: self._all("softmax"))
+    def init(self, like):
+        return tuple(memory.init(like) for memory in self.memories)
+
+    def update(self, mem, new, q=None):
+        both = zip(self.memories, mem, strict=True)
+        return tuple(updated(memory, part, new, q) for memory, part in both)
 
     def read(self, mem, q, new=None, lse=False):
         both = with_lse(self.memories[0], mem[0], q, new)
         for memory, part in zip(self.memories[1:], mem[1:], strict=True):
             both = merge(both, memory.read(part, q, lse=True))
         return both if lse else both[0]
+
+    def slots(self, mem):  # the near memory is named first, and far pairs are older
+        both = zip(self.memories, mem, strict=True)
+        return join(*reversed([memory.slots(part) for memory, part in both]))

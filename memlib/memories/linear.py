@@ -1,20 +1,11 @@
 """Linear attention: attention without softmax, as a matrix and a vector."""
 
-from dataclasses import dataclass
-
-from memlib.memory import Memory
-from memlib.parts.matrix import (
-    MatrixState,
-    no_matrix,
-    phi,
-    phi_of_query,
-    quotient,
-    rows_of,
-)
+from memlib.memory import Memory, frozen
+from memlib.parts.matrix import no_matrix, phi, phi_of_query, quotient, rows_of
 from memlib.precision import wide
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class LinearAttention(Memory):
     """S <- S + phi(k) v^T, z <- z + phi(k); read phi(q)^T S / phi(q)^T z, phi = elu +
     1.
@@ -33,7 +24,7 @@ class LinearAttention(Memory):
     def update(self, mem, new, q=None):
         k, v = phi(wide(new.k)).mT, wide(new.v)
         z = mem.z + k.sum(-1, keepdim=True)
-        return MatrixState(mem.like, mem.s + k @ v, z, mem.count + new.n)
+        return mem._replace(s=mem.s + k @ v, z=z, count=mem.count + new.n)
 
     def read(self, mem, q):
         q = phi_of_query(wide(q))

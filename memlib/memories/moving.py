@@ -1,11 +1,9 @@
 """The moving average: one slot, the mean of the newest pairs."""
 
-from dataclasses import dataclass
-
-from memlib.memory import Memory, at_least
+from memlib.memory import Memory, at_least, frozen
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class MovingAverage(Memory):
     """The mean of the newest `size` pairs, keys and values alike; while it fills, of
     those there are.
@@ -27,4 +25,6 @@ class MovingAverage(Memory):
         return mem.append(new, keep=self.size)
 
     def slots(self, mem):
-        return mem.each(lambda x: x.mean(-2, keepdim=True)) if mem.n else mem
+        if mem.n == 0:
+            return mem
+        return mem.each(lambda x: x.mean(-2, keepdim=True))

@@ -1,15 +1,11 @@
 """A recurrent network as the cache: its hidden state is one key and one value."""
 
-from dataclasses import dataclass
-
-from torch import nn
-
 from memlib.attention import attend
-from memlib.memory import Memory, given
+from memlib.memory import Memory, a_module, frozen
 from memlib.parts.cells import as_pairs, cast, no_hidden, unrolled
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Recurrent(Memory):
     """h <- cell([k; v], h), h = [key; value] of the one slot, 0 at first.
 
@@ -21,9 +17,7 @@ class Recurrent(Memory):
     2.3.
     """
 
-    cell: nn.Module = given(
-        lambda x: isinstance(x, nn.Module), "a torch module", TypeError
-    )
+    cell: object = a_module()
 
     softmax = bounded = chunkable = True
     linear_in_values = convex = False

@@ -1,12 +1,10 @@
 """The weighted average: one slot, a weighted mean of the newest pairs."""
 
-from dataclasses import dataclass
-
-from memlib.memory import Memory
+from memlib.memory import Memory, frozen
 from memlib.parts.weights import are_weights, as_weights
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class WeightedAverage(Memory):
     """sum_j w_j pair_j / sum_j w_j over the newest pairs, one for each weight.
 

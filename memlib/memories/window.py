@@ -2,21 +2,12 @@
 asked.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
-from memlib.kv import KV, join
-from memlib.memory import Memory, at_least
+from memlib.kv import join
+from memlib.memory import Memory, at_least, frozen
+from memlib.parts.states import WindowState
 
 
-class WindowState(NamedTuple):
-    """The first pairs, kept for good, and the newest."""
-
-    first: KV
-    newest: KV
-
-
-@dataclass(frozen=True, eq=False)
+@frozen
 class Window(Memory):
     """Mem_t = (K, V) of the tokens [0 ... sinks-1] and [t-size+1 ... t].
 
@@ -38,7 +29,8 @@ class Window(Memory):
     def update(self, mem, new, q=None):
         free = max(self.sinks - mem.first.n, 0)
         first = mem.first.append(new[:free]) if free else mem.first
-        return WindowState(first, mem.newest.append(new[free:], keep=self.size))
+        newest = mem.newest.append(new[free:], keep=self.size)
+        return WindowState(first, newest)
 
     def slots(self, mem):
         return join(mem.first, mem.newest)

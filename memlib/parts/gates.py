@@ -77,11 +77,21 @@ def one_gate(gate_local, gate_memory) -> None:
         raise ValueError(f"Gated: the gate must be a module, or numbers from 0 to 1, got {kind(gate)}")
 
 
-def of_queries(gate, q: Tensor) -> Tensor:
-    """A gate for each query, in float32 at least."""
+def share_of_local(gate_local, gate_memory, q: Tensor) -> Tensor:
+    """The weight of the local part for each query, in float32 at least."""
+    gate = gate_memory if gate_local is None else gate_local
     if isinstance(gate, nn.Module):
-        return gate(q).to(single(q).dtype)
-    return torch.as_tensor(gate, dtype=single(q).dtype, device=q.device)
+        g = gate(q).to(single(q).dtype)
+    else:
+        g = torch.as_tensor(gate, dtype=single(q).dtype, device=q.device)
+    return 1 - g if gate_local is None else g
+
+
+def gated(g: Tensor, near: tuple[Tensor, Tensor], far: tuple[Tensor, Tensor]) -> Tensor:
+    """g near + (1 - g) far, two reads with their log-sum-exps; an empty side (lse -inf) does not count."""
+    g = g.masked_fill((far[1] == -torch.inf).unsqueeze(-1), 1.0)
+    g = g.masked_fill((near[1] == -torch.inf).unsqueeze(-1), 0.0)
+    return (g * single(near[0]) + (1 - g) * single(far[0])).to(near[0].dtype)
 
 
 def _logit(name: str, open: float) -> float:

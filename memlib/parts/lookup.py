@@ -7,7 +7,9 @@ from torch import Tensor
 
 from memlib.attention import attend
 from memlib.kv import KV
+from memlib.memory import given
 from memlib.precision import as_it_says, single
+from memlib.stores.exact import METRICS, nearest
 
 
 def attend_each(q: Tensor, found: KV) -> tuple[Tensor, Tensor]:
@@ -25,13 +27,32 @@ def attend_each(q: Tensor, found: KV) -> tuple[Tensor, Tensor]:
     return out.to(q.dtype), torch.logsumexp(scores, -1)
 
 
+def fetched(memory, old: KV, q: Tensor) -> tuple[KV, Tensor]:
+    """The k pairs of `old`, or of the memory's store, that are nearest to each query, best first; and their ids."""
+    if memory.store is not None:
+        return from_stores(memory.store, q, memory.k, old)
+    with torch.no_grad():
+        _, ids = nearest(q, old.k, memory.k, memory.metric)
+    return KV(taken(old.k, ids), taken(old.v, ids)), ids
+
+
 def taken(x: Tensor, ids: Tensor) -> Tensor:
     """x [*b, n, d] at ids [*b, i, m]: [*b, i, m, d]."""
     flat = ids.flatten(-2).unsqueeze(-1).expand(*ids.shape[:-2], -1, x.shape[-1])
     return x.gather(-2, flat).unflatten(-2, ids.shape[-2:])
 
 
-def is_store(x) -> bool:
+def a_store():
+    """A field that takes a store, a list of stores, or None."""
+    return given(_is_store, "one of memlib.stores, or a list of one a head", default=None)
+
+
+def a_metric():
+    """A field that takes the name of a metric."""
+    return given(lambda x: x in METRICS, f"one of {', '.join(METRICS)}", default="inner product")
+
+
+def _is_store(x) -> bool:
     """Whether x is a store (`memlib.stores`), None, or a list of stores, one a head."""
     many = x if isinstance(x, (list, tuple)) else [] if x is None else [x]
     return all(callable(getattr(one, name, None)) for one in many for name in ("search", "pairs"))

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from memlib.errors import whole
 from memlib.kv import KV
-from memlib.memory import given
 
 
 class PoolPromises(NamedTuple):
@@ -30,12 +29,6 @@ def pool_promises(pool) -> PoolPromises:
     """The promises of any pool."""
     defaults = PoolPromises._field_defaults.items()
     return PoolPromises(*(getattr(pool, name, otherwise) for name, otherwise in defaults))
-
-
-def a_pool(**default):
-    """A field that takes a pool."""
-    wanted = "a function pool(old, rate) such as MeanPool()"
-    return given(lambda x: callable(x) and not isinstance(x, type), wanted, **default)
 
 
 def pooled(pool, old: KV, rate: int, used: Tensor | None = None) -> KV:

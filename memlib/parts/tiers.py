@@ -10,9 +10,16 @@ from torch import Tensor
 
 from memlib.attention import attend
 from memlib.kv import KV
-from memlib.memory import Memory
+from memlib.memory import Memory, given
+from memlib.parts.mean_pool import MeanPool
 from memlib.parts.pooling import pool_promises, pooled
 from memlib.precision import single
+
+
+def a_pool():
+    """A field that takes a pool; the mean where none is given."""
+    wanted = "a function pool(old, rate) such as MeanPool()"
+    return given(lambda x: callable(x) and not isinstance(x, type), wanted, default_factory=MeanPool)
 
 
 class HybridState(NamedTuple):

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from memlib.errors import kind
-from memlib.kv import KV, join
-from memlib.memory import Memory, is_memory, promises, updated
+from memlib.kv import KV
+from memlib.memory import Memory, is_memory, promises
+from memlib.parts.gates import one_gate, share_of_local
 
 
 class Together(Memory):
@@ -15,8 +16,8 @@ class Together(Memory):
 
     memories: tuple
 
-    def take(self, *memories, merging: bool = False) -> None:
-        """Checks and keeps them. Raises ValueError for what is no memory, and for segments of different lengths.
+    def agreed(self, *memories, merging: bool = False) -> tuple:
+        """The memories, checked. Raises ValueError for what is no memory, and for segments of different lengths.
 
         merging: each must give its log-sum-exp.
         """
@@ -34,7 +35,12 @@ class Together(Memory):
         sizes = {promises(one).segment for one in memories} - {None}
         if len(sizes) > 1:
             raise ValueError(f"{name}: memories that read by segments must have one length of it, got {sorted(sizes)}")
-        self.memories, self.segment = tuple(memories), sizes.pop() if sizes else None
+        return memories
+
+    @property
+    def segment(self) -> int | None:
+        """The length of a segment, where one of them reads by segments."""
+        return next((size for one in self.memories if (size := promises(one).segment) is not None), None)
 
     def _all(self, name: str) -> bool:
         return all(getattr(promises(memory), name) for memory in self.memories)
@@ -50,17 +56,25 @@ class Together(Memory):
     rows = property(lambda self: self._any("rows"))
     stop = property(lambda self: self._any("stop"))
 
-    def init(self, like: KV) -> tuple:
-        """Every memory empty."""
-        return tuple(memory.init(like) for memory in self.memories)
 
-    def update(self, mem: tuple, new: KV, q: Tensor | None = None) -> tuple:
-        """The new pairs enter every memory; the queries go to those that ask for them."""
-        return tuple(updated(one, part, new, q) for one, part in zip(self.memories, mem, strict=True))
+class NearAndFar(Together):
+    """Two memories, and a gate that weighs the one or the other."""
 
-    def slots(self, mem: tuple) -> KV:
-        """The slots of all memories, the last one's first: the near memory is named first, and far pairs are older."""
-        return join(*reversed([one.slots(part) for one, part in zip(self.memories, mem, strict=True)]))
+    near: object
+    far: object
+    gate_local: object
+    gate_memory: object
+
+    memories = property(lambda self: (self.near, self.far))  # type: ignore[assignment]
+
+    def wrong(self) -> None:
+        """ValueError for what is no memory, and unless there is one gate."""
+        self.agreed(*self.memories)
+        one_gate(self.gate_local, self.gate_memory)
+
+    def share_local(self, q: Tensor) -> Tensor:
+        """The near memory's weight for each query, before an empty side is left out."""
+        return share_of_local(self.gate_local, self.gate_memory, q)
 
 
 def with_lse(memory, mem, q: Tensor, new: KV | None = None) -> tuple[Tensor, Tensor]:
