@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from memlib.kv import KV
+from memlib.laws import Sample, report
 from memlib.memory import METHODS, promises
 from memlib.probe import dye
 from memlib.replay import outputs, walk, whole_form
@@ -39,10 +40,12 @@ class Verdict:
         return self.text + (f"\nLook next at: {self.look}" if self.look else "")
 
 
-def check(mine, reference, tokens: int = 48, width: int = 3, seed: int = 0) -> Verdict:
+def check(mine, reference=None, tokens: int = 48, width: int = 3, seed: int = 0) -> Verdict:
     """Compares two memories on `tokens` seeded tokens with keys of `width`; stops at the first difference.
 
-    mine: any object with init, update, read and slots; nothing has to be inherited. Compared are the slots and
+    mine: any object with init, update, read and slots; nothing has to be inherited. Without a reference it is held
+    to the laws of every memory (`memlib.laws`), on keys and values of `width`: those it owes, and those that rest on
+    what it does not promise, of which the verdict says what was found. With one, compared are the slots and
     reads of each step, old states, several pairs at once, log-sum-exps (where `read` takes `lse`), the
     whole-sequence form, and the same with [2, 3] in front as in a model. A difference that shows only after
     more than `tokens` tokens is not seen.
@@ -55,6 +58,8 @@ def check(mine, reference, tokens: int = 48, width: int = 3, seed: int = 0) -> V
     missing = [name for name in METHODS if not callable(getattr(mine, name, None))]
     if missing:
         return Verdict(False, f"{type(mine).__name__} has no method {missing[0]}", "the four methods of a memory")
+    if reference is None:
+        return _by_the_laws(mine, width, seed)
     draw = torch.Generator().manual_seed(seed)
     k, q = (torch.randn(tokens, width, generator=draw, dtype=torch.float64) for _ in range(2))
     linear = promises(reference).linear_in_values
@@ -72,6 +77,19 @@ def check(mine, reference, tokens: int = 48, width: int = 3, seed: int = 0) -> V
         return Verdict(True, f"no difference in {tokens} steps")
     except Stumble as stumble:
         return Verdict(False, str(stumble), stumble.where)
+
+
+def _by_the_laws(memory, width: int, seed: int) -> Verdict:
+    found = report(memory, Sample(width, width, seed))
+    broken = [(law, wrong) for law, owed, wrong in found if owed and wrong]
+    if broken:
+        return Verdict(False, "\n".join(f"{law.name}: no. {wrong}" for law, wrong in broken))
+    held = [f"{sum(bool(owed) for _, owed, _ in found)} laws hold"]
+    for law, owed, wrong in found:
+        if owed is None:
+            says = f"could be promised: {law.name}" if not wrong else f"not promised, and not so: {law.name}"
+            held.append(f"{law.promise} {says}")
+    return Verdict(True, "\n".join(held))
 
 
 class Stumble(Exception):

@@ -15,7 +15,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from memlib.errors import kind
-from memlib.precision import single
+from memlib.precision import as_it_says, single
 from memlib.room import SPARE, Room, tracked
 
 
@@ -111,7 +111,8 @@ class KV:
 
     def each(self, fn: Callable[[Tensor], Tensor]) -> KV:
         """fn of the keys and of the values, computed in float32 at least, in their own dtype again."""
-        return KV(*(fn(single(x)).to(x.dtype) for x in (self.k, self.v)))
+        with as_it_says(self.k):
+            return KV(*(fn(single(x)).to(x.dtype) for x in (self.k, self.v)))
 
     def empty(self) -> KV:
         """No pairs, in the shapes, dtype and device of these."""

@@ -1,4 +1,4 @@
-"""The memories on which the laws run. A chapter adds its own line; an exemption names its reason."""
+"""The memories on which the laws run (`memlib.laws`): a line each. What exempts one is a promise of its class."""
 
 import torch
 
@@ -84,48 +84,7 @@ MEMORIES = {
     "learned gates": lambda: GatedDelta(Gate(WIDTH[0]).double(), Gate(WIDTH[0], 0.5).double()),
 }
 
-SUMMARIES = [name for name in MEMORIES if "average" in name or name in ("learned weights", "newest pair")]
-MATRICES = ["linear attention", "delta rule", "half a delta", "gated delta", "learned gates"]
-DELTAS = MATRICES[1:]
-POOLED = [name for name in MEMORIES if name.startswith(("hybrid", "compressive", "transformer-xl"))]
 PICKED = ["knn", "knn, by distance"]
-TOGETHER = ["joint", "joint, three", "joint by segments", "gated", "gated matrix"]
-NO_MEAN = [name for name in POOLED if name.endswith(("max", "learned", "dilated", "time"))]
-
-# law -> {memory: why it does not hold there}
-EXEMPT: dict[str, dict[str, str]] = {
-    "chunks": {"compressive, most used": "attention is counted by the queries of a segment, all at once"},
-    "attend_all": {
-        name: "segments begin where a call begins: cut anywhere they are others; cut at segments, a test of its own"
-        for name in (*POOLED, "joint by segments")
-        if not name.startswith("hybrid")
-    },
-    "bounded": {"full": "it keeps every pair: that is what the others are measured against"}
-    | {name: "a datastore of the own past grows" for name in (*PICKED, "joint", "joint by segments", "gated")},
-    "read": dict.fromkeys(MATRICES, "its read is a product with S, no softmax over the rows it shows")
-    | dict.fromkeys((*PICKED, "joint", "joint by segments"), "of its slots it reads the k nearest; tests of its own")
-    | {name: "two reads and a gate are no one softmax; tests of its own" for name in ("gated", "gated matrix")},
-    "new": dict.fromkeys(MATRICES, "its read is a product with S; chunks against the replay stand under attend_all")
-    | dict.fromkeys((*PICKED, "joint", "joint by segments"), "of its slots it reads the k nearest; tests of its own")
-    | {name: "two reads and a gate are no one softmax; tests of its own" for name in ("gated", "gated matrix")},
-    "hull": {"gru": "a network's hidden state is no mean of values"}
-    | dict.fromkeys(NO_MEAN, "its pool makes no mean of its pairs")
-    | dict.fromkeys(DELTAS, "a correction takes the old value away: weights can be below 0"),
-    "unlimited": {
-        name: "a summary in one state: no setting of it keeps every pair" for name in (*SUMMARIES, *MATRICES, "gru")
-    }
-    | {name: "two softmaxes are not one, however much is kept" for name in ("gated", "gated matrix", "joint, three")},
-    "bias": {
-        name: "a bias belongs to a slot of its own: refused, a test"
-        for name in (*SUMMARIES, *MATRICES, "gru", *POOLED, *PICKED, *TOGETHER)
-    },
-    "repr": {
-        "learned weights": "its repr shows a module",
-        "gru": "its repr shows a module",
-        "learned gates": "its repr shows a module",
-    }
-    | {name: "its repr shows a module" for name in POOLED if "learned" in name or "dilated" in name},
-}
 
 # the memory when nothing is ever forgotten, where there is such a limit
 UNLIMITED = {
@@ -133,8 +92,12 @@ UNLIMITED = {
     "window": lambda: Window(10_000),
     "window of one": lambda: Window(10_000),
     "window with sinks": lambda: Window(10_000, sinks=2),
-} | {name: lambda: Hybrid(10_000, 2, 2) for name in POOLED if name.startswith("hybrid")}
-UNLIMITED |= {name: lambda: Compressive(10_000, 2, 2, segment=4) for name in POOLED if name not in UNLIMITED}
+} | {name: lambda: Hybrid(10_000, 2, 2) for name in MEMORIES if name.startswith("hybrid")}
+UNLIMITED |= {
+    name: lambda: Compressive(10_000, 2, 2, segment=4)
+    for name in MEMORIES
+    if name.startswith(("compressive", "transformer"))
+}
 UNLIMITED |= {name: lambda: KNN(10_000, local=0) for name in PICKED}
 UNLIMITED["joint"] = lambda: Joint(Window(3), KNN(10_000, local=3))
 UNLIMITED["joint by segments"] = lambda: Joint(Compressive(4, 0, 1), KNN(10_000, local=4))

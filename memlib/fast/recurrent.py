@@ -29,8 +29,9 @@ def update(memory: Recurrent, mem: KV, new: KV, q: Tensor | None) -> KV:
 
 def _hidden_states(cell: nn.Module, x: Tensor, h: Tensor) -> Tensor:
     """Hidden states [n, rows, width] after each step."""
-    hooked = cell._forward_hooks or cell._forward_pre_hooks or is_functorch_wrapped_tensor(x)
-    if type(cell) is nn.GRUCell and cell.bias_ih is not None and not hooked:
+    hooked = cell._forward_hooks or cell._forward_pre_hooks
+    seen = torch.compiler.is_compiling() or is_functorch_wrapped_tensor(x)  # neither knows torch's own loop
+    if type(cell) is nn.GRUCell and cell.bias_ih is not None and not hooked and not seen:
         weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
         return torch.gru(x, h[None], weights, True, 1, 0.0, False, False, False)[0]
     states = []

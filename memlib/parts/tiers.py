@@ -124,6 +124,8 @@ def received(memory, mem: HybridState, q: Tensor | None, new: KV | None = None) 
     """
     if mem.used is None or q is None:
         return mem
+    if new is not None:
+        mem.raw.fits(new)
     slots = memory.slots(mem)
     _, lse = attend(q, slots, lse=True, new=new)
     scores = single(q) @ single(slots.k[..., slots.n - mem.raw.n :, :]).mT * q.shape[-1] ** -0.5
