@@ -1,6 +1,7 @@
 """The builder's own cells of a lesson: the library's text, claims, puzzles, and how long a lesson is."""
 
 import ast
+import dataclasses
 import inspect
 import subprocess
 import sys
@@ -8,8 +9,10 @@ import sys
 import nbformat
 import pytest
 import torch
+from examples import MEMORIES, WIDTH
 
 import memlib
+from memlib import KV, check, outputs
 from memlib.course import claims, here, paths, puzzle
 from memlib.course.notebook.execution import execute
 from memlib.course.paths import CourseError
@@ -114,7 +117,7 @@ def test_nbval_runs_a_built_lesson_and_finds_a_false_claim(tmp_path):
 
 
 def as_learner(monkeypatch):
-    for name in ("PYTEST_VERSION", "PYTEST_CURRENT_TEST", "MEMLIB_CLAIMS"):
+    for name in ("PYTEST_VERSION", "MEMLIB_CLAIMS"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -135,7 +138,7 @@ def test_a_learner_reads_one_sentence_and_goes_on(space, said, monkeypatch, caps
     assert error is None and space["after"] == 1 and capsys.readouterr().out.strip() == said
 
 
-@pytest.mark.parametrize("name", ["PYTEST_VERSION", "PYTEST_CURRENT_TEST", "MEMLIB_CLAIMS"])
+@pytest.mark.parametrize("name", ["PYTEST_VERSION", "MEMLIB_CLAIMS"])
 def test_where_the_notebook_is_tested_a_false_claim_raises(name, monkeypatch):
     as_learner(monkeypatch)
     monkeypatch.setenv(name, "raise")
@@ -223,22 +226,47 @@ def test_a_puzzle_of_one_name_is_open_while_it_is_a_blank(capsys):
 
 # The library's text
 
-MEMORIES = [name for name in memlib.__all__ if inspect.isclass(getattr(memlib, name)) and name != "Memory"]
-MEMORIES = [name for name in MEMORIES if all(hasattr(getattr(memlib, name), m) for m in ("init", "update", "slots"))]
+
+def as_shown(one):
+    """The memory made of its text as a lesson shows it, with the same fields."""
+    space: dict = {"__name__": "__main__"}
+    assert execute(library_text(f"memlib.{type(one).__name__}"), space, "<shown>") is None
+    if dataclasses.is_dataclass(one):
+        return space["Mine"](**{part.name: getattr(one, part.name) for part in dataclasses.fields(one)})
+    mine = object.__new__(space["Mine"])
+    vars(mine).update(vars(one))
+    return mine
 
 
 @pytest.mark.parametrize("name", MEMORIES)
-def test_the_text_shown_is_the_library_without_hints(name):
-    text = library_text(f"memlib.{name}", most=1000)
-    space: dict = {"__name__": "__main__"}
-    assert execute(text, space, "<shown>") is None
-    mine = next(node for node in ast.parse(text).body if isinstance(node, ast.ClassDef))
+def test_the_text_shown_is_the_librarys_memory(name):
+    """At most 30 lines, it runs in an empty notebook, and it gives the same at every step."""
+    one = MEMORIES[name]()
+    mine = as_shown(one)
+    assert type(mine).__name__ == "Mine" and type(mine).__module__ == "__main__"
+    if not check(one, one):  # made for keys and values of its own widths
+        draw = torch.Generator().manual_seed(0)
+        q, k, v = (torch.randn(12, width, generator=draw).double() for width in (WIDTH[0], *WIDTH))
+        assert torch.allclose(outputs(mine, q, KV(k, v)), outputs(one, q, KV(k, v)))
+    else:
+        assert check(mine, one), check(mine, one)
+
+
+@pytest.mark.parametrize("name", sorted({type(make()).__name__ for make in MEMORIES.values()}))
+def test_the_text_shown_has_no_docstrings_and_no_hints(name):
+    tree = ast.parse(library_text(f"memlib.{name}"))
+    mine = next(node for node in tree.body if isinstance(node, ast.ClassDef))
     assert mine.name == "Mine" and ast.get_docstring(mine) is None
     methods = [node for node in ast.walk(mine) if isinstance(node, ast.FunctionDef)]
     assert all(ast.get_docstring(node) is None and node.returns is None for node in methods)
     assert not [arg for node in methods for arg in ast.walk(node.args) if isinstance(arg, ast.arg) and arg.annotation]
     theirs = {key for key, value in vars(getattr(memlib, name)).items() if inspect.isfunction(value)}
-    assert theirs - {"__repr__"} <= {key for key, value in vars(space["Mine"]).items() if inspect.isfunction(value)}
+    assert {node.name for node in methods} >= {key for key in theirs if not key.startswith("__")}
+
+
+def test_a_text_that_is_too_long_is_refused():
+    with pytest.raises(ValueError, match="memlib.Window has 14 lines without docstrings and type hints; .* at most 5"):
+        library_text("memlib.Window", most=5)
 
 
 # How long a lesson is

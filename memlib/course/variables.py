@@ -15,6 +15,8 @@ DEFAULTS = {
     "MEMLIB_GRADING": "",  # 1: this kernel is run by the grader, so that no button is drawn
     "MEMLIB_BROWSER": "",  # all: the tests look at every lesson in Chromium, and fail without it
     "MEMLIB_VARIANTS": "",  # all: the tests run the variants of each task on five seeds
+    "MEMLIB_CLAIMS": "",  # raise: a claim of a lesson that does not hold is an error, as it is under pytest
+    "PYTEST_VERSION": "",  # set by pytest, and so under nbval
     "NBGRADER_EXECUTION": "",  # set by nbgrader: compare as `report` prints, and raise
     "PLOTLY_RENDERER": "",  # plotly's own: how a figure that is shown becomes an output
 }

@@ -6,14 +6,14 @@ hold raises. In a learner's kernel it is one sentence, and the notebook goes on.
 
 from __future__ import annotations
 
-import os
 import traceback
+
+from memlib.course import variables
 
 
 def strict() -> bool:
     """Whether a claim that does not hold is an error: pytest runs this, or whoever set MEMLIB_CLAIMS=raise."""
-    tested = "PYTEST_VERSION" in os.environ or "PYTEST_CURRENT_TEST" in os.environ
-    return tested or os.environ.get("MEMLIB_CLAIMS") == "raise"
+    return variables.setting("PYTEST_VERSION") != "" or variables.setting("MEMLIB_CLAIMS") == "raise"
 
 
 class claims:

@@ -45,7 +45,7 @@ def make_films(built, name: str) -> None:
 
     shot = copy.deepcopy(built)
     client = NotebookClient(shot, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}})
-    with variables.holding(PLOTLY_RENDERER="plotly_mimetype"):
+    with variables.holding(PLOTLY_RENDERER="plotly_mimetype", MEMLIB_CLAIMS="raise"):
         client.execute()
     for cell, done in zip(built.cells, shot.cells, strict=True):
         if is_film(cell):
