@@ -1,4 +1,7 @@
-"""The averages: running sums over a whole sequence, and many pairs in one update."""
+"""The averages: running sums over a whole sequence, and many pairs in one update.
+
+What autograd must see is written here as products and sums; the rest goes to `means.py`, which writes in place.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from memlib.fast import means
 from memlib.kv import KV
 from memlib.memories.cumulative import CumulativeAverage
 from memlib.memories.exponential import ExponentialAverage
@@ -17,7 +21,9 @@ from memlib.parts.sums import Sums
 from memlib.parts.weights import as_weights
 from memlib.precision import single, wide
 from memlib.replay import walked
+from memlib.room import tracked
 
+MANY = 1 << 17  # numbers from which on running sums are quicker row by row in place
 BLOCK = 16  # tokens summed at once by running sums
 BAND = 128  # tokens handled at once by weighted and exponential averages
 
@@ -36,6 +42,8 @@ def one_slot(whole):
 def moving(memory: MovingAverage, kv: KV, mem: KV | None) -> Tensor:
     """In blocks of `size`: what a block holds so far, and what the one before still lends; nothing is subtracted."""
     v = _before(kv, mem)
+    if not tracked(v):
+        return means.moving(single(v), memory.size, kv.n)
     n = v.shape[-2]
     size = max(min(memory.size, n), 1)
     blocks = F.pad(single(v), (0, 0, size, -n % size)).unflatten(-2, (-1, size))
@@ -48,16 +56,19 @@ def moving(memory: MovingAverage, kv: KV, mem: KV | None) -> Tensor:
 
 def weighted(memory: WeightedAverage, kv: KV, mem: KV | None) -> Tensor:
     """A banded product."""
-    v = _before(kv, mem)
-    return _after(_banded(single(v), as_weights(memory.weights).to(single(v))), kv.n)
+    v = single(_before(kv, mem))
+    weights = as_weights(memory.weights).to(v)
+    return _after(_banded(v, weights), kv.n) if tracked(v, weights) else means.weighted(v, weights, kv.n)
 
 
 def cumulative(memory: CumulativeAverage, kv: KV, mem: Sums | None) -> Tensor:
     """Running sums of the values over their counts."""
-    if mem is None:
-        return running(kv.v) / _places(kv.v)
-    mem.like.fits(kv)
-    return running(kv.v, mem.v) / (_places(kv.v) + mem.count)
+    if mem is not None:
+        mem.like.fits(kv)
+    before, count = (None, 0) if mem is None else (mem.v, mem.count)
+    if kv.v.numel() < MANY or tracked(kv.v, *([] if before is None else [before])):
+        return running(kv.v, before) / (_places(kv.v) + count)
+    return means.cumulative(single(kv.v), before, count)
 
 
 def exponential(memory: ExponentialAverage, kv: KV, mem: Sums | None) -> Tensor:
