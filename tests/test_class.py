@@ -34,6 +34,10 @@ def rows(ledger: Ledger) -> dict[str, tuple]:
     return {row["file"]: (row["state"], row["outcome"]) for row in ledger.rows()}
 
 
+def gradebook_of(out: Path) -> list[dict]:
+    return list(csv.DictReader(io.StringIO((out / "gradebook.csv").read_text("utf-8"))))
+
+
 # The ledger
 
 
@@ -171,7 +175,7 @@ def test_a_fault_is_never_a_zero_and_the_others_are_graded(fake):
     said = fake.said()
     assert said.startswith("Isolation: none.") and "1 graded, 1 refused, 4 fault" in said
     assert "A fault says nothing about the answers and is no zero" in said
-    book = {row["student"]: row for row in csv.DictReader(open(fake.folder / "class/out/gradebook.csv"))}
+    book = {row["student"]: row for row in gradebook_of(fake.folder / "class/out")}
     assert (book["good"]["points"], book["good"]["state"], book["good"]["by_hand"]) == ("2", "graded", "2")
     assert (book["bad"]["points"], book["bad"]["state"], book["bad"]["remarks"]) == ("", "refused", "It is damaged.")
     for name in ("course", "dead", "odd", "mute"):
@@ -234,7 +238,7 @@ def test_sigterm_ends_the_workers_and_leaves_the_rest_pending(fake):
     command.join(20)
     assert command.exitcode not in (0, None)
     until(lambda: all(gone(line[2]) for line in fake.log()))
-    states = [row["state"] for row in csv.DictReader(open(fake.folder / "class/out/gradebook.csv"))]
+    states = [row["state"] for row in gradebook_of(fake.folder / "class/out")]
     assert states == ["graded", "pending", "pending", "pending"]
 
 
@@ -370,7 +374,7 @@ def test_a_class_from_files_to_gradebook(tmp_path, capsys, monkeypatch):
     assert cli.main(command) == 0
     said = capsys.readouterr().out
     assert said.startswith(ISOLATION) and "2 graded, 4 refused" in said
-    book = {row["student"]: row for row in csv.DictReader(open(out / "gradebook.csv"))}
+    book = {row["student"]: row for row in gradebook_of(out)}
     total = book["bare"]["total"]
     assert (book["'-right & <b>"]["points"], book["'-right & <b>"]["bonus"]) == (total, "2")
     assert (book["bare"]["points"], book["bare"]["by_hand"]) == ("0", "0")
