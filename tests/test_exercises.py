@@ -8,12 +8,14 @@ that each variant stands once in a whole exercise. test_grading.py takes one mix
 import importlib.util
 from functools import cache
 
+import numpy as np
 import pytest
 
 from memlib.course import variables
 from memlib.course.grade.reference import expected, fresh_reference, run_exercise
 from memlib.course.notebook import hide
 from memlib.course.notebook.answers import defined, untouched_file
+from memlib.course.notebook.side_by_side import comparison
 from memlib.course.paths import CHAPTERS, chapters
 from memlib.course.source import load_exercise, solved, stub
 
@@ -99,6 +101,13 @@ def test_printing_the_visible_example_earns_nothing(name, task, monkeypatch):
     monkeypatch.setattr(hide, "report", hide.report)  # put back afterwards
     source = solved(load(name).tasks[task].answer) + "\n\n" + cheat
     assert earned(name, {task: source}, {task}) == [set()] * len(SEEDS)
+
+
+@pytest.mark.parametrize("name, task", tasks())
+def test_beside_a_right_answer_the_picture_shows_the_same_twice_or_there_is_none(name, task):
+    figure = comparison(visible(name)[task], visible(name)[task])
+    shown = [] if figure is None else [trace.z for trace in figure.data if trace.z is not None]
+    assert all(np.array_equal(shown[0], z, equal_nan=True) for z in shown) and len(shown) != 1
 
 
 @pytest.mark.parametrize("name, task", tasks())
