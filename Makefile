@@ -15,13 +15,14 @@ FIND = for p in $(NAMES); do \
 	  echo "Python 3.11 or newer is needed; $(or $(PYTHON),python3) is" \
 	    "$$($(or $(PYTHON),python3) --version 2>&1 | head -1). Install one, or say make PYTHON=..." >&2; exit 1; fi
 
-.PHONY: help course test notebooks bench experiments
+.PHONY: help course test notebooks bench experiments new
 help:
 	@echo "make course      make .venv, install, open JupyterLab on the first notebook (PORT=, BROWSER=none)"
 	@echo "make test        the same environment, and every test"
 	@echo "make notebooks   build notebooks/, exercises/ and solutions/ from chapters/ (FILMS=1: make the films anew)"
 	@echo "make experiments make the runs that take too long for a lesson, and are not stored yet (all: two hours)"
 	@echo "make bench       the library beside its peers: a table and a plot"
+	@echo "make new         the stubs of a memory of your own: NAME=ladder"
 
 course:
 	@$(FIND); $$p $(COURSE)/environment.py course && exec $(IN) -P $(COURSE)/lab.py
@@ -39,3 +40,6 @@ bench:
 
 experiments:
 	@$(FIND); $$p $(COURSE)/environment.py course && exec $(IN) -m memlib.tasks.experiments
+
+new:
+	@$(FIND); $$p $(COURSE)/environment.py course && exec $(IN) -m memlib.course.write.new_memory $(NAME)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from memlib.kv import KV
-from memlib.laws import Sample, report
+from memlib.laws import Sample, on_trial
 from memlib.memory import METHODS, promises
 from memlib.probe import dye
 from memlib.replay import outputs, walk, whole_form
@@ -80,7 +80,7 @@ def check(mine, reference=None, tokens: int = 48, width: int = 3, seed: int = 0)
 
 
 def _by_the_laws(memory, width: int, seed: int) -> Verdict:
-    found = report(memory, Sample(width, width, seed))
+    found = on_trial(memory, Sample(width, width, seed))
     broken = [(law, wrong) for law, owed, wrong in found if owed and wrong]
     if broken:
         return Verdict(False, "\n".join(f"{law.name}: no. {wrong}" for law, wrong in broken))

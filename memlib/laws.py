@@ -410,7 +410,7 @@ def bad_input_is_named(memory, sample: Sample) -> None:
             raise Broken(f"wanted an error that says {words!r}, got none")
 
 
-def report(memory, sample: Sample) -> list[tuple[Law, bool | None, str]]:
+def on_trial(memory, sample: Sample) -> list[tuple[Law, bool | None, str]]:
     """Each law, whether the memory owes it (None: not promised), and what is wrong ("": it holds).
 
     Laws of which it says that they do not hold are left out, and slow ones.

@@ -77,6 +77,12 @@ class Memory:
     linear_in_values = True
     convex = bounded = chunkable = None
     takes_bias = False  # of pairs: it is added to the score of a slot of its own
+    suspect: int | None = None  # its number in the detective's list, which only grows (memlib.tasks.detective)
+
+    @classmethod
+    def at_bytes(cls, size: int) -> Memory | None:
+        """The memory of this class that keeps at most `size` bytes a head, 256 a pair; None: not on the leaderboard."""
+        return None
 
     @property
     def merges(self) -> bool:

@@ -21,7 +21,8 @@ FLOORS = [  # a module imports what stands below its floor, and what is in its o
     "state replay holding",
     "fast",
     "probe",
-    "checking laws",
+    "laws",
+    "checking",
     "memlib",  # the package itself: what everybody imports
     "draw",
     "lm",

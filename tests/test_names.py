@@ -84,10 +84,15 @@ def missing(was, now, where: str) -> list[str]:
         kept = [missing(was[name], now[name], f"{where}.{name}".rstrip(".")) for name in was if name in now]
         return gone + [said for each in kept for said in each]
     said = [f"{where}({name}=)" for name in was if name not in now]
-    said += [f"{where}({name}={now[name]}), was {was[name]}" for name in was if now.get(name, was[name]) != was[name]]
+    said += [f"{where}({name}={now[name]}), was {was[name]}" for name in was if changed(name, was, now)]
     common = [name for name in now if name in was]
     said += [f"{where}: order {common}"] if common != [name for name in was if name in now] else []
     return said + [f"{where}({name}) is new and has no default" for name in now if needed(name, was, now)]
+
+
+def changed(name: str, was: dict, now: dict) -> bool:
+    """Whether a default is another; one that there was not may come."""
+    return name in now and was[name] is not None and now[name] != was[name]
 
 
 def needed(name: str, was: dict, now: dict) -> bool:
@@ -153,6 +158,7 @@ def test_a_state_of_each_kind_of_memory_was_saved():
         ({"a": None, "b": "1"}, {"a": None, "b": "1", "c": "2"}, []),
         ({"a": None, "b": "1"}, {"a": None}, ["f(b=)"]),
         ({"a": None, "b": "1"}, {"a": None, "b": "2"}, ["f(b=2), was 1"]),
+        ({"a": None}, {"a": "1"}, []),
         ({"a": None, "b": None}, {"b": None, "a": None}, ["f: order ['b', 'a']"]),
         ({"a": None}, {"a": None, "c": None}, ["f(c) is new and has no default"]),
         ({"": {}, "go": {"a": None}}, {"": {}}, ["f.go"]),

@@ -41,6 +41,7 @@ from memlib import (
     tasks,
 )
 from memlib.lm import data, evaluate, facts
+from memlib.tasks import offered
 from memlib.tasks.growth import LENGTHS, LONG, at_length
 from memlib.tasks.short_numbers import Half, Quarter
 from memlib.tasks.weighing import Weighed
@@ -182,7 +183,7 @@ def _ends(seed: int, count: int) -> tuple[float, float]:
     return _bits(model.reading(Window(1)), seed, count), _bits(model.reading(Full()), seed, count)
 
 
-MEMORIES = {  # a string: weights that were trained with a memory of their own
+SETTINGS = {  # chosen by hand; a string: weights that were trained with a memory of their own
     "window": lambda: Window(21),
     "window with sinks": lambda: Window(17, sinks=4),
     "window, 16 bits": lambda: Half(42),
@@ -204,3 +205,4 @@ MEMORIES = {  # a string: weights that were trained with a memory of their own
     "top-k sparse attention": lambda: KNN(21, 0),
     "full cache": Full,
 }
+MEMORIES = SETTINGS | offered.sized(LIMIT // HEADS)  # and what the library's classes say of themselves

@@ -29,11 +29,11 @@ def watch(shell) -> None:
 
 def sources(exercise: Exercise, shell) -> dict[str, str]:
     """Task -> the source its answer was last run with, by cell id; else the newest cell defining the same names."""
-    found = {name: alike(name, stub(task.answer), shell) for name, task in exercise.tasks.items()}
+    found = {name: last_alike(name, stub(task.answer), shell) for name, task in exercise.tasks.items()}
     return {name: source for name, source in found.items() if source is not None}
 
 
-def alike(name: str, blank: str, shell) -> str | None:
+def last_alike(name: str, blank: str, shell) -> str | None:
     """What the cell `name` was last run with; else the newest cell that defines what `blank` defines."""
     wanted = defined(blank)
     history = [text for text in shell.user_ns.get("In", []) if text.strip()]

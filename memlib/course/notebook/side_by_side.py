@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from memlib.course.notebook import hide
-from memlib.course.notebook.answers import alike, sources
+from memlib.course.notebook.answers import last_alike, sources
 from memlib.course.notebook.difference import first_difference, shown_matrices
 from memlib.course.notebook.execution import execute
 from memlib.course.notebook.report_text import read_report
@@ -85,7 +85,7 @@ def _answer(task: str, chapter: str, shell, mark: str | None) -> str | None:
     exercise = load_exercise(chapter)
     if mark:
         saved = next((c for c in _book(chapter, mark)["cells"] if c.get("id") == task), {"source": ""})
-        source = alike(task, "".join(saved["source"]), shell)
+        source = last_alike(task, "".join(saved["source"]), shell)
         return None if source and BLANK in source else source
     source = sources(exercise, shell).get(task)
     blank = exercise.tasks[task].kind != "bug" and source and exercise.untouched(task, source)
