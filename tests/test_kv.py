@@ -230,3 +230,46 @@ def test_bad_input_is_named(make, error, words):
 
 def test_a_whole_number_counts_as_many_bytes_as_it_takes():
     assert state_bytes((1, 2**63, 2.0)) == 24 and state_bytes((2**8000,)) == 1001
+
+
+def test_take_picks_pairs_for_each_row_and_head_by_itself():
+    draw = torch.Generator().manual_seed(0)
+    kv = KV(*torch.randn(2, 2, 3, 7, 4, generator=draw), torch.randn(2, 3, 7, generator=draw))
+    ids = torch.randint(7, (2, 3, 5), generator=draw)
+    got = kv.take(ids)
+    for b in range(2):
+        for h in range(3):
+            alone = KV(kv.k[b, h], kv.v[b, h], kv.bias[b, h])[ids[b, h]]
+            assert torch.equal(got.k[b, h], alone.k) and torch.equal(got.v[b, h], alone.v)
+            assert torch.equal(got.bias[b, h], alone.bias)
+    for bad in ([1], ids.double(), ids > 2):
+        with pytest.raises(TypeError, match="take: ids must be a tensor of whole numbers, got"):
+            kv.take(bad)
+    with pytest.raises(ValueError, match=r"take: ids must be \[2, 3, 'j'\] for k"):
+        kv.take(ids[0])
+
+
+def test_a_bias_of_minus_infinity_hides_a_pair_as_a_mask_does():
+    """Also from all pairs: then nothing is read, and no gradient is NaN."""
+    draw = torch.Generator().manual_seed(0)
+    q, k, v = torch.randn(3, 5, 2, generator=draw)
+    hidden = torch.tensor([False, True, False, True, False])
+    bias = torch.zeros(5).masked_fill(hidden, -torch.inf)
+    for lse in (False, True):
+        got = attend(q, KV(k, v, bias), lse=lse)
+        want = attend(q, KV(k, v), lse=lse, mask=(~hidden).expand(5, 5))
+        torch.testing.assert_close(got, want)
+    for dtype in (torch.float32, torch.bfloat16):
+        leaf = [x.to(dtype).detach().clone().requires_grad_() for x in (q, k, v)]
+        out, lse = attend(leaf[0], KV(*leaf[1:], torch.full((5,), -torch.inf, dtype=dtype)), lse=True)
+        assert not out.any() and (lse == -torch.inf).all()
+        out.sum().backward()
+        assert all(x.grad is None or not x.grad.any() for x in leaf)
+        assert not attend(*(leaf[0], KV(*leaf[1:], torch.full((5,), -torch.inf, dtype=dtype)))).any()
+
+
+@pytest.mark.parametrize("mask", [torch.ones(8, 5, dtype=torch.bool), torch.ones(3, 8, 8, dtype=torch.bool), [True]])
+def test_a_mask_of_another_width_is_named(mask):
+    kv = KV(torch.zeros(8, 4), torch.zeros(8, 4))
+    with pytest.raises((ValueError, TypeError), match="attend: mask must be"):
+        attend(torch.zeros(8, 4), kv, mask=mask)
