@@ -269,6 +269,24 @@ def test_a_text_that_is_too_long_is_refused():
         library_text("memlib.Window", most=5)
 
 
+LINE = "newest = mem.newest.append(new[free:], keep=self.size)"
+BREAKS = {  # as chapter 01 names them
+    "keep=self.size + 1": LINE.replace("self.size", "self.size + 1"),
+    "newest = mem.newest.append(new[free:])[: self.size]": "newest = mem.newest.append(new[free:])[: self.size]",
+    "newest = mem.newest": "newest = mem.newest",
+    "newest = new": "newest = new",
+}
+
+
+@pytest.mark.parametrize("named", BREAKS)
+def test_check_sees_each_way_to_break_the_window(named):
+    assert f"`{named}`" in (paths.CHAPTERS / "01_window" / "lesson.py").read_text()
+    text, space = library_text("memlib.Window"), {"__name__": "__main__"}
+    assert text.count(LINE) == 1
+    assert execute(text.replace(LINE, BREAKS[named]), space, "<shown>") is None
+    assert not check(space["Mine"](6), memlib.Window(6))
+
+
 # How long a lesson is
 
 

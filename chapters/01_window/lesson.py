@@ -146,34 +146,21 @@ assert abs(outputs(Full(), ones, hand)[3].item() - 200 / 7) < 1e-4
 # ## The code, and yours
 #
 # A memory is four small functions: `init` gives an empty state, `update` takes a state and new pairs and
-# gives the next state, `slots` shows the pairs, `read` attends to them. The state is a value: it goes in
-# and comes out, and an old one stays what it was. Here is a window of nine lines. `check` walks it and the
-# library's over 48 random tokens and names the first difference. Change a line, run the cell again: keep one
-# pair too many, or the oldest instead of the newest. What the library does more (sinks, no copying) is printed
-# under it.
+# gives the next state, `slots` shows the pairs, `read` attends to them (a window takes the common `read`, which it
+# inherits from `Memory`). The state is a value: it goes in and comes out, and an old one stays what it was. Below
+# stands the library's window, word for word, under the name `Mine`. Its state is two runs of pairs: the first ones,
+# kept for good where `sinks` asks for some, and the newest.
+#
+# `check` walks yours and the library's over 48 random tokens and names the first difference. Break the line of
+# `update` that begins with `newest =`, in these four ways; run the cell each time, and see what `check` says:
+#
+# - keep one pair too many: `keep=self.size + 1`
+# - keep the oldest, not the newest: `newest = mem.newest.append(new[free:])[: self.size]`
+# - let no new pair in: `newest = mem.newest`
+# - forget all but the new pair: `newest = new`
 
-# %%
-from inspect import getsource
-
-
-class Mine:
-    def __init__(self, size):
-        self.size = size
-
-    def init(self, like):
-        return like.empty()
-
-    def update(self, mem, new, q=None):
-        return mem.append(new)[-self.size :]  # change this line and run the cell again
-
-    def read(self, mem, q, new=None, lse=False):
-        return attend(q, mem, lse, new)
-
-    def slots(self, mem):
-        return mem
-
-
-print(check(Mine(6), Window(6)), "\n\nThe library's:\n" + getsource(Window.update))
+# %% show="memlib.Window"
+print(check(Mine(6), Window(6)))
 widgets.player(Mine(6), kv.k, q, tokens)
 
 # %% [markdown]
@@ -190,11 +177,11 @@ widgets.player(Mine(6), kv.k, q, tokens)
 four, zero_pairs = KV(kv.k[:4], kv.v[:4]), KV(torch.zeros(16, 32), torch.zeros(16, 32))
 honest, padded = attend(q[3:4], four), attend(q[3:4], zero_pairs.append(four))
 print(f"length of what is read: {honest.norm():.2f}; with sixteen zero-filled slots: {padded.norm():.2f}")
-assert padded.norm() < 0.9 * honest.norm()
 display(draw.recipe(recipe(memory, kv.k)[-1], tokens), draw.view(view(memory, q, kv.k), tokens))
-band = torch.ones(len(tokens), len(tokens)).tril().triu(-5).bool()  # at most 5 back, and itself
-assert torch.equal(recipe(memory, kv.k)[-1], torch.eye(len(tokens))[-6:])
-assert not view(memory, q, kv.k)[~band].any()
+
+# %% claims
+assert padded.norm() < 0.9 * honest.norm()
+assert torch.equal(recipe(memory, kv.k)[-1], torch.eye(len(tokens))[-6:])  # each slot one byte, the newest six
 assert torch.allclose(view(memory, q, kv.k).sum(-1), torch.ones(len(tokens)))
 
 # %% [markdown]
@@ -206,6 +193,8 @@ assert torch.allclose(view(memory, q, kv.k).sum(-1), torch.ones(len(tokens)))
 # Move the size. Watch the band widen, and see where this head looks when it is allowed to look further.
 
 # %%
+band = torch.ones(len(tokens), len(tokens)).tril().triu(-5).bool()  # at most 5 back, and itself
+assert not view(memory, q, kv.k)[~band].any()
 masked = torch.nn.functional.scaled_dot_product_attention(q[None], kv.k[None], kv.v[None], attn_mask=band)[0]
 assert torch.allclose(masked, outputs(memory, q, kv), atol=1e-5)
 assert torch.allclose(masked, attend_all(memory, q, kv), atol=1e-5)  # the library's form: block by block
