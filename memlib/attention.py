@@ -9,6 +9,8 @@ on its score. Sizes are those of `memlib.kv`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -22,7 +24,9 @@ from memlib.precision import as_it_says, single
 FEW = 8  # up to so many queries in half precision, two matrix products beat torch's fused attention
 
 
-def attend(q: Float[Tensor, "*b i d"], kv: KV, lse: bool = False, new: KV | None = None, mask: Tensor | None = None):
+def attend(
+    q: Float[Tensor, "*b i d"], kv: KV, lse: bool = False, new: KV | None = None, mask: Tensor | None = None
+) -> Any:
     """Att(q, kv), equation (1).
 
     q: [*b, i, d]. Returns [*b, i, e]; with `lse` also the log-sum-exp of the scores [*b, i], by which
@@ -47,7 +51,7 @@ def attend(q: Float[Tensor, "*b i d"], kv: KV, lse: bool = False, new: KV | None
         return _by_hand(q, kv, lse, mask)
 
 
-def _by_hand(q: Tensor, kv: KV, lse: bool, mask: Tensor | None):
+def _by_hand(q: Tensor, kv: KV, lse: bool, mask: Tensor | None) -> Any:
     """Equation (1) as two products in float32 at least; keys first, which is fast on views."""
     scores = (single(kv.k) @ (single(q) * q.shape[-1] ** -0.5).mT).mT
     if kv.bias is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
@@ -52,6 +53,6 @@ def modules(memory) -> list[nn.Module]:
     return found
 
 
-def unstopped(memory):
+def unstopped(memory) -> Any:
     """The memory, and those that it holds, with gradients through what they store."""
     return mapped(memory, lambda x: rebuilt(x, {"stop": False}) if "stop" in getattr(x, "__dict__", {}) else x)

@@ -71,7 +71,7 @@ class KV:
         return KV, tuple(None if x is None else x.clone() for x in (self.k, self.v, self.bias))  # without the room
 
     def __deepcopy__(self, memo: dict) -> KV:
-        return KV(*(None if x is None else x.clone() for x in (self.k, self.v, self.bias)))
+        return KV(self.k.clone(), self.v.clone(), None if self.bias is None else self.bias.clone())
 
     def __getitem__(self, which: slice | Tensor) -> KV:
         """The pairs `which`: a slice without a step (a view), or a tensor of indices [j] (a copy)."""

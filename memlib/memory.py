@@ -84,10 +84,7 @@ class Memory:
         """The memory of this class that keeps at most `size` bytes a head, 256 a pair; None: not on the leaderboard."""
         return None
 
-    @property
-    def merges(self) -> bool:
-        """Whether a read can give its log-sum-exp."""
-        return self.softmax
+    merges: Any = property(lambda self: self.softmax)  # a read can give its log-sum-exp
 
     def __init_subclass__(cls, **more):
         super().__init_subclass__(**more)
@@ -145,7 +142,7 @@ def _entering(update: Callable) -> Callable:
         with as_it_says(new.k):
             if fast is not None:
                 return fast(self, mem, new, q)
-            if self.needs_queries and self.segment is None and new.n > 1:
+            if q is not None and self.needs_queries and self.segment is None and new.n > 1:
                 for t, pair in enumerate(new.one_by_one()):  # each query uses what is there at its own step
                     mem = update(self, mem, pair, q[..., t : t + 1, :])
                 return mem

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -43,7 +44,7 @@ def walk(memory, q: Tensor | None, kv: KV, mem=None, lse: bool = False) -> Itera
         yield mem, out
 
 
-def walked(memory, q: Tensor, kv: KV, mem=None, lse: bool = False):
+def walked(memory, q: Tensor, kv: KV, mem=None, lse: bool = False) -> Any:
     """The outputs of a walk behind each other [*b, n, e]; with `lse` also the log-sum-exps [*b, n]."""
     outs = [out for _, out in walk(memory, q, kv, mem, lse)]
     if not outs:
@@ -102,7 +103,7 @@ def _own(memory, q: Tensor, kv: KV, mem=None, lse: bool = False):
     return walked(memory, q, kv, mem, lse=True)
 
 
-def attend_all(memory, q: Float[Tensor, "*b n d"], kv: KV, mem=None, lse: bool = False):
+def attend_all(memory, q: Float[Tensor, "*b n d"], kv: KV, mem=None, lse: bool = False) -> Any:
     """As `outputs`, by the memory's whole-sequence form where it has one: [*b, n, e].
 
     lse: also the log-sum-exp of each read [*b, n], from memories whose `read` gives it.

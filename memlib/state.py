@@ -28,7 +28,7 @@ def _parts(state) -> dict:
     raise TypeError(f"a state is of tensors, KVs, NamedTuples, frozen dataclasses, whole numbers, got {kind(state)}")
 
 
-def leaves(state, name: str = "") -> Iterator[tuple[str, Tensor | int]]:
+def leaves(state, name: str = "") -> Iterator[tuple[str, Tensor | int | float]]:
     """The tensors and whole numbers of a state, each with its path ("newest.k")."""
     if state is None:
         return

@@ -61,3 +61,8 @@ def test_every_hook_calls_a_program_that_knows_its_words(hook):
     assert python == ".venv/bin/python"
     done = subprocess.run([sys.executable, *words, "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and words[-1] in done.stdout, done.stdout + done.stderr
+
+
+def test_pyright_finds_nothing_in_the_library():
+    done = tool("pyright", "--pythonpath", sys.executable)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -68,7 +68,6 @@ def test_what_a_class_says_of_itself_is_taken_from_the_list(monkeypatch):
 
 
 def test_suspects_of_the_library_are_numbered_behind_the_first_ten():
-    numbers = [kind.suspect for kind in offered.listed().values() if kind.suspect is not None]
+    numbers = {kind.suspect: name for name, kind in offered.listed().items() if kind.suspect is not None}
     assert sorted(numbers) == list(range(detective.TEN, detective.TEN + len(numbers)))
-    wanted = sorted(detective.NEW, key=lambda name: detective.NEW[name].suspect)
-    assert list(detective.SUSPECTS)[detective.TEN :] == wanted
+    assert list(detective.SUSPECTS)[detective.TEN :] == [numbers[number] for number in sorted(numbers)]

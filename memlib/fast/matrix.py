@@ -5,6 +5,8 @@ Delta rule over a whole sequence: Yang et al. 2024, arXiv 2406.06484; gated: arX
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -24,9 +26,9 @@ DELTA = 32  # tokens of a delta rule handled at once
 
 def linear(memory: LinearAttention, q: Tensor, kv: KV, mem: MatrixState | None, lse: bool) -> Tensor:
     """Inside a chunk by a small causal product, before it by S and z."""
-    mem = _begin(memory, kv, mem)
+    begun: Any = _begin(memory, kv, mem)  # with a z, which delta rules do without
     low = single(q).dtype
-    s, z, outs = mem.s, mem.z, []
+    s, z, outs = begun.s, begun.z, []
     for t in range(0, kv.n, CHUNK):
         q_t, k_t = (x[..., t : t + CHUNK, :].to(low) for x in (q, kv.k))
         q_t, k_t, v_t = phi_of_query(q_t), phi(k_t), kv.v[..., t : t + CHUNK, :].to(low)

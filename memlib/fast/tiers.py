@@ -58,7 +58,7 @@ def read(memory, mem: HybridState, q: Tensor, new: KV | None, lse: bool):
 
 def update(memory, mem: HybridState, new: KV, q: Tensor | None) -> HybridState:
     """Many pairs: what would be dropped at once is not pooled, and no buffer outlives its pairs."""
-    if memory.needs_queries and memory.segment is None:
+    if q is not None and memory.needs_queries and memory.segment is None:
         for t, pair in enumerate(new.one_by_one()):
             mem = memory.update(mem, pair, q[..., t : t + 1, :])
         return mem
@@ -69,7 +69,8 @@ def update(memory, mem: HybridState, new: KV, q: Tensor | None) -> HybridState:
     used, compressed = fitted(mem.used, raw.n, gone), mem.compressed
     if gone and memory.compressed:
         dropped = 0 if memory.needs_queries else max(gone - memory.compressed * memory.rate, 0)
-        received_by = None if mem.used is None else fitted(mem.used, mem.raw.n + new.n)[..., :gone, 0]
+        every = fitted(mem.used, mem.raw.n + new.n)
+        received_by = None if every is None else every[..., :gone, 0]
         made = pooled(memory.pool, _between(mem.raw, new, dropped, gone), memory.rate, received_by)
         compressed = compressed.append(made.detach() if memory.stop else made, keep=memory.compressed)
     return HybridState(compressed, raw, used)

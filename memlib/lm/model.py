@@ -94,7 +94,8 @@ class LanguageModel(nn.Module):
         if len(each) != layers:
             raise ValueError(f"memory: wanted one, or a list of {layers} (one a layer), got {len(each)}")
         self.memory, self.positions = memory, positions
-        self.memories = tuple(InCache(one, self.config.rotary) for one in each) if positions == "cache" else tuple(each)
+        turned = [InCache(one, self.config.rotary) for one in each] if positions == "cache" else each
+        self.memories: tuple[Any, ...] = tuple(turned)
         self.learned = nn.ModuleList(part for one in each for part in modules(one))
 
     def reading(self, memory, positions: str | None = None) -> LanguageModel:

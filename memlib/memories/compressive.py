@@ -23,7 +23,7 @@ class Compressive(tiers.TwoTiers):
     compressed: int = at_least(0)
     rate: int = at_least(1)
     pool: object = tiers.a_pool()
-    segment: int | None = at_least(1, default=None)
+    segment: int = at_least(1, default=None)
     count_bias: bool = yes_or_no(False)
     stop: bool = yes_or_no(True)
 

@@ -1,5 +1,7 @@
 """Two memories read separately, and a gate between them."""
 
+from typing import Any
+
 from memlib.kv import join
 from memlib.memory import frozen, no_lse, updated
 from memlib.parts.gates import gated
@@ -19,8 +21,8 @@ class Gated(NearAndFar):
     2501.09223, section 2.3 (weighs the local part, by a vector).
     """
 
-    near: object
-    far: object
+    near: Any
+    far: Any
     gate_local: object = None
     gate_memory: object = None
 

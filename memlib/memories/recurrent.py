@@ -1,5 +1,7 @@
 """A recurrent network as the cache: its hidden state is one key and one value."""
 
+from torch import nn
+
 from memlib.attention import attend
 from memlib.memory import Memory, a_module, frozen
 from memlib.parts.cells import as_pairs, cast, no_hidden, unrolled
@@ -17,7 +19,7 @@ class Recurrent(Memory):
     2.3.
     """
 
-    cell: object = a_module()
+    cell: nn.Module = a_module()
 
     softmax = bounded = chunkable = True
     linear_in_values = convex = False

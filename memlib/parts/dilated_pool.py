@@ -36,7 +36,7 @@ def _halved(levels: nn.ModuleList, x: Tensor) -> Tensor:
 
 
 def _two_taps(d: int) -> nn.Module:
-    net = nn.Sequential(nn.Linear(2 * d, 2 * d), nn.GELU(), nn.Linear(2 * d, d))
-    for last in (net[-1].weight, net[-1].bias):
-        nn.init.zeros_(last)
-    return net
+    first, last = nn.Linear(2 * d, 2 * d), nn.Linear(2 * d, d)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(first, nn.GELU(), last)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -88,7 +88,7 @@ def both_empty(memory, like: KV) -> HybridState:
     return HybridState(none, like.empty(), single(none.k[..., :1]) if memory.needs_queries else None)
 
 
-def leaving(memory, n):
+def leaving(memory, n) -> Any:
     """How many of n raw pairs (a number or a tensor) leave: whole groups beyond `local`.
 
     Each by itself where nothing is compressed.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -32,7 +34,7 @@ class Together(Memory):
                 )
         if not memories:
             raise ValueError(f"{name}: wanted at least one memory, got none")
-        sizes = {promises(one).segment for one in memories} - {None}
+        sizes = {size for one in memories if (size := promises(one).segment) is not None}
         if len(sizes) > 1:
             raise ValueError(f"{name}: memories that read by segments must have one length of it, got {sorted(sizes)}")
         return memories
@@ -60,8 +62,8 @@ class Together(Memory):
 class NearAndFar(Together):
     """Two memories, and a gate that weighs the one or the other."""
 
-    near: object
-    far: object
+    near: Any
+    far: Any
     gate_local: object
     gate_memory: object
 

@@ -67,11 +67,9 @@ SUSPECTS = {  # numbered from 0 by their order; a class of the library says its 
     "window of 8 and k-NN": Suspect(lambda k: Joint(Window(8), KNN(k, 8)), (1, 2, 4, 8), "pairs fetched"),
 }
 TEN = len(SUSPECTS)  # among whom a box is drawn
-NEW = {name: kind for name, kind in offered.listed().items() if kind.suspect is not None}  # their number: 10, 11, ...
-SUSPECTS |= {
-    name: Suspect(lambda _, kind=kind: kind.at_bytes(BYTES))
-    for name, kind in sorted(NEW.items(), key=lambda one: one[1].suspect)
-}
+LISTED = offered.listed()
+NUMBERED = sorted((kind.suspect, name) for name, kind in LISTED.items() if kind.suspect is not None)  # 10, 11, ...
+SUSPECTS |= {name: Suspect(lambda _, kind=LISTED[name]: kind.at_bytes(BYTES)) for _, name in NUMBERED}
 
 
 @dataclass(frozen=True)
