@@ -106,8 +106,9 @@ def test_printing_the_visible_example_earns_nothing(name, task, monkeypatch):
 @pytest.mark.parametrize("name, task", tasks())
 def test_beside_a_right_answer_the_picture_shows_the_same_twice_or_there_is_none(name, task):
     figure = comparison(visible(name)[task], visible(name)[task])
-    shown = [] if figure is None else [trace.z for trace in figure.data if trace.z is not None]
-    assert all(np.array_equal(shown[0], z, equal_nan=True) for z in shown) and len(shown) != 1
+    if figure is not None:
+        yours, target = (np.asarray(trace.z).astype(str).tolist() for trace in figure.data if trace.type == "heatmap")
+        assert yours == target
 
 
 @pytest.mark.parametrize("name, task", tasks())
