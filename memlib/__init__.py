@@ -14,6 +14,7 @@ from memlib.memories.gated_delta import GatedDelta
 from memlib.memories.hybrid import Hybrid
 from memlib.memories.joint import Joint
 from memlib.memories.knn import KNN
+from memlib.memories.ladder import Ladder
 from memlib.memories.linear import LinearAttention
 from memlib.memories.moving import MovingAverage
 from memlib.memories.recurrent import Recurrent
@@ -48,6 +49,7 @@ __all__ = [
     "HeadGate",
     "Hybrid",
     "Joint",
+    "Ladder",
     "LinearAttention",
     "MaxPool",
     "MeanPool",
