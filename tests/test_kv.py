@@ -242,6 +242,10 @@ def test_take_picks_pairs_for_each_row_and_head_by_itself():
             alone = KV(kv.k[b, h], kv.v[b, h], kv.bias[b, h])[ids[b, h]]
             assert torch.equal(got.k[b, h], alone.k) and torch.equal(got.v[b, h], alone.v)
             assert torch.equal(got.bias[b, h], alone.bias)
+
+
+def test_ids_that_pick_no_pairs_are_refused():
+    kv, ids = KV(torch.zeros(2, 3, 7, 4), torch.zeros(2, 3, 7, 4)), torch.zeros(2, 3, 5, dtype=torch.long)
     for bad in ([1], ids.double(), ids > 2):
         with pytest.raises(TypeError, match="take: ids must be a tensor of whole numbers, got"):
             kv.take(bad)
