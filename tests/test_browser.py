@@ -1,6 +1,6 @@
 """Lessons in JupyterLab in a real browser, offline: films play, knobs move the picture, nothing asks the net.
 
-MEMLIB_BROWSER=all tries every lesson and lets Chromium not be missing; otherwise the newest lesson is tried.
+MEMLIB_BROWSER=all tries every lesson and lets Chromium not be missing; otherwise one short lesson is tried.
 """
 
 import shutil
@@ -29,7 +29,7 @@ def address(tmp_path_factory):
         yield address
 
 
-@pytest.mark.parametrize("lesson", LESSONS if EVERY else LESSONS[-1:], ids=lambda path: path.stem)
+@pytest.mark.parametrize("lesson", LESSONS if EVERY else LESSONS[1:2], ids=lambda path: path.stem)
 def test_a_lesson_runs_plays_and_turns_offline(address, lesson):
     with browser.browser() as (page, asked):
         browser.open_notebook(page, address(lesson.name))

@@ -1,8 +1,8 @@
 """Grading is right both ways, for every exercise there is.
 
 `chapters/NN_name/variants.py` holds VARIANTS: task -> {"correct": {name: source}, "wrong": {name: source}}. The
-variants run in this process, cell by cell, on one seed, with MEMLIB_VARIANTS=all on five; every run is a mixture, so
-that each variant stands once in a whole exercise. test_grading.py takes one mixture a chapter through nbval.
+variants run in this process, cell by cell, on one seed, with MEMLIB_VARIANTS=all on five. Every run is a mixture: each
+variant stands once among right and wrong answers of the other tasks. test_grading.py takes some through nbval.
 """
 
 import importlib.util
@@ -58,7 +58,7 @@ def choices(name: str, task: str) -> list[tuple[str, str, bool]]:
 
 
 def mixtures() -> list:
-    """Whole exercises in which every task holds a choice, and each choice stands once; the rest is the solution's."""
+    """Exercises in which every task holds one of its choices, each choice once; a task that has no more is left out."""
     found = []
     for name in EXERCISES:
         every = {task: choices(name, task) for task in load(name).tasks}
@@ -86,9 +86,9 @@ def test_every_task_has_answers_to_be_held_to(name, task):
 @pytest.mark.parametrize("name, mixture", mixtures())
 def test_a_right_answer_in_any_style_earns_its_task_and_a_wrong_one_loses_exactly_its_own(name, mixture):
     lost = {task for task, (_, _, right) in mixture.items() if not right}
-    for found in earned(name, {task: source for task, (_, source, _) in mixture.items()}):
-        odd = (set(load(name).tasks) - lost) ^ found
-        assert not odd, {task: mixture.get(task, ("the solution",))[0] for task in odd}
+    for found in earned(name, {task: source for task, (_, source, _) in mixture.items()}, set(mixture)):
+        odd = (set(mixture) - lost) ^ found
+        assert not odd, {task: mixture[task][0] for task in odd}
 
 
 @pytest.mark.parametrize("name, task", tasks())

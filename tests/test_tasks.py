@@ -17,6 +17,7 @@ from memlib import (
     tasks,
     view,
 )
+from memlib.lm import evaluate, facts
 
 SEEDS = range(8)
 
@@ -26,8 +27,12 @@ def model():
     return lm.load("facts")
 
 
-def right(memory, distance, model, seeds=SEEDS):
-    return sum(tasks.one_fact(memory, distance, seed, model).right for seed in seeds) / len(seeds)
+def right(memory, distance, model):
+    """The share of right answers, all streams at once; byte by byte, with its dye, the first two are told alike."""
+    marks = evaluate.right(model.reading(memory), [facts.stream(distance, seed) for seed in SEEDS])
+    for seed in SEEDS[:2]:
+        assert tasks.one_fact(memory, distance, seed, model).right == marks[seed]
+    return sum(marks) / len(marks)
 
 
 def test_with_its_full_cache_the_model_answers_what_it_has_never_seen(model):
