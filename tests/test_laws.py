@@ -11,7 +11,7 @@ import memlib
 from memlib import KV, Full, Memory, Window, attend_all, check, outputs, promises
 from memlib.holding import modules
 from memlib.laws import LAWS, Broken, Sample, alike
-from memlib.memory import frozen
+from memlib.memory import READS, UPDATES, WHOLE, frozen
 
 SAMPLE = Sample(*WIDTH)
 DEVICES = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
@@ -190,3 +190,26 @@ def test_check_without_a_reference_holds_a_memory_to_the_laws():
     verdict = check(Faulty(4, fault="writes into its state"))
     assert not verdict and "old states are left as they were: no." in str(verdict)
     assert not check(Faulty(4, fault="nothing forgotten"))
+
+
+def test_the_quick_forms_are_there():
+    """Without them every law would hold as well, and a prompt would be a loop of Python."""
+    names = [{kind.__name__ for kind in table} for table in (WHOLE, READS, UPDATES)]
+    slow = {"Compressive", "Ladder"}  # by segments; by a rule of whole numbers
+    assert names[0] == {kind.__name__ for kind in FIRST} - slow
+    assert names[1] == {"Window", "Hybrid", "Compressive"}
+    assert names[2] == {"DeltaRule", "GatedDelta", "ExponentialAverage", "Recurrent", "Hybrid", "Compressive"}
+
+
+def test_a_learners_subclass_runs_its_own_text():
+    """The forms are found by exact type."""
+    (q, kv), ran = SAMPLE.tokens(n=40), []
+
+    @frozen
+    class Mine(memlib.DeltaRule):
+        def update(self, mem, new, q=None):
+            ran.append(new.n)
+            return super().update(mem, new, q)
+
+    alike("its reads", attend_all(Mine(), q, kv), attend_all(memlib.DeltaRule(), q, kv))
+    assert ran == [1] * 40

@@ -149,7 +149,8 @@ assert abs(outputs(Full(), ones, hand)[3].item() - 200 / 7) < 1e-4
 # gives the next state, `slots` shows the pairs, `read` attends to them (a window takes the common `read`, which it
 # inherits from `Memory`). The state is a value: it goes in and comes out, and an old one stays what it was. Below
 # stands the library's window, word for word, under the name `Mine`. Its state is two runs of pairs: the first ones,
-# kept for good where `sinks` asks for some, and the newest.
+# kept for good where `sinks` asks for some, and the newest. `@frozen` and `at_least` make `size` and `sinks` settings that
+# are checked once and then stay. The line that ends in `True` is what a window promises of itself: leave it as it is.
 #
 # `check` walks yours and the library's over 48 random tokens and names the first difference. Break the line of
 # `update` that begins with `newest =`, in these four ways; run the cell each time, and see what `check` says:

@@ -307,7 +307,7 @@ assert abs(outputs(Compressive(2, 2, 2, count_bias=True), zeros, hand)[-2].item(
 # segment (`new`) in the place of `popped`; keep CMem's oldest slots, `[: self.compressed]`.
 #
 # These lines want sizes of at least 1 (`x[-0:]` is all of `x`) and a rate that divides what is popped. The library's
-# (`Compressive`, in `memlib/hybrid.py`) needs neither, and stops gradients; you will meet all three below.
+# (`Compressive`, in `memlib/memories/compressive.py`) needs neither, and stops gradients; you will meet all three below.
 
 
 # %%

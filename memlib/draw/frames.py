@@ -16,6 +16,22 @@ def playing(fig: go.Figure, frames: list[go.Frame], said: list[str]) -> go.Figur
     return fig.update_layout(sliders=[_slider(names, said)], updatemenus=[_buttons()])
 
 
+def heading(fig: go.Figure, text: str, x: float, y: float) -> None:
+    """A panel's name above its upper left corner, in shares of the paper."""
+    fig.add_annotation(
+        text=text,
+        x=x,
+        y=y,
+        xref="paper",
+        yref="paper",
+        xanchor="left",
+        yanchor="bottom",
+        yshift=3,
+        showarrow=False,
+        font={"size": 14},
+    )
+
+
 def _jump(milliseconds: int) -> dict:
     frame = {"duration": milliseconds, "redraw": True}
     return {"frame": frame, "transition": {"duration": 0}, "mode": "immediate", "fromcurrent": True}

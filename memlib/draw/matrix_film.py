@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from memlib.draw import style
-from memlib.draw.frames import HEAD, joined, playing
+from memlib.draw.frames import HEAD, heading, joined, playing
 from memlib.draw.style import ACROSS
 
 
@@ -69,18 +69,7 @@ class Sheets:
                 side = [0, 1] if row == 0 else [column * 1.12 / many, (column * 1.12 + 1) / many]
                 said = name if row == 0 else f"S of {name}" if row == 1 else "what this step's query receives"
                 self._axis(fig, axis, row, name, side, domain)
-                fig.add_annotation(
-                    text=style.safe(said),
-                    x=side[0],
-                    y=domain[1],
-                    xref="paper",
-                    yref="paper",
-                    xanchor="left",
-                    yanchor="bottom",
-                    yshift=3,
-                    showarrow=False,
-                    font={"size": 14},
-                )
+                heading(fig, style.safe(said), side[0], domain[1])
             top -= HEAD + pixels
         return style.dress(fig, title or "Pairs are written into a matrix", says, plot, 104)
 

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from memlib.draw import style
-from memlib.draw.frames import HEAD, joined, playing
+from memlib.draw.frames import HEAD, heading, joined, playing
 from memlib.draw.style import ACROSS
 
 TEXT, PLANE = 44, 238  # pixels of the two panels
@@ -92,18 +92,7 @@ class Plane:
         fig, plot, n = go.Figure(self.traces(t)), 2 * HEAD + TEXT + PLANE, len(self.labels)
         domains = [[1 - (HEAD + TEXT) / plot, 1 - HEAD / plot], [0, PLANE / plot]]
         for name, (_, top) in zip(NAMES, domains, strict=True):
-            fig.add_annotation(
-                text=name,
-                x=0,
-                y=top,
-                xref="paper",
-                yref="paper",
-                xanchor="left",
-                yanchor="bottom",
-                yshift=3,
-                showarrow=False,
-                font={"size": 14},
-            )
+            heading(fig, name, 0, top)
         style.dress(fig, title or "Each query fetches its nearest keys", says, plot, bottom)
         every = np.concatenate([self.points, self.queries])
         low, high = every.min(0), every.max(0)

@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from memlib.draw import style
-from memlib.draw.frames import HEAD, joined, playing
+from memlib.draw.frames import HEAD, heading, joined, playing
 from memlib.draw.slot_story import HELD, Told
 from memlib.draw.style import ACROSS
 
@@ -77,18 +77,7 @@ class Play(Told):
             x = {"range": [-0.55, len(self.labels) - 0.45], "visible": False, "anchor": f"y{i}"}
             y = {"domain": domain, "range": [0, 1], "visible": False, "anchor": f"x{i}"}
             fig.update_layout({f"xaxis{i}": x, f"yaxis{i}": y})
-            fig.add_annotation(
-                text=name,
-                x=0,
-                y=domain[1],
-                xref="paper",
-                yref="paper",
-                xanchor="left",
-                yanchor="bottom",
-                yshift=3,
-                showarrow=False,
-                font={"size": 14},
-            )
+            heading(fig, name, 0, domain[1])
             top -= HEAD + pixels
         fig.update_layout(self._axes())
         for name, start in self.starts().items():

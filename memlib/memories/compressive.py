@@ -7,8 +7,8 @@ from memlib.parts import tiers
 
 @frozen
 class Compressive(tiers.TwoTiers):
-    """Read Att(q, [CMem, Mem, S_kv]); Mem = FIFO(S_kv, Mem); CMem = FIFO(f_c(popped),
-    CMem).
+    """Read Att(q, [CMem, Mem, S_kv]); then
+    Mem = FIFO(S_kv, Mem); CMem = FIFO(f_c(popped), CMem).
 
     local: pairs of Mem; compressed: slots of CMem (0: Transformer-XL, arXiv
     1901.02860); rate: pairs to a slot; segment: tokens read at once, at most `local`

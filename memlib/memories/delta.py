@@ -8,14 +8,14 @@ from memlib.precision import single
 
 @frozen
 class DeltaRule(Memory):
-    """S <- S + k (beta (v - S^T k))^T; read S^T q. What a key held is replaced, not
-    added to.
+    """S <- S + k (beta (v - S^T k))^T; read S^T q.
 
-    One step of gradient descent, of rate beta, on |S^T k - v|^2 / 2. beta: from 0 to 1,
-    a number or a module of the keys such as `Gate(d)`. Keys and queries are brought to
-    length 1: with longer keys and beta = 1 S overflows within a hundred steps.
-    Differentiable. A step costs O(d e). Raises ValueError for another beta, pairs with
-    a bias, and where a log-sum-exp is asked for. Schlag et al. 2021, arXiv 2102.11174.
+    What a key held is replaced, not added to: one step of gradient descent, of rate
+    beta, on |S^T k - v|^2 / 2. beta: from 0 to 1, a number or a module of the keys
+    such as `Gate(d)`. Keys and queries are brought to length 1: with longer keys and
+    beta = 1 S overflows within a hundred steps. Differentiable. A step costs O(d e).
+    Raises ValueError for another beta, pairs with a bias, and where a log-sum-exp is
+    asked for. Schlag et al. 2021, arXiv 2102.11174.
     """
 
     beta: object = share(default=1.0, learned=True)

@@ -7,8 +7,8 @@ from memlib.precision import wide
 
 @frozen
 class LinearAttention(Memory):
-    """S <- S + phi(k) v^T, z <- z + phi(k); read phi(q)^T S / phi(q)^T z, phi = elu +
-    1.
+    """S <- S + phi(k) v^T, z <- z + phi(k);
+    read phi(q)^T S / phi(q)^T z, phi = elu + 1.
 
     Nothing is ever overwritten. S and z in float64. Differentiable. A step costs O(d
     e). Slot j shows (unit key e_j, row j of S). Raises ValueError for pairs with a
