@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -88,21 +88,39 @@ def save(state, path: str | Path) -> None:
 
 
 def load(path: str | Path, like):
-    """Reads what `save` wrote. `like`: any state of the same memory, e.g. `memory.init(kv)`.
+    """Reads what `save` wrote, onto the device of `like`: any state of the same memory, e.g. `memory.init(kv)`.
 
-    Raises ValueError where the file holds no such state, or one of other shapes (but for the number of
-    pairs) or another dtype.
+    Raises ValueError, which names the file, where there is none or it is damaged, and where it holds another state than
+    one like `like`: of other parts, shapes (but for the number of pairs) or another dtype.
     """
-    with safe_open(str(path), "pt") as file:
-        numbers = (file.metadata() or {}).get("numbers")
-        if numbers is None:
-            raise ValueError(f"load: {path} is no state written by save")
-        found = {key: file.get_tensor(key) for key in file.keys()} | json.loads(numbers)
-    for name, x in leaves(like):
+    try:
+        with safe_open(str(path), "pt") as file:
+            numbers = json.loads((file.metadata() or {}).get("numbers", "null"))
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ValueError(f"load: {path} cannot be read: {error}") from error
+    if not isinstance(numbers, dict):
+        raise ValueError(f"load: {path} is no state written by save")
+    found, wanted = tensors | numbers, dict(leaves(like))
+    for name, x in wanted.items():
         if name not in found or _frame(found[name]) != _frame(x):
             got = _frame(found[name]) if name in found else f"only {sorted(found)}"
             raise ValueError(f"load: {name} must be {_frame(x)}, {path} holds {got}")
-    return rebuild(like, lambda name, _: found.get(name))
+    on = next((x.device for x in wanted.values() if isinstance(x, Tensor)), None)
+
+    def restored(name: str, _):
+        x = found.pop(name, None)
+        return x.to(on, copy=True) if isinstance(x, Tensor) else x  # the file's own memory changes with the file
+
+    try:
+        state = rebuild(like, restored)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"load: {path} holds no such state: {error}") from error
+    if found:
+        raise ValueError(
+            f"load: {path} also holds {', '.join(sorted(found))}, which like has not: wanted as many parts"
+        )
+    return state
 
 
 def _frame(x) -> str:
