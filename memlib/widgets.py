@@ -21,6 +21,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from memlib import draw
+from memlib.picture import Picture
 from memlib.probe import recipe, view
 
 WIDE, AUTO, LONG = {"description_width": "initial"}, {"width": "auto", "align_self": "flex-start"}, {"width": "560px"}
@@ -46,7 +47,7 @@ def knob(make_figure, **controls) -> Panel:
         fig = make_figure(**{name: box.value for name, box in boxes.items()})
         return fig, _spoken(draw.alt(fig))
 
-    figure, said, again = _live(see)
+    figure, said, again = _live(see, *boxes.values())
     calm = calmly(again)
     for box in boxes.values():
         box.observe(calm, "value")
@@ -103,7 +104,8 @@ def one_fact(
 ) -> ipw.VBox:
     """Does it still know? A fact that the reader types, talk, the question: the model's answer through any memory.
 
-    The answer is the last word of the statement. The box has `.controls`, `.button`, `.figure` and `.said`.
+    Enter asks, in any field. What is expected is the last word of the fact, until the reader types another. The box has
+    `.controls` (fact, question, expected, distance, size), `.button`, `.figure` and `.said`.
     """
     from memlib import tasks
     from memlib.lm import facts
@@ -111,25 +113,45 @@ def one_fact(
     boxes = {
         "fact": ipw.Text(value=statement, description="a fact:", style=WIDE, layout=LONG),
         "question": ipw.Text(value=question, description="the question:", style=WIDE, layout=LONG),
+        "expected": ipw.Text(
+            value=_last_word(statement), description="expected:", style=WIDE, layout={"width": "300px"}
+        ),
         "distance": ipw.IntSlider(value=distance, min=20, max=1000, step=10, description="bytes between", **LATER),
     }
     if isinstance(getattr(memory, "size", None), int):
         boxes["size"] = ipw.IntSlider(value=memory.size, min=1, max=1200, description="size of the memory", **LATER)
 
     def see() -> tuple[go.Figure, str]:
-        told, asked, far, *size = (box.value for box in boxes.values())
-        own = facts.Fact(told.strip(), asked, told.rstrip(".!? ").rpartition(" ")[2])
+        told, asked, wanted, far, *size = (box.value for box in boxes.values())
+        for name, text in (("a fact", told), ("the question", asked), ("expected", wanted)):
+            if not text.strip():
+                raise Unanswered(f"Type something under '{name}' first.")
+        if wanted.strip() not in told:
+            raise Unanswered(f"What is expected must stand in the fact: '{wanted.strip()}' does not.")
+        own = facts.Fact(told.strip(), asked.strip(), wanted.strip())
         read = resized(memory, *size) if size else memory
         seen = tasks.one_fact(read, distance=far, model=model, stream=facts.stream(far, own=own))
         dyed = draw.dye(seen.recipe_dye, seen.view_dye, seen.text, seen.fact_span, after=seen.said, still=True)
         return dyed, _told(seen) + f"<p>{html.escape(draw.alt(dyed))}</p>"
 
-    figure, said, again = _live(see)
+    figure, said, again = _live(see, *list(boxes.values())[3:])
     press = ipw.Button(description="Ask", tooltip="Read the text and ask the question", layout=AUTO)
     press.on_click(again)
-    for box in list(boxes.values())[2:]:
+    for box in list(boxes.values())[:3]:
+        box.on_msg(lambda _, content, __: again() if content.get("event") == "submit" else None)  # Enter
+    for box in list(boxes.values())[3:]:
         box.observe(again, "value")
+
+    def follow(change) -> None:  # until the reader expects something else
+        if boxes["expected"].value == _last_word(change.old):
+            boxes["expected"].value = _last_word(change.new)
+
+    boxes["fact"].observe(follow, "value")
     return _box([*boxes.values(), press, said, figure], controls=boxes, button=press, figure=figure, said=said)
+
+
+def _last_word(text: str) -> str:
+    return text.rstrip(".!? ").rpartition(" ")[2]
 
 
 def _told(fact) -> str:
@@ -244,7 +266,7 @@ def predict(question: str, x, target=None, y: str = "", log_x: bool = False, x_n
         fig = draw.predict_then(x, sketch, target if shown else None, x_name, y, log_x, title=question)
         return fig.update_yaxes(range=[low, high]), _spoken(draw.alt(fig))
 
-    figure, said, again = _live(see)
+    figure, said, again = _live(see, *sliders)
     calm = calmly(again)
     for slider in sliders:
         slider.observe(calm, "value")
@@ -353,12 +375,18 @@ def calmly(show, every: float = 0.1):
     return call
 
 
+class Unanswered(ValueError):
+    """What a reader has still to give, in a sentence: it is shown, and is no error."""
+
+
 def guarded(act, said: ipw.HTML):
     """act() with its error shown to the reader, and raised on."""
 
     def call(_=None):
         try:
             act()
+        except Unanswered as need:
+            said.value = _spoken(str(need))
         except Exception as error:
             text = html.escape(f"{type(error).__name__}: {error}")
             said.value = f'<p role="alert"><b>This did not work.</b> {text}</p>'
@@ -458,29 +486,26 @@ def _bare(fig: go.Figure) -> go.Figure:
     return fig.update_layout(height=layout.height - less, margin_b=layout.margin.b - less)
 
 
-def _live(see):
-    """A figure, the words beneath it, and the function that brings both up to date. see() -> (figure, words)."""
+def _live(see, *controls):
+    """A picture, the words beneath it, and what brings both up to date. see() -> (figure, words).
+
+    controls: what the reader moves to change it.
+    """
     first, words = see()
-    figure, said = go.FigureWidget(_bare(first)), ipw.HTML(words)
+    picture, said = Picture(_bare(first)), ipw.HTML(words)
+    picture.watch(controls)
 
     def again() -> None:
-        new, words = see()
-        _show(figure, _bare(new))
-        said.value = words
+        picture.state = "works"
+        try:
+            new, said.value = see()
+        except Exception:
+            picture.state = "failed"
+            raise
+        picture.show(_bare(new))
+        picture.state = "ready"
 
-    return figure, said, guarded(again, said)
-
-
-def _show(figure: go.FigureWidget, new: go.Figure) -> None:
-    with figure.batch_update():
-        if [trace.type for trace in figure.data] == [trace.type for trace in new.data]:
-            for old, trace in zip(figure.data, new.data, strict=True):
-                old.update(trace.to_plotly_json(), overwrite=True)
-        else:
-            figure.data = ()
-            figure.add_traces(new.data)
-        if figure.layout.to_plotly_json() != new.layout.to_plotly_json():
-            figure.layout.update(new.layout.to_plotly_json(), overwrite=True)
+    return picture, said, guarded(again, said)
 
 
 def _box(children: list, **parts) -> Panel:

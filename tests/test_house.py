@@ -28,12 +28,13 @@ FLOORS = [  # a module imports what stands below its floor, and what is in its o
     "lm",
     "tasks",
     "hf",
+    "picture",
     "widgets",
     "course",
 ]
 ALONE = {"draw", "memories"}  # figures take arrays only; a mechanism imports no other (below: what draw may not)
 ONLY_IN = {
-    "plotly": {"draw", "widgets", "course"},
+    "plotly": {"draw", "picture", "widgets", "course"},
     "ipywidgets": {"widgets", "course"},
     "transformers": {"hf"},
     "faiss": {"stores"},

@@ -205,3 +205,48 @@ def test_a_network_answers_without_a_dye():
 
     box = widgets.one_fact(Recurrent(torch.nn.GRUCell(64, 64)), distance=30)
     assert not box.figure.data and "not linear in its values" in words(box.said) and "The model says" in words(box.said)
+
+
+def test_a_picture_says_what_it_is_at_and_an_old_one_never_stands_as_new():
+    box = widgets.knob(lambda size: draw.bars({"a": 1 / (size - 2)}), size=(1, 4))
+    seen = []
+    box.figure.observe(lambda change: seen.append((change.name, change.new)), ["state", "figure"])
+    box.controls["size"].value = 3
+    assert [name for name, _ in seen] == ["state", "figure", "state"]
+    assert (seen[0][1], seen[2][1]) == ("works", "ready")
+    assert seen[1][1] == box.figure.figure and list(box.figure.data[0].text) == ["1"]
+    with pytest.raises(ZeroDivisionError):
+        box.controls["size"].value = 2
+    assert box.figure.state == "failed"
+    assert box.figure.watched == [box.controls["size"].model_id]
+
+
+def test_a_picture_sends_a_few_kilobytes_and_plotly_only_where_it_is_asked_for():
+    picture, sent = size_knob().figure, []
+    assert sum(len(str(value)) for value in picture.get_state().values()) < 60_000
+    picture.send = lambda content, buffers=None: sent.append(content)
+    picture._handle_custom_msg({"want": "something"}, [])
+    assert sent == []
+    picture._handle_custom_msg({"want": "plotly"}, [])
+    assert "Plotly" in sent[0]["plotly"] and len(sent) == 1
+
+
+def test_one_fact_asks_with_enter_and_expects_what_the_reader_says():
+    box = widgets.one_fact(Window(400), distance=20)
+    fact, expected = box.controls["fact"], box.controls["expected"]
+    enter = {"event": "submit"}
+    assert "The model says 4711 (✓ right)" in words(box.said)
+    fact.value = "Rex is Anna's dog."
+    assert expected.value == "dog" and "4711" in words(box.said)  # nothing is asked while one types
+    expected.value, box.controls["question"].value = "Anna", "whose dog is Rex?"
+    fact._handle_custom_msg(enter, [])
+    assert "4711" not in words(box.said) and ("✓" in words(box.said) or "the fact said Anna" in words(box.said))
+    fact.value = "Rex is Bob's dog."
+    assert expected.value == "Anna"  # what a reader has typed stays
+    fact._handle_custom_msg(enter, [])
+    assert words(box.said) == "What is expected must stand in the fact: 'Anna' does not."
+    for name, said in (("fact", "a fact"), ("question", "the question"), ("expected", "expected")):
+        kept, box.controls[name].value = box.controls[name].value, " "
+        box.button.click()
+        assert words(box.said) == f"Type something under '{said}' first." and box.figure.state == "failed"
+        box.controls[name].value = kept
