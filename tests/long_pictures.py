@@ -13,9 +13,11 @@ import pytest
 
 LESSONS = sorted((browser.ROOT / "notebooks").glob("*.ipynb"))
 STATE = """plates => plates.map(plate => ({
-    drawn: plate.querySelectorAll('.main-svg .trace, .main-svg .points, .main-svg .hm, .main-svg .shapelayer path').length,
+    drawn: plate.querySelectorAll(
+        '.main-svg .trace, .main-svg .points, .main-svg .hm, .main-svg .shapelayer path').length,
     bare: (plate.querySelector('.js-plotly-plot')?.data ?? [1]).length === 0, state: plate.dataset.state ?? 'ready',
-    note: plate.querySelector('.memlib-note').style.display === 'none' ? '' : plate.querySelector('.memlib-note').innerText
+    note: plate.querySelector('.memlib-note').style.display === 'none' ? ''
+        : plate.querySelector('.memlib-note').innerText
 }))"""
 
 
