@@ -397,7 +397,7 @@ def test_the_commands_of_the_teachers_page_are_commands():
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_an_edition_is_lost_on_the_public_answers_and_solved_by_its_own(name):
-    public, texts = load_exercise(name), []
+    public, texts, marks = load_exercise(name), [], []
     assert set(editions.draws_of(name)) == set(public.tasks), "every task is drawn"
     for seed in (3, 44, 555, 6666, 77777):
         own, printed = editions.drawn_exercise(name, seed)
@@ -410,9 +410,10 @@ def test_an_edition_is_lost_on_the_public_answers_and_solved_by_its_own(name):
         assert earned({t.name: stub(t.answer) for t in own.tasks.values()}) == set()
         assert earned({t.name: solved(t.answer) for t in public.tasks.values()}) == set()
         texts.append(text_of(pair(own, printed)["exercises"]))
+        marks.append(own.mark)
     assert earned({}) == set(own.tasks)
     assert text_of(pair(*editions.drawn_exercise(name, seed))["exercises"]) == texts[-1], "a seed is an edition"
-    assert len(set(texts)) == 5
+    assert len(set(marks)) == len({text.replace(mark, "") for text, mark in zip(texts, marks, strict=True)}) == 5
 
 
 @pytest.mark.parametrize("name", DRAWN)

@@ -22,6 +22,7 @@ from memlib import (
     attend,
     attend_all,
     check,
+    join,
     outputs,
     states,
     stores,
@@ -61,11 +62,25 @@ def test_one_softmax_is_a_gate_of_the_two_log_sum_exps(make):
 
 def test_joint_is_attention_over_all_slots():
     q, kv = sequence(2)
-    memory = Joint(Window(2), CumulativeAverage(), Hybrid(3, 2, 2, count_bias=True))
-    for t, mem in enumerate(states(memory, kv)):
-        close(memory.read(mem, q[:, t : t + 1]), attend(q[:, t : t + 1], memory.slots(mem)))
+    near, middle, far = parts = Window(2), Hybrid(3, 2, 2, count_bias=True), CumulativeAverage()
+    memory = Joint(*parts)
+    alone = zip(*(states(part, kv) for part in parts), strict=True)
+    for t, (mem, (a, b, c)) in enumerate(zip(states(memory, kv), alone, strict=True)):
+        one, every = q[:, t : t + 1], join(far.slots(c), middle.slots(b), near.slots(a))  # far pairs are older
+        close(memory.read(mem, one), attend(one, every))
+        assert torch.equal(memory.slots(mem).k, every.k) and torch.equal(memory.slots(mem).v, every.v)
+    assert every.n == 1 + 6 + 2 and not torch.equal(every.k[:, :2], every.k[:, -2:])
     assert memory.softmax and not Joint(Window(2), KNN(2, 2)).softmax
-    assert torch.equal(memory.slots(mem).k[:, -2:], kv.k[:, -2:])  # the near memory's slots are the newest
+
+
+@pytest.mark.parametrize("gone_on", [False, True])
+@pytest.mark.parametrize("lead", [(), (2, 3)])
+def test_no_tokens_by_segments_read_nothing_with_their_log_sum_exps(lead, gone_on):
+    q, kv = sequence(*lead)
+    memory = Joint(Compressive(4, 2, 2, segment=3), KNN(2, local=4))
+    mem = memory.update(memory.init(kv), kv[:3]) if gone_on else None
+    out, lse = attend_all(memory, q[..., :0, :], kv[:0], mem, lse=True)
+    assert (out.shape, lse.shape) == ((*lead, 0, 4), (*lead, 0))
 
 
 def test_joint_of_one_is_that_one_and_of_disjoint_windows_a_wider_one():

@@ -1,5 +1,7 @@
 """Figures: they replay what they are given, step by step, say it in words, and are never mistaken for each other."""
 
+import re
+
 import numpy as np
 import plotly.graph_objects as go
 import pytest
@@ -275,6 +277,16 @@ def test_the_dye_stands_still_or_plays():
     assert moving.frames and not still.frames and (len(moving.data), len(still.data)) == (4, 3)
     assert draw.alt(moving).startswith("Of the fact 'xxxx' the slots hold 90% when it has been read and 0% at the end")
     assert draw.alt(still).startswith("Of the fact 'xxxx' the last byte gives 0% of its attention")
+
+
+@pytest.mark.parametrize("rest, shown", [(0, "cdefgh"), (84, "defghi"), (168, "defghj")])
+def test_a_fact_longer_than_the_lines_there_are_shows_its_newest_lines(rest, shown):
+    n = 8 * 84  # eight lines, of which six are shown
+    x = torch.ones(1, n + rest)
+    fig = draw.dye(x, x, "".join(chr(97 + t // 84) for t in range(n + rest)), (0, n), still=True)
+    (text,) = [note.text for note in fig.layout.annotations if note.name != "alt"]
+    lines = text.split("<br>")
+    assert [re.sub("<[^>]*>|[… ▌]", "", line)[0] for line in lines] == list(shown) and lines[0].startswith("… ")
 
 
 def test_attention_below_zero_is_inside_the_dye_s_picture():

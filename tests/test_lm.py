@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from examples import MEMORIES
 from torch import nn
 
 from memlib import KV, Full, Window, attend, attend_all
@@ -21,6 +22,7 @@ from memlib.lm.layers import turn, turns
 from memlib.lm.train import Recipe, main, plain, train
 from memlib.lm.training_talks import bare, conversation, mixed, paraphrased, spliced, strange
 from memlib.lm.words import held_out_word, held_out_wording
+from memlib.memory import promises
 
 TINY = Config(dim=32, layers=2, heads=2)
 
@@ -147,6 +149,15 @@ def test_a_window_is_a_band_mask_inside_the_model():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("name", [name for name, make in MEMORIES.items() if promises(make()).softmax])
+def test_places_in_the_cache_hide_nothing_that_a_memory_says_of_itself(name):
+    memory = MEMORIES[name]()
+    (one,) = LanguageModel(Config(dim=16, layers=1, heads=2), [memory], "cache").memories
+    says, wrapped = promises(memory), promises(one)
+    for promise in ("segment", "needs_queries", "linear_in_values", "stop"):
+        assert getattr(wrapped, promise) == getattr(says, promise), promise
+
+
 def test_places_in_the_cache_equal_positions_for_full_and_window_but_not_with_sinks():
     model, tokens = tiny(), some(30)
     for memory, same in ((Full(), True), (Window(6), True), (Window(6, sinks=2), False)):

@@ -117,7 +117,7 @@ def _text(letters: list[str], span: tuple[int, int], left, now: int, after: str)
         lines.append((_plain(text[start:a]) + fact + _plain(text[b:stop]), bool(fact)))
     lines[-1] = (lines[-1][0] + ("▌" if not after else f" <b>{_plain(after)}</b>"), lines[-1][1])
     while len(lines) > LINES:  # the fact's lines stay; of the others the oldest go, and the line behind them says so
-        at = next((i for i, line in enumerate(lines) if not line[1]), 0)
+        at = next((i for i, line in enumerate(lines[:-1]) if not line[1]), 0)
         lines[at : at + 2] = [("… " + lines[at + 1][0].removeprefix("… "), lines[at + 1][1])]
     return {
         "text": "<br>".join(line for line, _ in lines),

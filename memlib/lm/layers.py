@@ -76,6 +76,10 @@ class Block(nn.Module):
         return x + self.down(F.gelu(self.up(self.norm2(x))))
 
 
+def _its(promise: str) -> Any:
+    return property(lambda self: getattr(promises(self.memory), promise))
+
+
 @dataclass(frozen=True, eq=False)
 class InCache:
     """A memory whose slots are turned by their place in it when they are read (StreamingLLM, section 3.2).
@@ -94,13 +98,7 @@ class InCache:
                 f"(softmax = True), got {self.memory!r}: use 'absolute' or 'none'"
             )
 
-    @property
-    def segment(self):
-        return promises(self.memory).segment
-
-    @property
-    def needs_queries(self):
-        return promises(self.memory).needs_queries
+    segment, needs_queries, linear_in_values, stop = map(_its, ("segment", "needs_queries", "linear_in_values", "stop"))
 
     def init(self, like: KV):
         return self.memory.init(like)

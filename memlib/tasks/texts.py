@@ -17,8 +17,8 @@ DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 def passkey(memory, length: int = 512, depths=DEPTHS, count: int = 12, seed: int = 0, model=None) -> dict[float, float]:
     """The share of right answers by the depth at which the fact stands in a text of `length` bytes before the question.
 
-    depths: 0 is the beginning of the text, 1 its end, right before the question. count: streams a depth, one in six
-    kinds of facts after the other. model: one that answers questions (default: lm.load("facts")).
+    depths: 0 is the beginning of the text, 1 its end, right before the question. count: streams a depth, the
+    kinds of facts in turn. model: one that answers questions (default: lm.load("facts")).
     Mohtashami and Jaggi 2023, arXiv 2305.16300. Raises ValueError for a length below 200 and depths outside 0 ... 1.
     """
     whole("passkey: length", length, 200)
