@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import anywidget
-import plotly.graph_objects as go
 import traitlets
-from plotly.offline import get_plotlyjs
 
 
 class Picture(anywidget.AnyWidget):
@@ -24,18 +23,18 @@ class Picture(anywidget.AnyWidget):
     state = traitlets.Enum(["ready", "works", "failed"], "ready").tag(sync=True)
     watched = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
-    def __init__(self, fig: go.Figure):
+    def __init__(self, fig):  # a go.Figure
         self.shown = fig
-        super().__init__(figure=str(fig.to_json(validate=False)))
+        super().__init__(figure=fig.to_json(validate=False))
         self.on_msg(self._asked)
 
     data: Any = property(lambda self: self.shown.data)
     layout: Any = property(lambda self: self.shown.layout)
 
-    def show(self, fig: go.Figure) -> None:
-        """Draw this in place of what is there."""
+    def show(self, fig) -> None:
+        """Draw this go.Figure in place of what is there."""
         self.shown = fig
-        self.figure = str(fig.to_json(validate=False))
+        self.figure = fig.to_json(validate=False)
 
     def watch(self, controls) -> None:
         """The controls that change this picture: to be called before it is shown."""
@@ -43,4 +42,4 @@ class Picture(anywidget.AnyWidget):
 
     def _asked(self, _, content: dict, buffers) -> None:
         if content.get("want") == "plotly":
-            self.send({"plotly": get_plotlyjs()})
+            self.send({"plotly": (files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8")})

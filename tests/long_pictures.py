@@ -12,13 +12,15 @@ import browser
 import pytest
 
 LESSONS = sorted((browser.ROOT / "notebooks").glob("*.ipynb"))
-STATE = """plates => plates.map(plate => ({
-    drawn: plate.querySelectorAll(
-        '.main-svg .trace, .main-svg .points, .main-svg .hm, .main-svg .shapelayer path').length,
-    bare: (plate.querySelector('.js-plotly-plot')?.data ?? [1]).length === 0, state: plate.dataset.state ?? 'ready',
-    note: plate.querySelector('.memlib-note').style.display === 'none' ? ''
-        : plate.querySelector('.memlib-note').innerText
-}))"""
+STATE = """plates => plates.map(plate => {
+    const note = plate.querySelector('.memlib-note'), graph = plate.querySelector('.js-plotly-plot')
+    return {
+        drawn: plate.querySelectorAll('.main-svg :is(.trace, .points, .hm, .shapelayer path)').length,
+        bare: graph?.data?.length === 0,
+        state: plate.dataset.state ?? 'ready',
+        note: note.style.display === 'none' ? '' : note.innerText
+    }
+})"""
 
 
 def spin():

@@ -101,8 +101,8 @@ def test_only_figures_and_workshop_need_more_than_the_library(bare):
     done = run(bare, "python", "-c", EVERY)
     assert done.returncode == 0, done.stderr
     without = dict(line.split() for line in done.stdout.splitlines())
-    assert {name.split(".")[1] for name in without} <= {"draw", "widgets", "course"}, without
-    assert set(without.values()) == {"plotly", "ipywidgets", "nbformat"}, without
+    assert {name.split(".")[1] for name in without} <= {"draw", "picture", "widgets", "course"}, without
+    assert set(without.values()) == {"plotly", "ipywidgets", "anywidget", "nbformat"}, without
 
 
 def test_the_doctor_finds_the_library_well_outside_a_clone(bare):
