@@ -1,5 +1,7 @@
 """The memories on which the laws run (`memlib.laws`): a line each. What exempts one is a promise of its class."""
 
+import os
+
 import torch
 
 from memlib import (
@@ -28,6 +30,7 @@ from memlib import (
     Window,
 )
 
+EVERY = bool(os.environ.get("CI"))  # as .ci/run sets it: the whole of what `make test` runs a part of
 WIDTH = 5, 3  # of the keys and the values that the laws run on
 
 

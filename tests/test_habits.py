@@ -63,6 +63,7 @@ def test_every_hook_calls_a_program_that_knows_its_words(hook):
     assert done.returncode == 0 and words[-1] in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_pyright_finds_nothing_in_the_library():
     done = tool("pyright", "--pythonpath", sys.executable)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,11 +1,10 @@
 """What every memory owes, on every memory there is; and that each law can be broken."""
 
-import os
 from dataclasses import dataclass
 
 import pytest
 import torch
-from examples import MEMORIES, UNLIMITED, WIDTH
+from examples import EVERY, MEMORIES, UNLIMITED, WIDTH
 
 import memlib
 from memlib import KV, Full, Memory, Window, attend_all, check, outputs, promises
@@ -15,7 +14,6 @@ from memlib.memory import READS, UPDATES, WHOLE, frozen
 
 SAMPLE = Sample(*WIDTH)
 DEVICES = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
-EVERY = bool(os.environ.get("CI"))  # slow laws on every example, not on one of each class
 FIRST = {type(make()): name for name, make in reversed(MEMORIES.items())}  # the first example of each class
 
 pytestmark = pytest.mark.filterwarnings(
@@ -26,6 +24,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def cases():
+    """Slow laws on every example, or on one of each class."""
     for title, law in LAWS.items():
         for name, make in MEMORIES.items():
             if law.binds(make()) and (EVERY or not law.slow or FIRST[type(make())] == name):

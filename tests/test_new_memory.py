@@ -32,6 +32,7 @@ def run(tree, *words):
     return done.stdout
 
 
+@pytest.mark.long
 def test_the_stubs_work_pass_the_laws_and_stand_on_the_board(tree):
     before = {path: path.read_text() for path in tree.rglob("*.py")}
     touched = new_memory("two_rungs", tree)

@@ -15,6 +15,8 @@ from packaging.requirements import Requirement
 
 from memlib.course.paths import INSTALL, ROOT
 
+pytestmark = pytest.mark.long
+
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "memlib")
 LIBRARY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
 MEMORY = """
