@@ -130,7 +130,7 @@ def one_fact(
             raise Unanswered(f"What is expected must stand in the fact: '{wanted.strip()}' does not.")
         own = facts.Fact(told.strip(), asked.strip(), wanted.strip())
         read = resized(memory, *size) if size else memory
-        seen = tasks.one_fact(read, distance=far, model=model, stream=facts.stream(far, own=own))
+        seen = tasks.one_fact(read, distance=far, model=model, stream=facts.stream(far, own=own), at_once=True)
         dyed = draw.dye(seen.recipe_dye, seen.view_dye, seen.text, seen.fact_span, after=seen.said, still=True)
         return dyed, _told(seen) + f"<p>{html.escape(draw.alt(dyed))}</p>"
 
@@ -156,7 +156,7 @@ def _last_word(text: str) -> str:
 
 def _told(fact) -> str:
     mark = "✓ right" if fact.right else f"✗ the fact said {html.escape(fact.answer)}"
-    cost = f"{fact.state_bytes[-1] / 1024:,.0f} KB of state, {fact.seconds_per_byte * 1e3:.1f} ms a byte"
+    cost = f"{fact.state_bytes[-1] / 1024:,.0f} KB of state"
     odds = f"probability of the right answer {fact.p:.3f}; {len(fact.text.encode())} bytes read"
     answer = f"The model says <b>{html.escape(fact.said)}</b> ({mark})"
     return f'<p role="status" aria-live="polite">{answer}; {odds}; {cost}.</p>'

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from examples import MEMORIES
 
 from memlib import (
     Compressive,
@@ -17,9 +18,11 @@ from memlib import (
     tasks,
     view,
 )
+from memlib.holding import modules
 from memlib.lm import evaluate, facts
 
 SEEDS = range(8)
+OF_EACH_KIND = {type(made()): name for name, made in MEMORIES.items() if not modules(made())}.values()
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,13 @@ def test_the_same_seed_gives_the_same_stream_and_the_same_answer(model):
     a, b = (tasks.one_fact(Window(96), 80, 3, model) for _ in range(2))
     assert (a.text, a.said, a.p) == (b.text, b.said, b.p)
     assert a.text != tasks.one_fact(Window(96), 80, 4, model).text
+
+
+@pytest.mark.parametrize("name", OF_EACH_KIND)
+def test_read_at_once_a_fact_is_answered_as_byte_by_byte(name, model):
+    walked, at_once = (tasks.one_fact(MEMORIES[name](), 10, 2, model, at_once=how) for how in (False, True))
+    assert at_once.said == walked.said and at_once.p == pytest.approx(walked.p, rel=1e-3, abs=1e-6)
+    assert at_once.state_bytes == walked.state_bytes[-1:] and at_once.seconds_per_byte is None
 
 
 def test_a_typed_fact_is_read_and_answered(model):

@@ -28,7 +28,8 @@ class OneFact:
     still hold (1: all of it; for a matrix memory the length of the fact's part of the matrix, 1 when it has just
     been read), how much of its attention each byte's query gives to the fact (mean over heads). Both are None for
     a memory that is not linear in its values.
-    state_bytes: bytes of all layers' states after each byte [bytes]; seconds_per_byte: of streaming.
+    state_bytes: bytes of all layers' states after each byte [bytes]; seconds_per_byte: of streaming. Read at once, the
+    bytes are those after the last byte alone, and there is no time of one.
     """
 
     text: str
@@ -39,7 +40,7 @@ class OneFact:
     recipe_dye: Tensor | None
     view_dye: Tensor | None
     state_bytes: list[int]
-    seconds_per_byte: float
+    seconds_per_byte: float | None
 
     @property
     def right(self) -> bool:
@@ -48,20 +49,22 @@ class OneFact:
 
 
 @torch.no_grad()
-def one_fact(memory, distance: int = 150, seed: int = 0, model=None, positions=None, stream=None) -> OneFact:
+def one_fact(
+    memory, distance: int = 150, seed: int = 0, model=None, positions=None, stream=None, at_once: bool = False
+) -> OneFact:
     """Reads a fact, `distance` bytes of other talk, and the question, through `memory` in every layer.
 
     memory: any memory, also a learner's own. distance: bytes between fact and question, >= 1.
     model: a language model that answers questions (default: lm.load("facts")). stream: one of your own,
     `facts.stream(distance, own=facts.Fact(...))`, in the place of the one drawn by the seed, whose value and
-    wording training has never seen.
+    wording training has never seen. at_once: the text is read as one prompt, which is quick, not byte by byte.
     Raises ValueError for a distance that is no whole number >= 1.
     """
     whole("one_fact: distance", distance, 1)
     model = (lm.load("facts") if model is None else model).reading(memory, positions)
     stream = facts.stream(distance, seed) if stream is None else stream
     tokens = data.as_bytes(stream.prompt)[None].long()
-    logits, state, sizes, seconds = _stream(model, tokens)
+    logits, state, sizes, seconds = _prompt(model, tokens) if at_once else _stream(model, tokens)
     said, p = _answer(model, logits, state, stream.answer)
     recipe_dye, view_dye = _dye(model, tokens, stream.fact_span)
     text, span = stream.prompt.decode(), stream.fact_span
@@ -74,6 +77,11 @@ def _stream(model, tokens: Tensor):
         logits, state = model.step(tokens[:, t : t + 1], state)
         sizes.append(sum(map(state_bytes, state.memories)))
     return logits, state, sizes, (time.perf_counter() - begin) / tokens.shape[1]
+
+
+def _prompt(model, tokens: Tensor):
+    logits, state = model.step(tokens, model.init(1))
+    return logits, state, [sum(map(state_bytes, state.memories))], None
 
 
 def _answer(model, logits: Tensor, state, right: str) -> tuple[str, float]:
