@@ -15,7 +15,7 @@ from benchmarks.timing import settle
 from memlib import draw
 
 HERE = Path(__file__).parent
-SKIP = {"__init__", "__main__", "pairs", "timing"}
+SKIP = {"__init__", "__main__", "pages", "pairs", "timing"}
 
 
 def main(names: list[str]) -> int:
