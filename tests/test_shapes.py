@@ -4,20 +4,33 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from examples import MEMORIES, WIDTH
+
+from memlib import attend_all, promises
+from memlib.laws import Sample, last, pace
+
 HERE = Path(__file__).parent
+LEFT = "every_call named refused "  # our own errors, which jaxtyping's would come before
+LEFT += "compiles exported all_positions bounded check_without forward_and is_broken autocast future_does a_memory_can "
+LEFT += "mistral transformers"  # compilers and long walks, in which no call has other shapes than elsewhere
 
 
 def test_every_call_fits_the_shapes_in_its_signature():
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        + [
-            "--jaxtyping-packages=memlib,beartype.beartype",
-            "-k",
-            "not named and not refused and not compiles and not exported",
-        ]
-        + [str(HERE / name) for name in ("test_laws.py", "test_kv.py", "test_window.py")],
-        capture_output=True,
-        text=True,
-    )
+    leave = " and ".join(f"not {word}" for word in LEFT.split())
+    files = [str(HERE / f"test_{name}.py") for name in ("shapes", "laws", "kv", "window")]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:nbval", "-o", "addopts="]
+    hook = "--jaxtyping-packages=memlib,beartype.beartype"
+    done = subprocess.run([*command, hook, "-k", leave, *files], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert " passed" in done.stdout
+
+
+@pytest.mark.parametrize("name", MEMORIES)
+def test_a_whole_form_gives_a_row_for_each_query(name):
+    """From the empty memory, and from a state with a log-sum-exp where there is one, over several blocks."""
+    memory, (q, kv) = MEMORIES[name](), Sample(*WIDTH).tokens(2, n=150)
+    cut, merges = 7 * pace(memory), promises(memory).merges
+    rest = attend_all(memory, q[:, cut:], kv[cut:], last(memory, kv[:cut], q[:, :cut]), lse=merges)
+    assert attend_all(memory, q, kv).shape == (2, 150, WIDTH[1])
+    assert (rest[0] if merges else rest).shape == (2, 150 - cut, WIDTH[1])
