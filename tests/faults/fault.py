@@ -39,3 +39,16 @@ def faults(file: str, tests: str, *rows: tuple) -> list[Fault]:
     A row may be a Fault's own keywords behind those: (old, new, tests, equivalent).
     """
     return [Fault(file, row[2] if len(row) > 2 and row[2] else tests, *row[:2], *row[3:]) for row in rows]
+
+
+def files(names: str, laws: str = "", but: str = "") -> str:
+    """A selection: whole test files by name, and of the laws those on memories with one of these words in their names.
+
+    Left out is what takes long, and what has one of the words of `but`.
+    """
+    left_out = f"compiles exported thousand million stays_near process {but}".split()
+    wanted = " or ".join(
+        [*(f"test_{name}" for name in names.split()), *(f"(test_laws and {word})" for word in laws.split())]
+    )
+    paths = " ".join(f"test_{name}.py" for name in dict.fromkeys([*names.split(), *(["laws"] if laws else [])]))
+    return f"{paths} -k '({wanted}) and not ({' or '.join(left_out)})'"
