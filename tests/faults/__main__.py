@@ -9,6 +9,7 @@ equivalent.
 
 import argparse
 import importlib
+import itertools
 import os
 import re
 import shlex
@@ -18,16 +19,23 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from queue import SimpleQueue
 
 from fault import ROOT, Fault
+from fresh import HEAVY, run
 
-AREAS = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__main__", "fault"))
+AREAS = sorted(
+    path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__main__", "fault", "fresh")
+)
 WANTED = 0.9
 EXPLAINED = 3  # so many faults may be called equivalent
 PATIENCE = 300  # seconds; a fault that makes a test hang is found
-SAID = {0: "pass", 1: "fail", 2: "fail", None: "hang"}  # pytest's exit codes; 2: no longer imported
+SAID = {0: "pass", 1: "fail", 2: "fail"}  # pytest's exit codes; 2: it is no longer imported
+SECONDS = itertools.count(1_000_000_000)
+METHOD = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
+FRESH = get_context(METHOD)
 
 
 def copied(to: Path) -> Path:
@@ -37,58 +45,52 @@ def copied(to: Path) -> Path:
         if (ROOT / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, to / name)
-    where = inside(to, ["-c", "import memlib; print(memlib.__file__)"])[1].strip()
-    if Path(where) != to / "memlib/__init__.py":
-        raise SystemExit(f"the copy's memlib is not the one that is imported: {where}")
     return to
 
 
-def inside(tree: Path, command: list[str]) -> tuple[int | None, str]:
-    """Exit code (None: it hangs) and output of Python in a copy.
-
-    No .pyc is written: it would be taken for fresh where a fault has the length of what it replaces.
-    """
-    said = {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", *command],
-            cwd=tree,
-            env=os.environ | said,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=PATIENCE,
-        )
-    except subprocess.TimeoutExpired:
-        return None, ""
-    return done.returncode, done.stdout
-
-
 def tested(tree: Path, tests: str) -> tuple[str, str]:
-    """ "pass", "fail" or "hang", and the first test that failed."""
-    plain = ["-p", "no:nbval", "--override-ini=addopts="] if ".ipynb" not in tests else []
-    chosen = [one if one[0] == "-" or "tests/" in one or "/" in one else f"tests/{one}" for one in _files(tests)]
-    code, out = inside(tree, ["-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider", *plain, *chosen])
-    if code not in SAID:
-        raise SystemExit(f"pytest {tests}: exit {code}\n{out}")
-    first = re.search(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", out, re.MULTILINE)
-    return SAID[code], first[1] if first else out[-300:]
+    """ "pass", "fail" or "hang", and the first test that failed: in a process of its own."""
+    out = tree.parent / f"{tree.name}.txt"
+    process = FRESH.Process(target=run, args=(str(tree), _words(tests), str(out)))
+    process.start()
+    process.join(PATIENCE)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        return "hang", f"for {PATIENCE} seconds"
+    said = out.read_text("utf-8", errors="replace")
+    if process.exitcode not in SAID:
+        raise SystemExit(f"pytest {tests}: exit {process.exitcode}\n{said}")
+    first = re.search(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", said, re.MULTILINE)
+    return SAID[process.exitcode], first[1] if first else said[-300:]
 
 
-def _files(tests: str) -> list[str]:
-    """The words of a selection; what follows -k is no file."""
-    words = shlex.split(tests)
-    return [f"-k{word}" if i and words[i - 1] == "-k" else word for i, word in enumerate(words) if word != "-k"]
+def _words(tests: str) -> list[str]:
+    """What pytest is given: files are in tests/, unless they name a folder; what follows -k is no file."""
+    words = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
+    if ".ipynb" not in tests:
+        words += ["-p", "no:nbval", "--override-ini=addopts="]
+    for word in shlex.split(tests):
+        words.append(word if "/" in word or word[0] == "-" or words[-1] == "-k" else f"tests/{word}")
+    return words
 
 
 def one(tree: Path, fault: Fault) -> tuple[str, str]:
+    """What the tests say of a fault."""
     place = tree / fault.file
     whole = place.read_text("utf-8")
-    place.write_text(fault.planted(tree), "utf-8")
+    written(place, fault.planted(tree))
     try:
         return tested(tree, fault.tests)
     finally:
-        place.write_text(whole, "utf-8")
+        written(place, whole)
+
+
+def written(place: Path, text: str) -> None:
+    """At a second of its own: Python takes a .pyc for fresh by the second and the length of its source."""
+    place.write_text(text, "utf-8")
+    second = next(SECONDS)
+    os.utime(place, (second, second))
 
 
 def side_by_side(trees: list[Path], work, jobs: list):
@@ -122,6 +124,8 @@ def main() -> None:
     rows = [fault for area in table.values() for fault in area]
     for fault in rows:
         fault.planted()
+    if METHOD == "forkserver":
+        FRESH.set_forkserver_preload(HEAVY)
     found: dict[Fault, bool] = {}
     with tempfile.TemporaryDirectory() as folder:
         trees = [copied(Path(folder, str(i)).resolve()) for i in range(max(wish.j, 1))]
