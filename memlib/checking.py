@@ -61,9 +61,9 @@ def check(mine, reference=None, tokens: int = 48, width: int = 3, seed: int = 0)
     if reference is None:
         return _by_the_laws(mine, width, seed)
     draw = torch.Generator().manual_seed(seed)
-    k, q = (torch.randn(tokens, width, generator=draw, dtype=torch.float64) for _ in range(2))
+    k, q = (torch.randn(tokens, width, generator=draw, dtype=torch.float64, device="cpu") for _ in range(2))
     linear = promises(reference).linear_in_values
-    kv = dye(k) if linear else KV(k, torch.randn(tokens, width, generator=draw, dtype=k.dtype))
+    kv = dye(k) if linear else KV(k, torch.randn(tokens, width, generator=draw, dtype=k.dtype, device="cpu"))
     try:
         steps = _walk(mine, q.clone(), KV(kv.k.clone(), kv.v.clone()))  # mine may write into what it is given
         for t, ((got, read), (want, target)) in enumerate(zip(steps, _walk(reference, q, kv), strict=True)):
@@ -218,8 +218,8 @@ def _whole(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
 
 def _in_a_model(mine, reference, q: Tensor, kv: KV) -> Verdict | None:
     draw = torch.Generator().manual_seed(1)
-    q = torch.randn(2, 3, *q.shape, generator=draw, dtype=q.dtype)
-    kv = KV(torch.randn(q.shape, generator=draw, dtype=q.dtype), torch.randn(q.shape, generator=draw, dtype=q.dtype))
+    q, k, v = (torch.randn(2, 3, *q.shape, generator=draw, dtype=q.dtype, device="cpu") for _ in range(3))
+    kv = KV(k, v)
     what = "with [batch, heads] = [2, 3] in front of [n, d]"
     try:
         got = outputs(mine, q, kv)

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 
 from memlib.memory import is_memory
@@ -38,6 +39,24 @@ def rebuilt(memory, parts: dict):
 def own(memory):
     """The memory with its own copy of what it has to learn; stores and numbers stay shared."""
     return mapped(memory, lambda x: copy.deepcopy(x) if isinstance(x, (nn.Module, nn.Parameter)) else x)
+
+
+def place(memory) -> torch.device:
+    """The device on which a memory's learned parts lie; main memory where it has none."""
+    return next((p.device for part in modules(memory) for p in part.parameters()), torch.device("cpu"))
+
+
+def at(memory, device: torch.device):
+    """The memory, its learned parts on a device: itself where they are there, else with a copy of them."""
+    if all(p.device == device for part in modules(memory) for p in part.parameters()):
+        return memory
+
+    def moved(x):
+        if isinstance(x, nn.Parameter):
+            return nn.Parameter(x.detach().to(device), x.requires_grad)
+        return copy.deepcopy(x).to(device) if isinstance(x, nn.Module) else x
+
+    return mapped(memory, moved)
 
 
 def modules(memory) -> list[nn.Module]:

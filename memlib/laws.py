@@ -44,8 +44,8 @@ class Sample:
         """(q [*lead, n, d], KV)."""
         draw = torch.Generator().manual_seed(self.seed)
         shape = (*lead, self.n if n is None else n)
-        q, k = (torch.randn(*shape, self.d, generator=draw, dtype=torch.float64) for _ in range(2))
-        v = torch.randn(*shape, self.e, generator=draw, dtype=torch.float64) + 1
+        q, k = (torch.randn(*shape, self.d, generator=draw, dtype=torch.float64, device="cpu") for _ in range(2))
+        v = torch.randn(*shape, self.e, generator=draw, dtype=torch.float64, device="cpu") + 1
         return q.to(device, dtype), KV(k.to(device, dtype), v.to(device, dtype))
 
 
@@ -136,7 +136,7 @@ def attention_does_not_care_in_which_order_the_slots_stand(memory, sample: Sampl
     """The slots, shuffled."""
     q, kv = sample.tokens()
     slots = memory.slots(last(memory, kv, q))
-    mixed = slots[torch.randperm(slots.n, generator=torch.Generator().manual_seed(1))]
+    mixed = slots[torch.randperm(slots.n, generator=torch.Generator().manual_seed(1), device="cpu").to(slots.k.device)]
     alike("the slots in another order", attend(q, mixed), attend(q, slots))
 
 

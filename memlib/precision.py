@@ -13,9 +13,19 @@ def single(x: Tensor) -> Tensor:
     return x if x.dtype in (torch.float32, torch.float64) else x.to(torch.float32)
 
 
+def widest(device: torch.device) -> torch.dtype:
+    """float64; float32 on a device that has no float64 (mps)."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def wide(x: Tensor) -> Tensor:
-    """In float64, in which sums are kept; float32 on a device that has no float64 (mps)."""
-    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
+    """In the widest floats of its device, in which sums are kept."""
+    return x.to(widest(x.device))
+
+
+def exact(x: Tensor) -> Tensor:
+    """In float64, in main memory where its device has none."""
+    return (x if widest(x.device) == torch.float64 else x.cpu()).to(torch.float64)
 
 
 def as_it_says(x: Tensor):

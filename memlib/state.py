@@ -10,12 +10,14 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from memlib.errors import kind
 from memlib.kv import KV
+from memlib.precision import widest
 
 
 def _parts(state) -> dict:
@@ -69,12 +71,18 @@ def detach(state):
 
 
 def to(state, device=None, dtype=None):
-    """The same state on another device, its floats in another dtype; whole numbers stay as they are."""
+    """The same state on another device, its floats in another dtype; whole numbers stay as they are.
+
+    Sums in float64 are float32 on a device that has no float64.
+    """
 
     def move(_, x):
         if not isinstance(x, Tensor):
             return x
-        return x.to(device=device or x.device, dtype=dtype if dtype and x.is_floating_point() else x.dtype)
+        on = torch.device(device or x.device)
+        kept = widest(on) if x.dtype == torch.float64 else x.dtype
+        wanted = dtype if dtype and x.is_floating_point() else kept
+        return x.to(on).to(wanted) if widest(on) == torch.float64 else x.to(wanted).to(on)
 
     return rebuild(state, move)
 

@@ -313,7 +313,7 @@ def _options(options, answer, why):
 
 def _numbers(numeric, why):
     """The same for numbers that are typed."""
-    right = [float(v) for v in np.atleast_1d(numeric)]
+    right = [float(v) for v in np.atleast_1d(draw.style.array(numeric))]
     asked = "a number" if len(right) == 1 else f"{len(right)} numbers"
     choice = ipw.Text(placeholder=asked, description="Your answer:", style=WIDE)
 

@@ -4,7 +4,7 @@ import faiss
 import pytest
 import torch
 
-from memlib import stores
+from memlib import KNN, KV, attend_all, stores
 from memlib.stores import METRICS, Exact, exact, nearest
 
 INDEX = {"inner product": faiss.IndexFlatIP, "dist2": faiss.IndexFlatL2}
@@ -101,6 +101,32 @@ def test_more_than_there_are_gives_all_and_none_gives_none():
     assert store.search(q[:0], 2)[0].shape == (0, 2)
 
 
+@pytest.mark.parametrize("n", [0, 5, 20_000])
+@pytest.mark.parametrize("metric", METRICS)
+def test_nothing_asked_is_nothing_found(n, metric):
+    store = Exact(16, metric)
+    for pairs_in in (pairs(0), pairs(n)):
+        store.add(*pairs_in)
+        for shape in ((0,), (0, 3), (3, 0)):
+            scores, ids = store.search(torch.zeros(*shape, 16), 4)
+            found = store.pairs(ids)
+            assert scores.shape == ids.shape == (*shape, min(4, store.n)) and ids.dtype == torch.int64
+            assert found.k.shape == found.v.shape == (*ids.shape, 16)
+            read = attend_all(
+                KNN(4, store=store), torch.zeros(*shape[:1], 0, 16), KV(*torch.zeros(2, *shape[:1], 0, 16))
+            )
+            assert read.shape == (*shape[:1], 0, 16)
+    assert store.pairs(torch.empty(0, dtype=torch.int64)).v.shape == (0, 16)
+
+
+def test_of_an_empty_store_nothing_is_found():
+    store = Exact(16)
+    scores, ids = store.search(torch.zeros(2, 16), 3)
+    assert scores.shape == (2, 0) and store.pairs(ids).n == 0
+    with pytest.raises(IndexError, match="ids must be from 0 to -1, got"):
+        store.pairs(torch.tensor([0]))
+
+
 def test_distances_are_squared_and_smallest_first():
     store = Exact(2, "dist2")
     store.add(torch.tensor([[3.0, 4.0], [0.0, 1.0]]), torch.zeros(2, 1))
@@ -155,6 +181,10 @@ def test_bad_input_is_named():
     for ids in ([4], [-1], [0, 9]):
         with pytest.raises(IndexError, match="ids must be from 0 to 3"):
             store.pairs(torch.tensor(ids))
+    for ids in ([0], torch.zeros(1), torch.ones(1, dtype=torch.bool)):
+        with pytest.raises(TypeError, match="pairs: ids must be a tensor of whole numbers, got"):
+            store.pairs(ids)
+    assert torch.equal(store.pairs(torch.tensor([1], dtype=torch.uint8)).k, store.pairs(torch.tensor([1])).k)
     with pytest.raises(ValueError, match="metric must be one of inner product, dist2, got 'cosine'"):
         stores.open(":memory:", dim=3, metric="cosine")
     with pytest.raises(ValueError, match="dim must be a whole number >= 1, got 0"):

@@ -11,6 +11,7 @@ from memlib.memories.recurrent import Recurrent
 from memlib.memory import UPDATES, WHOLE
 from memlib.parts.cells import as_pairs, unrolled
 from memlib.replay import walked
+from memlib.room import tracked
 
 
 def whole(memory: Recurrent, q: Tensor, kv: KV, mem: KV | None, lse: bool):
@@ -33,7 +34,8 @@ def _hidden_states(cell: nn.Module, x: Tensor, h: Tensor) -> Tensor:
     seen = torch.compiler.is_compiling() or is_functorch_wrapped_tensor(x)  # neither knows torch's own loop
     if type(cell) is nn.GRUCell and cell.bias_ih is not None and not hooked and not seen:
         weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
-        return torch.gru(x, h[None], weights, True, 1, 0.0, False, False, False)[0]
+        trained = tracked(x, h, *weights)  # on a GPU what is not told so cannot be differentiated
+        return torch.gru(x, h[None], weights, True, 1, 0.0, trained, False, False)[0]
     states = []
     for x_t in x:
         h = cell(x_t, h)

@@ -74,7 +74,8 @@ def checksum() -> str:
 def as_bytes(text: str | bytes) -> UInt8[Tensor, " n"]:
     """A text as its UTF-8 bytes, uint8 [n]."""
     raw = text.encode() if isinstance(text, str) else bytes(text)
-    return torch.frombuffer(bytearray(raw), dtype=torch.uint8) if raw else torch.empty(0, dtype=torch.uint8)
+    empty = torch.empty(0, dtype=torch.uint8, device="cpu")
+    return torch.frombuffer(bytearray(raw), dtype=torch.uint8) if raw else empty
 
 
 @cache
@@ -107,5 +108,5 @@ def batch(text: UInt8[Tensor, " n"], length: int, size: int, generator: torch.Ge
     """`size` pieces of `length` + 1 bytes from random places: int64 [size, length + 1]."""
     if len(text) < length + 1:
         raise ValueError(f"batch: length {length} wants a text of at least {length + 1} bytes, got {len(text)}")
-    at = torch.randint(len(text) - length, (size, 1), generator=generator)
-    return text[at + torch.arange(length + 1)].long()
+    at = torch.randint(len(text) - length, (size, 1), generator=generator, device="cpu")
+    return text[at + torch.arange(length + 1, device="cpu")].long()

@@ -44,10 +44,10 @@ def bits_by_position(
     whole("rows", rows, 1)
     if len(text) < length + 1:
         raise ValueError(f"text must hold at least length + 1 = {length + 1} bytes, got {len(text)}")
-    starts = torch.linspace(0, len(text) - length - 1, rows).long()
-    total = torch.zeros(length, dtype=torch.float64)
+    starts = torch.linspace(0, len(text) - length - 1, rows, device="cpu").long()
+    total = torch.zeros(length, dtype=torch.float64, device="cpu")
     for some in starts.split(max(batch // length, 1)):
-        tokens = text[some[:, None] + torch.arange(length + 1)].long().to(model.embed.weight.device)
+        tokens = text[some[:, None] + torch.arange(length + 1, device="cpu")].long().to(model.embed.weight.device)
         logits = model(tokens[:, :-1]).float()
         total += F.cross_entropy(logits.mT, tokens[:, 1:], reduction="none").sum(0).cpu().double()
     return total / (rows * math.log(2))

@@ -28,10 +28,10 @@ def turns(places: Tensor, width: int, dtype: torch.dtype, share: float = 1.0) ->
 
     share: of the width / 2 pairs, the fastest that are turned; the others stand still.
     """
-    speed = BASE ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+    speed = BASE ** (-torch.arange(0, width, 2, dtype=torch.float64, device="cpu") / width)
     speed[round(share * len(speed)) :] = 0
     angle = places.cpu().double()[:, None] * speed  # in float64: a stream may be 10^8 bytes long
-    return angle.cos().to(places.device, dtype), angle.sin().to(places.device, dtype)
+    return angle.cos().to(dtype).to(places.device), angle.sin().to(dtype).to(places.device)
 
 
 def turn(x: Float[Tensor, "*b n d"], by: tuple[Tensor, Tensor]) -> Tensor:

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from memlib.errors import kind, whole
-from memlib.holding import modules, own
+from memlib.holding import at, modules, own
 from memlib.kv import KV
 from memlib.lm.layers import Block, InCache, turn, turns
 from memlib.lm.streaming import follow, opened
@@ -99,13 +99,18 @@ class LanguageModel(nn.Module):
         self.learned = nn.ModuleList(part for one in each for part in modules(one))
 
     def reading(self, memory, positions: str | None = None) -> LanguageModel:
-        """The same weights (shared, not copied), read through another memory."""
+        """The same weights (shared, not copied), read through another memory.
+
+        What a memory has learned on another device is copied to the model's.
+        """
         view = LanguageModel.__new__(LanguageModel)
         nn.Module.__init__(view)
         view.config = self.config
         for name in ("embed", "blocks", "norm", "head"):
             setattr(view, name, getattr(self, name))
-        view._take(memory, positions or self.positions)
+        device, each = self.embed.weight.device, memory if isinstance(memory, (list, tuple)) else [memory]
+        moved = [at(one, device) for one in each]
+        view._take(moved if each is memory else moved[0], positions or self.positions)
         return view.train(self.training)
 
     def _layers(self, tokens: Tensor, tails, position: int, read) -> tuple[Tensor, list[Tensor]]:

@@ -29,7 +29,7 @@ def as_weights(weights) -> Float[Tensor, " n"]:
     if isinstance(weights, Tensor):
         return weights
     try:
-        return torch.tensor([float(weight) for weight in weights], dtype=torch.float64)
+        return torch.tensor([float(weight) for weight in weights], dtype=torch.float64, device="cpu")
     except (TypeError, ValueError):
         raise ValueError(f"WeightedAverage: weights must be numbers, oldest first, got {weights!r}") from None
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from memlib.errors import kind, whole
 from memlib.kv import KV
+from memlib.precision import exact, single
 
 METRICS = ("inner product", "dist2")
 GROUP = 8  # keys of which the first pass keeps one number
@@ -28,7 +29,8 @@ class Exact:
     """Key-value pairs in memory; `search` finds the best of all keys, always.
 
     dim: width of the keys; metric: "inner product" or "dist2", the squared Euclidean distance. Pairs keep the dtype
-    and device of the first that came. Adding copies O(1) pairs a pair on average.
+    and device of the first that came; asked from another device, it answers there. Adding copies O(1) pairs a pair on
+    average.
     Raises ValueError for another metric or width.
 
     >>> store = Exact(dim=2)
@@ -66,7 +68,8 @@ class Exact:
     def search(self, queries: Float[Tensor, "*b d"], k: int) -> tuple[Tensor, Tensor]:
         """The k best keys of each query: (scores, ids), each [*b, min(k, n)], best first.
 
-        Scores are inner products, largest first, or squared distances, smallest first. Of equal scores any may come.
+        Scores are inner products, largest first, or squared distances, smallest first, on the device of the queries.
+        Of equal scores any may come.
         Raises ValueError for another width or dtype, for queries that are not finite, and for k < 1.
         """
         whole("search: k", k, 1)
@@ -75,16 +78,14 @@ class Exact:
         if self._kv is None:
             return queries.new_zeros(*queries.shape[:-1], 0), queries.new_zeros(*queries.shape[:-1], 0).long()
         keys = self._kv.k
-        if queries.dtype != keys.dtype or queries.device != keys.device:
-            raise ValueError(
-                f"search: queries must be {keys.dtype} on {keys.device} like the keys, got {kind(queries)}"
-            )
+        if queries.dtype != keys.dtype:
+            raise ValueError(f"search: queries must be {keys.dtype} like the keys, got {kind(queries)}")
         if not torch.isfinite(queries).all():
             raise ValueError("search: queries must be finite, got NaN or inf")
-        flat = queries.detach().reshape(-1, self.dim)
+        flat = queries.detach().reshape(-1, self.dim).to(keys.device)
         scores, ids = nearest(flat, keys, k, self.metric, self._lengths(keys))
         found = (*queries.shape[:-1], scores.shape[-1])
-        return scores.view(found), ids.view(found)
+        return scores.view(found).to(queries.device), ids.view(found).to(queries.device)
 
     def _lengths(self, keys: Tensor) -> Tensor:
         """Squared lengths of the keys; those of older ones are remembered."""
@@ -94,12 +95,17 @@ class Exact:
         return self._squares
 
     def pairs(self, ids: Tensor) -> KV:
-        """The pairs of these ids: keys [*ids, d], values [*ids, e]. Raises IndexError for an id that is not there."""
-        if self._kv is None or (ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.n):
+        """The pairs of these ids, on their device: keys [*ids, d], values [*ids, e]; of no ids, no pairs.
+
+        Raises IndexError for an id that is not there, TypeError where ids are no whole numbers.
+        """
+        if not isinstance(ids, Tensor) or ids.is_floating_point() or ids.dtype == torch.bool:
+            raise TypeError(f"pairs: ids must be a tensor of whole numbers, got {kind(ids)}")
+        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.n:
             raise IndexError(f"pairs: ids must be from 0 to {self.n - 1}, got {ids.flatten().tolist()[:8]}")
-        flat = ids.reshape(-1)
-        found = self._kv[flat]
-        return KV(found.k.view(*ids.shape, -1), found.v.view(*ids.shape, -1))
+        held = KV(*torch.empty(2, 0, self.dim)) if self._kv is None else self._kv
+        found = held[ids.reshape(-1).long().to(held.k.device)]
+        return KV(*(x.view(*ids.shape, x.shape[-1]).to(ids.device) for x in (found.k, found.v)))
 
 
 def nearest(q: Float[Tensor, "*b i d"], keys: Float[Tensor, "*b n d"], k: int, metric: str, lengths=None):
@@ -108,8 +114,7 @@ def nearest(q: Float[Tensor, "*b i d"], keys: Float[Tensor, "*b n d"], k: int, m
     metric: "inner product", largest first, or "dist2", squared distance, smallest first. Half precision is scored in
     float32. lengths: `squares(keys)`, where they are at hand.
     """
-    k, precise = min(k, keys.shape[-2]), torch.promote_types(keys.dtype, torch.float32)
-    q, keys = q.to(precise), keys.to(precise)
+    k, q, keys = min(k, keys.shape[-2]), single(q), single(keys)
     group = GROUP if q.shape[-2] > FEW else 1
     plain = metric == "inner product"
     few = (plain and group == 1) or keys.numel() * q.shape[-2] <= (SMALL if plain else SMALL >> 4)
@@ -122,7 +127,7 @@ def nearest(q: Float[Tensor, "*b i d"], keys: Float[Tensor, "*b n d"], k: int, m
 
 def squares(keys: Tensor) -> Tensor:
     """Squared lengths of keys [n, d]: [n]."""
-    return keys.to(torch.promote_types(keys.dtype, torch.float32)).square().sum(-1)
+    return single(keys).square().sum(-1)
 
 
 def goodness(q: Tensor, keys: Tensor, metric: str) -> Tensor:
@@ -157,9 +162,9 @@ def _in_two_passes(q: Tensor, keys: Tensor, k: int, metric: str, lengths: Tensor
     size = q.norm(dim=-1) * longest.sqrt() + (longest if distance else 0)
     slack = 2 * (q.shape[-1] + 2) * torch.finfo(q.dtype).eps * size  # what rounding can do to either pass
     for one in (chosen.values[:, -1] + slack >= worst).nonzero().flatten().tolist():
-        row = q[one : one + 1].double()
-        whole_row = torch.cat([goodness(row, part.double(), metric) for part in keys.split(TILE)], -1)
-        good[one], ids[one] = (x[0].to(y.dtype) for x, y in zip(whole_row.topk(k, -1), (good, ids), strict=True))
+        row = exact(q[one : one + 1])
+        found = torch.cat([goodness(row, exact(part), metric) for part in keys.split(TILE)], -1).topk(k, -1)
+        good[one], ids[one] = found.values[0].to(good.dtype).to(good.device), found.indices[0].to(ids.device)
     return good, ids
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from memlib.errors import whole
+from memlib.holding import place
 from memlib.lm.model import Config, LanguageModel
 
 KEYS, VALUES, NOISE = 0, 64, 128  # first byte of each kind, 64 of each
@@ -27,18 +28,19 @@ class Learned(NamedTuple):
 
 
 def rows(count: int, length: int, pairs: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Tokens [count, length] and where the answers stand in them (booleans of the same shape)."""
-    keys, values = (torch.rand(count, 64, generator=draw).argsort(-1)[:, :pairs] for _ in range(2))
+    """Tokens [count, length] and where the answers stand in them (booleans of the same shape), in main memory."""
+    keys, values = (torch.rand(count, 64, generator=draw, device="cpu").argsort(-1)[:, :pairs] for _ in range(2))
     bound = torch.stack([keys + KEYS, values + VALUES], -1)  # [count, pairs, 2]
     slots = length // 2 - pairs
-    noise = torch.randint(64, (count, slots, 2), generator=draw) + NOISE
-    at = torch.rand(count, slots, generator=draw).argsort(-1)[:, :pairs]  # each pair is asked for in one slot
+    noise = torch.randint(64, (count, slots, 2), generator=draw, device="cpu") + NOISE
+    at = torch.rand(count, slots, generator=draw, device="cpu").argsort(-1)[
+        :, :pairs
+    ]  # each pair is asked for in one slot
     places = at[..., None].expand(-1, -1, 2)
     asks = noise.scatter(1, places, bound)
-    asked = torch.zeros(count, slots, 2, dtype=torch.bool).scatter(
-        1, places, torch.tensor([False, True]).expand_as(places)
-    )
-    front = torch.zeros(count, pairs, 2, dtype=torch.bool)
+    asked = torch.zeros_like(noise, dtype=torch.bool)
+    asked[..., 1].scatter_(1, at, True)
+    front = torch.zeros_like(bound, dtype=torch.bool)
     return torch.cat([bound, asks], 1).flatten(1), torch.cat([front, asked], 1).flatten(1)
 
 
@@ -56,11 +58,13 @@ def mqar(
     seed: int = 0,
     positions: str = "none",
     quiet: bool = True,
+    device=None,
 ) -> Learned:
     """Trains a fresh model of `layers` that reads through `memory`, and tests it on 256 rows it has not seen.
 
     positions: as of the model; "none": what comes next to what is told by its short convolution alone, which is all
     that this task needs. pairs: bound in a row of `length` tokens (even, at least 4 * pairs); steps of `batch` rows.
+    device: where it is trained (default: where the memory's learned parts lie, else in main memory).
     Raises ValueError for sizes that cannot be.
     """
     whole("mqar: pairs", pairs, 1)
@@ -72,11 +76,13 @@ def mqar(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LanguageModel(Config(dim=dim, layers=layers, heads=heads), memory, positions)
+    each = memory if isinstance(memory, (list, tuple)) else [memory]
+    model.to(place(each[0]) if device is None else device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     draw, curve = torch.Generator().manual_seed(seed), []
     for step in tqdm(range(steps), disable=quiet, desc=str(memory)):
-        tokens, asked = rows(batch, length, pairs, draw)
+        tokens, asked = (x.to(model.embed.weight.device) for x in rows(batch, length, pairs, draw))
         logits = model(tokens[:, :-1])[asked[:, 1:]]
         loss = F.cross_entropy(logits, tokens[asked])
         optimizer.zero_grad()
@@ -91,6 +97,7 @@ def mqar(
 
 @torch.no_grad()
 def _tested(model: LanguageModel, length: int, pairs: int) -> float:
-    tokens, asked = rows(256, length, pairs, torch.Generator().manual_seed(2**40))
+    told = rows(256, length, pairs, torch.Generator().manual_seed(2**40))
+    tokens, asked = (x.to(model.embed.weight.device) for x in told)
     guess = model(tokens[:, :-1]).argmax(-1)[asked[:, 1:]]
-    return float((guess == tokens[asked]).double().mean())
+    return float((guess == tokens[asked]).cpu().double().mean())

@@ -63,7 +63,7 @@ def one_fact(
     whole("one_fact: distance", distance, 1)
     model = (lm.load("facts") if model is None else model).reading(memory, positions)
     stream = facts.stream(distance, seed) if stream is None else stream
-    tokens = data.as_bytes(stream.prompt)[None].long()
+    tokens = data.as_bytes(stream.prompt)[None].long().to(model.embed.weight.device)
     logits, state, sizes, seconds = _prompt(model, tokens) if at_once else _stream(model, tokens)
     said, p = _answer(model, logits, state, stream.answer)
     recipe_dye, view_dye = _dye(model, tokens, stream.fact_span)
@@ -86,14 +86,14 @@ def _prompt(model, tokens: Tensor):
 
 def _answer(model, logits: Tensor, state, right: str) -> tuple[str, float]:
     """What the model says, greedy, and the probability of the whole right answer (each byte given the last)."""
-    wanted, said, p = data.as_bytes(right).long(), bytearray(), 1.0
+    wanted, said, p, device = right.encode(), bytearray(), 1.0, logits.device
     told, told_state = logits, state
     for byte in wanted:
         p *= torch.softmax(told[0, -1], -1)[byte].item()
-        told, told_state = model.step(byte.view(1, 1), told_state)
+        told, told_state = model.step(torch.tensor([[byte]], device=device), told_state)
     for _ in wanted:
         said.append(int(logits[0, -1].argmax()))
-        logits, state = model.step(torch.tensor([[said[-1]]]), state)
+        logits, state = model.step(torch.tensor([[said[-1]]], device=device), state)
     return said.decode(errors="replace"), p
 
 
@@ -103,7 +103,7 @@ def _dye(model, tokens: Tensor, span: tuple[int, int]) -> tuple[Tensor | None, T
     Slots of a memory of pairs hold shares of bytes, which are added. The rows of a matrix do not: there it is the
     length of the fact's part of the matrix, beside that when the fact had just been read.
     """
-    mark = torch.zeros(tokens.shape[1], 1)
+    mark = torch.zeros(tokens.shape[1], 1, device=tokens.device)
     mark[span[0] : span[1]] = 1.0
     held, seen = [], []
     for memory, (q, kv) in zip(model.memories, model.qkv(tokens), strict=True):
@@ -118,7 +118,7 @@ def _dye(model, tokens: Tensor, span: tuple[int, int]) -> tuple[Tensor | None, T
             long = torch.stack([v.norm(dim=(-2, -1)).mean() for v in slots])
             held.append(long / long[span[1] - 1])
         seen.append(attend_all(memory, q, dyed).mean((0, 1, 3)))
-    return torch.stack(held), torch.stack(seen)
+    return torch.stack(held).cpu(), torch.stack(seen).cpu()
 
 
 def _byte_by_byte(sums: Tensor, mark: Tensor, segment: int | None) -> Tensor:

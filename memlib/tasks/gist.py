@@ -8,31 +8,43 @@ import torch
 from torch import Tensor
 
 from memlib.errors import whole
+from memlib.holding import place
 from memlib.kv import KV
 from memlib.replay import attend_all
 
 
 @torch.no_grad()
 def gist_and_drift(
-    memory, steady: int = 256, after: int = 64, topics: int = 16, noise: float = 3.0, trials: int = 256, seed: int = 0
+    memory,
+    steady: int = 256,
+    after: int = 64,
+    topics: int = 16,
+    noise: float = 3.0,
+    trials: int = 256,
+    seed: int = 0,
+    device=None,
 ) -> Tensor:
     """A noisy topic for `steady` steps, then another: at each step, the share of trials in which the topic is read.
 
     A value is the topic's one-hot vector of width `topics` and normal noise of deviation `noise`; key and query
     are the same at every step, so that a softmax weighs all slots alike. Right is the topic in force, largest of
-    all in what is read. Returns [steady + after].
+    all in what is read. device: where the memory computes (default: where its learned parts lie). Returns [steady +
+    after], in main memory.
     """
     for name, value in (("steady", steady), ("topics - 1", topics - 1), ("trials", trials)):
         whole(f"gist_and_drift: {name}", value, 1)
     whole("gist_and_drift: after", after, 0)
     draw = torch.Generator().manual_seed(seed)
     n = steady + after
-    first = torch.randint(topics, (trials, 1), generator=draw)
-    then = (first + torch.randint(1, topics, (trials, 1), generator=draw)) % topics
-    topic = torch.where(torch.arange(n) < steady, first, then)  # [trials, n]
-    v = torch.nn.functional.one_hot(topic, topics) + noise * torch.randn(trials, n, topics, generator=draw)
-    k = torch.ones(trials, n, topics)
-    return (attend_all(memory, k, KV(k, v)).argmax(-1) == topic).double().mean(0)
+    first = torch.randint(topics, (trials, 1), generator=draw, device="cpu")
+    then = (first + torch.randint(1, topics, (trials, 1), generator=draw, device="cpu")) % topics
+    topic = torch.where(torch.arange(n, device="cpu") < steady, first, then)  # [trials, n]
+    v = torch.nn.functional.one_hot(topic, topics) + noise * torch.randn(
+        trials, n, topics, generator=draw, device="cpu"
+    )
+    v = v.to(place(memory) if device is None else device)
+    k = torch.ones_like(v)
+    return (attend_all(memory, k, KV(k, v)).argmax(-1).cpu() == topic).double().mean(0)
 
 
 def gist_expected(weights: Tensor, steady: int = 256, topics: int = 16, noise: float = 3.0) -> Tensor:
@@ -40,17 +52,19 @@ def gist_expected(weights: Tensor, steady: int = 256, topics: int = 16, noise: f
 
     The topic in force is read with its share m of the weights, the other one with 1 - m, every topic with noise of
     deviation s = noise |weights|: the chance that a normal variable around m / s is the largest of all. Long
-    averages make s small (variance), short ones forget the topic that was left (bias). Returns [n].
+    averages make s small (variance), short ones forget the topic that was left (bias). Returns [n], in main memory.
 
     >>> gist_expected(torch.eye(2), steady=2, topics=2, noise=1e-3)
     tensor([1., 1.], dtype=torch.float64)
     """
-    weights = weights.double()
+    weights = weights.cpu().double()
     old = weights[:, :steady].sum(-1)
     new = weights[:, steady:].sum(-1)
     s = noise * weights.norm(dim=-1)
-    right, wrong = torch.where(torch.arange(len(weights)) < steady, torch.stack([old, new]), torch.stack([new, old]))
-    z = torch.linspace(-9, 9, 4001, dtype=torch.float64)[:, None]
+    right, wrong = torch.where(
+        torch.arange(len(weights), device="cpu") < steady, torch.stack([old, new]), torch.stack([new, old])
+    )
+    z = torch.linspace(-9, 9, 4001, dtype=torch.float64, device="cpu")[:, None]
     below = [torch.special.ndtr(z + (right - m) / s) for m in (wrong, torch.zeros_like(wrong))]
     chance = (-(z**2) / 2).exp() / math.sqrt(2 * math.pi) * below[0] * below[1] ** (topics - 2)
     return torch.trapezoid(chance, z, dim=0)

@@ -26,7 +26,7 @@ def at_length(memory, n: int, seed: int, width: int = 64, asked: int = 256) -> d
     """One memory after n random pairs of one head: seconds of a step (the median of 30), bytes of its state, and the
     share found of `asked` pairs that are asked for, out of all the past and out of the newest."""
     draw = torch.Generator().manual_seed(seed)
-    k, v = (F.normalize(torch.randn(n, width, generator=draw), dim=-1) for _ in range(2))
+    k, v = (F.normalize(torch.randn(n, width, generator=draw, device="cpu"), dim=-1) for _ in range(2))
     k = k * width**0.5
     mem = memory.update(memory.init(KV(k, v)), KV(k, v))
 
@@ -34,7 +34,7 @@ def at_length(memory, n: int, seed: int, width: int = 64, asked: int = 256) -> d
         read = memory.read(mem, 100 * k[places])
         return round(((F.normalize(read, dim=-1) @ v.T).argmax(-1) == places).double().mean().item(), 4)
 
-    past, newest = torch.randint(n, (asked,), generator=draw), torch.arange(n - asked, n)
+    past, newest = torch.randint(n, (asked,), generator=draw, device="cpu"), torch.arange(n - asked, n, device="cpu")
     result = {"found": found(past), "found_newest": found(newest), "bytes": state_bytes(mem)}
     spent = []
     for t in range(35):

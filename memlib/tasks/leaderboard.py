@@ -171,8 +171,9 @@ def _for_tasks(memory):
 @torch.no_grad()
 def _bits(model, seed: int, count: int, length: int = 192) -> float:
     _, held = data.texts()
-    starts = torch.randint(len(held) - length - 1, (count, 1), generator=torch.Generator().manual_seed(seed))
-    rows = held[starts + torch.arange(length + 1)].long()
+    draw = torch.Generator().manual_seed(seed)
+    starts = torch.randint(len(held) - length - 1, (count, 1), generator=draw, device="cpu")
+    rows = held[starts + torch.arange(length + 1, device="cpu")].long().to(model.embed.weight.device)
     return F.cross_entropy(model(rows[:, :-1]).mT, rows[:, 1:]).item() / math.log(2)
 
 

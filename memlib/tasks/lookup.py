@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from memlib.errors import whole
+from memlib.holding import place
 from memlib.kv import KV
 from memlib.memory import promises, updated
 from memlib.replay import walk
@@ -15,11 +16,12 @@ TIE = 1e-4  # cosines that differ by less are taken as equal
 
 
 @torch.no_grad()
-def recall(memory, pairs: int, width: int = 64, trials: int = 4, seed: int = 0) -> float:
+def recall(memory, pairs: int, width: int = 64, trials: int = 4, seed: int = 0, device=None) -> float:
     """Recall capacity: `pairs` random pairs go in, then every key is asked once. The share of right answers.
 
     Keys and values are random directions of `width`, queries are the keys, made so long that a softmax picks
     the nearest key; an answer is right when the value asked for is the nearest of all. trials: independent rows.
+    device: where the memory computes (default: where its learned parts lie); what is drawn is the same on each.
     Raises ValueError for sizes that are no whole numbers >= 1.
     """
     for name, value in (("pairs", pairs), ("width", width), ("trials", trials)):
@@ -27,9 +29,8 @@ def recall(memory, pairs: int, width: int = 64, trials: int = 4, seed: int = 0) 
     draw = torch.Generator().manual_seed(seed)
     k, v = (_units(trials, pairs, width, draw=draw) for _ in range(2))
     k = k * width**0.5  # numbers of about 1, as a model's keys are
-    q = SHARP * k
-    read = memory.read(_after(memory, q, KV(k, v)), q)
-    return _nearest(read, v, torch.arange(pairs), draw)
+    read = _read(memory, KV(k, v), SHARP * k, SHARP * k, device)
+    return _nearest(read, v, torch.arange(pairs, device="cpu"), draw)
 
 
 def recall_expected(kept: int, pairs: int) -> float:
@@ -43,28 +44,37 @@ def recall_expected(kept: int, pairs: int) -> float:
 
 @torch.no_grad()
 def rebinding(
-    memory, times: int, keys: int = 16, width: int = 64, trials: int = 64, seed: int = 0, shuffled: bool = False
+    memory,
+    times: int,
+    keys: int = 16,
+    width: int = 64,
+    trials: int = 64,
+    seed: int = 0,
+    shuffled: bool = False,
+    device=None,
 ) -> float:
     """`keys` keys are bound to a new value `times` times in turn; the share of keys whose NEWEST value is read.
 
     Keys are orthonormal (keys <= width), values random directions, each read is compared with the values that
     its key ever had. shuffled: the keys come in random order, so that no window holds each of them just once.
+    device: as in `recall`.
     Raises ValueError for sizes that cannot be.
     """
     for name, value in (("times", times), ("keys", keys), ("trials", trials)):
         whole(f"rebinding: {name}", value, 1)
     whole("rebinding: width", width, keys)
     draw = torch.Generator().manual_seed(seed)
-    k = torch.linalg.qr(torch.randn(trials, width, keys, generator=draw)).Q.mT * width**0.5
+    k = torch.linalg.qr(torch.randn(trials, width, keys, generator=draw, device="cpu")).Q.mT * width**0.5
     v = _units(trials, times, keys, width, draw=draw)
-    order = torch.arange(keys).repeat(trials, times)  # [trials, times * keys]: which key is bound
+    order = torch.arange(keys, device="cpu").repeat(trials, times)  # [trials, times * keys]: which key is bound
     if shuffled:
-        order = order.gather(1, torch.rand(order.shape, generator=draw).argsort(1))
+        order = order.gather(1, torch.rand(order.shape, generator=draw, device="cpu").argsort(1))
     places = order.argsort(dim=1, stable=True).unflatten(1, (keys, times)).mT.flatten(1)  # of (value r, key i)
     values = torch.empty_like(v.flatten(1, 2)).scatter(1, places[..., None].expand(-1, -1, width), v.flatten(1, 2))
     kv = KV(k.take_along_dim(order[..., None], 1), values)
-    read = memory.read(_after(memory, SHARP * kv.k, kv), SHARP * k)  # [trials, keys, width]
-    return _nearest(read.flatten(0, 1).unsqueeze(1), v.movedim(1, 2).flatten(0, 1), torch.tensor([times - 1]), draw)
+    read = _read(memory, kv, SHARP * kv.k, SHARP * k, device)  # [trials, keys, width]
+    newest = torch.tensor([times - 1], device="cpu")
+    return _nearest(read.flatten(0, 1).unsqueeze(1), v.movedim(1, 2).flatten(0, 1), newest, draw)
 
 
 def rebinding_expected(held: int) -> float:
@@ -75,6 +85,13 @@ def rebinding_expected(held: int) -> float:
     0.25
     """
     return 1 / held
+
+
+def _read(memory, kv: KV, q: Tensor, asked: Tensor, device) -> Tensor:
+    """What `asked` read after all pairs, computed on the device, in main memory."""
+    on = place(memory) if device is None else device
+    k, v, q, asked = (x.to(on) for x in (kv.k, kv.v, q, asked))
+    return memory.read(_after(memory, q, KV(k, v)), asked).cpu()
 
 
 def _after(memory, q: Tensor, kv: KV):
@@ -88,11 +105,11 @@ def _after(memory, q: Tensor, kv: KV):
 
 
 def _units(*shape: int, draw: torch.Generator) -> Tensor:
-    return torch.nn.functional.normalize(torch.randn(*shape, generator=draw), dim=-1)
+    return torch.nn.functional.normalize(torch.randn(*shape, generator=draw, device="cpu"), dim=-1)
 
 
 def _nearest(read: Tensor, values: Tensor, wanted: Tensor, draw: torch.Generator) -> float:
     """Share of the reads [*b, i, e] whose nearest of the values [*b, n, e] is the wanted one [i]; ties by chance."""
     near = torch.nn.functional.normalize(read, dim=-1) @ values.mT
-    found = (near + TIE * torch.randn(near.shape, generator=draw)).argmax(-1)
+    found = (near + TIE * torch.randn(near.shape, generator=draw, device="cpu")).argmax(-1)
     return float((found == wanted).double().mean())

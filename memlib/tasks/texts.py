@@ -51,16 +51,17 @@ def copy(memory, passage: int = 64, gap: int = 64, count: int = 24, seed: int = 
     whole("copy: count", count, 1)
     model, (_, held) = (lm.load("facts") if model is None else model).reading(memory), data.texts()
     n = passage + gap
-    starts = torch.randint(len(held) - n, (count, 1), generator=torch.Generator().manual_seed(seed))
-    rows = held[starts + torch.arange(n)].long()
-    rows = torch.cat([rows, rows[:, :passage]], 1)
+    draw = torch.Generator().manual_seed(seed)
+    starts = torch.randint(len(held) - n, (count, 1), generator=draw, device="cpu")
+    rows = held[starts + torch.arange(n, device="cpu")].long()
+    rows = torch.cat([rows, rows[:, :passage]], 1).to(model.embed.weight.device)
     bits = torch.nn.functional.cross_entropy(model(rows[:, :-1]).mT, rows[:, 1:], reduction="none") / math.log(2)
     return float(bits[:, : passage - 1].mean()), float(bits[:, n:].mean())
 
 
 @torch.no_grad()
 def heads(model, text: str, layer: int = 0, head: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-    """q, k, v of one head of one layer of a model that reads `text`: each [bytes, width of a head].
+    """q, k, v of one head of one layer of a model that reads `text`: each [bytes, width of a head], where the model is.
 
     Raises ValueError where the text is empty or the model has no such layer or head.
     """
@@ -69,5 +70,5 @@ def heads(model, text: str, layer: int = 0, head: int = 0) -> tuple[Tensor, Tens
     if not 0 <= layer < model.config.layers or not 0 <= head < model.config.heads:
         have = f"{model.config.layers} layers of {model.config.heads} heads"
         raise ValueError(f"heads: the model has {have}, got layer={layer}, head={head}")
-    q, kv = model.qkv(data.as_bytes(text)[None].long())[layer]
+    q, kv = model.qkv(data.as_bytes(text)[None].long().to(model.embed.weight.device))[layer]
     return q[0, head], kv.k[0, head], kv.v[0, head]
