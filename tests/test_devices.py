@@ -244,6 +244,7 @@ def test_positions_in_the_cache_are_turned_there():
 SHORT = lm.facts.stream(4, own=lm.facts.Fact("Door 4.", "door?", "4"))
 ASKED = {
     "one fact": lambda memory, model: tasks.one_fact(memory, model=model, stream=SHORT),
+    "one fact at once": lambda memory, model: tasks.one_fact(memory, model=model, stream=SHORT, at_once=True),
     "passkey": lambda memory, model: tasks.passkey(memory, 200, (0.5,), 2, model=model),
     "copy": lambda memory, model: tasks.copy(memory, 16, 8, 2, model=model),
     "heads": lambda memory, model: tasks.heads(model.reading(memory), "some text", 1, 1),
