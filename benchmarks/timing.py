@@ -24,7 +24,7 @@ def settle() -> None:
 
 
 def medians(contenders: dict[str, Callable[[], Callable]], seconds: float = 2.0) -> dict[str, float]:
-    """Median seconds of each contender. Its function makes ready (not timed) and returns what is timed.
+    """Median processor seconds of each contender. Its function makes ready (not timed) and returns what is timed.
 
     Turns go on for `seconds` in all, at least 8 and at most 2000 of them, after 5 that are not counted.
     """
@@ -36,10 +36,10 @@ def medians(contenders: dict[str, Callable[[], Callable]], seconds: float = 2.0)
         for name, ready in contenders.items():
             ready()()  # its data in the processor's cache, as in a loop of its own
             work = ready()
-            begin = time.perf_counter()
+            begin = time.process_time()
             work()
             if turn >= 5:
-                times[name].append(time.perf_counter() - begin)
+                times[name].append(time.process_time() - begin)
     return {name: statistics.median(t) for name, t in times.items()}
 
 

@@ -19,8 +19,9 @@ from torch.autograd import forward_ad
 
 from memlib.errors import kind
 from memlib.kv import KV, join
-from memlib.precision import as_it_says, single
+from memlib.precision import any_autocast, as_it_says, single
 
+PLAIN = (torch.float32, torch.float64)
 FEW = 8  # up to so many queries in half precision, two matrix products beat torch's fused attention
 
 
@@ -41,14 +42,18 @@ def attend(
         _fitting("mask", mask, q, kv.n)
     if new is not None:
         kv, mask = _behind(q, kv, new, mask)
-    if kv.n == 0 or q.numel() == 0:
+    if kv.k.shape[-2] == 0 or q.numel() == 0:
         out = q.new_zeros(*q.shape[:-1], kv.v.shape[-1])
         return (out, single(q).new_full(q.shape[:-1], -torch.inf)) if lse else out
-    with as_it_says(q):
-        plain = q.dtype in (torch.float32, torch.float64)
-        if not lse and (plain or q.shape[-2] > FEW):
-            return _fused(q, kv, mask)
-        return _by_hand(q, kv, lse, mask)
+    if any_autocast() and torch.is_autocast_enabled(q.device.type):
+        with as_it_says(q):
+            return attend(q, kv, lse, mask=mask)
+    if lse or (q.dtype not in PLAIN and q.shape[-2] <= FEW) or forward_ad._current_level >= 0:
+        return _by_hand(q, kv, lse, mask)  # the fused one gives no log-sum-exp and has no forward derivative
+    if kv.bias is not None:
+        bias = kv.bias.unsqueeze(-2).expand(*kv.bias.shape[:-1], q.shape[-2], kv.n)
+        mask = bias if mask is None else bias.masked_fill(~mask, -torch.inf)
+    return sdpa(q, kv.k, kv.v, mask)
 
 
 def _by_hand(q: Tensor, kv: KV, lse: bool, mask: Tensor | None) -> Any:
@@ -82,20 +87,10 @@ def causal(q: Tensor, n: int, new: KV) -> Tensor:
     return q.new_ones(i, n + new.n, dtype=torch.bool).tril(n + new.n - i)
 
 
-def _fused(q: Tensor, kv: KV, mask: Tensor | None) -> Tensor:
-    if forward_ad._current_level >= 0:
-        return _by_hand(q, kv, False, mask)
-    if kv.bias is not None:
-        bias = kv.bias.unsqueeze(-2).expand(*kv.bias.shape[:-1], q.shape[-2], kv.n)
-        mask = bias if mask is None else bias.masked_fill(~mask, -torch.inf)
-    return sdpa(q, kv.k, kv.v, attn_mask=mask)
-
-
 def sdpa(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
-    """torch's fused attention, always called with four dimensions, for which it has a fast path.
-
-    It has no forward derivative: `attend` knows that.
-    """
+    """torch's fused attention, always called with four dimensions, for which it has a fast path."""
+    if q.dim() == 4 and attn_mask is None:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=is_causal)
     lead = q.shape[:-2]
 
     def four(x):
@@ -134,8 +129,9 @@ def asks(name: str, q: Tensor, kv: KV) -> None:
         raise TypeError(f"{name}: kv must be a KV, got {kind(kv)}")
     if not isinstance(q, Tensor):
         raise TypeError(f"{name}: q must be a tensor of floats, got {kind(q)}")
-    if q.dim() < 2 or q.shape[-1] != kv.k.shape[-1] or q.shape[:-2] != kv.k.shape[:-2] or q.dtype != kv.k.dtype:
-        raise ValueError(f"{name}: q must be [*b, i, d] like k {list(kv.k.shape)} ({kv.k.dtype}), got {kind(q)}")
+    k, a, b = kv.k, q.shape, kv.k.shape
+    if a[:-2] != b[:-2] or len(a) != len(b) or a[-1] != b[-1] or q.dtype != k.dtype:
+        raise ValueError(f"{name}: q must be [*b, i, d] like k {list(k.shape)} ({k.dtype}), got {kind(q)}")
 
 
 def _fitting(name: str, mask: Tensor, q: Tensor, n: int) -> None:

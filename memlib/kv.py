@@ -83,11 +83,14 @@ class KV:
                 f"KV: index with a slice without a step (kv[2:5]) or a tensor of places (kv[torch.tensor([0, 2])]), "
                 f"got {which!r}"
             )
-        start, stop, _ = which.indices(self.n)
+        n = self.k.shape[-2]
+        start, stop, _ = which.indices(n)
         count = max(stop - start, 0)
+        if count == n:
+            return self
         bias = None if self.bias is None else self.bias.narrow(-1, start, count)
         k, v = self.k.narrow(-2, start, count), self.v.narrow(-2, start, count)
-        return _seen(k, v, bias, self._room, self._end - self.n + start + count)
+        return _seen(k, v, bias, self._room, self._end - n + start + count)
 
     def one_by_one(self) -> Iterator[KV]:
         """The pairs in turn, oldest first, each a KV of one."""
@@ -129,25 +132,25 @@ class KV:
         pairs on average, and every older KV stays as it was. A second append to one KV copies, and so
         does one that autograd must see (keys or values that require grad).
         """
-        self.fits(new)
+        room, many = self._room, 1
+        if room is None or not isinstance(new, KV) or not room.one_more(new.k, new.v):
+            self.fits(new)
+            many = new.n
         if keep is not None and keep < 0:
             raise ValueError(f"append: keep must be a whole number >= 0 or None, got {keep!r}")
-        total = self.n + new.n
+        old_k, old_v = self.k, self.v
+        total = many + old_k.shape[-2]
         kept = total if keep is None or keep > total else keep
-        bias = _join_bias(self, new)
-        if bias is not None:
-            bias = bias[..., total - kept :]
-        if new.n > kept:
-            new = new[new.n - kept :]
-        stay = kept - new.n
-        old_k, old_v = (x.narrow(-2, x.shape[-2] - stay, stay) for x in (self.k, self.v))
-        if tracked(self.k, self.v, new.k, new.v):
+        bias = None if self.bias is new.bias is None else _join_bias(self, new)[..., total - kept :]
+        if many > kept:
+            new, many = new[many - kept :], kept
+        if tracked(old_k, old_v, new.k, new.v):
+            old_k, old_v = _newest(kept - many, old_k, old_v)
             return KV(torch.cat([old_k, new.k], -2), torch.cat([old_v, new.v], -2), bias)
-        room, end = self._room, self._end + new.n
-        if room is None or not room.claim(self._end, new.n):
-            room, end = Room(old_k, old_v, max(2 * kept, kept + SPARE)), kept
-            room.claim(stay, new.n)
-        room.write(new.k, new.v, end - new.n)
+        end = self._end + many
+        if room is None or not room.takes(new.k, new.v, self._end, end):
+            room, end = Room(*_newest(kept - many, old_k, old_v), max(2 * kept, kept + SPARE)), kept
+            room.takes(new.k, new.v, kept - many, kept)
         return _seen(room.k.narrow(-2, end - kept, kept), room.v.narrow(-2, end - kept, kept), bias, room, end)
 
     def fits(self, new: KV) -> None:
@@ -169,6 +172,10 @@ def _seen(k: Tensor, v: Tensor, bias: Tensor | None, room: Room | None, end: int
     kv = KV.__new__(KV)
     vars(kv).update(k=k, v=v, bias=bias, _room=room, _end=end)
     return kv
+
+
+def _newest(n: int, *tensors: Tensor) -> Iterator[Tensor]:
+    return (x.narrow(-2, x.shape[-2] - n, n) for x in tensors)
 
 
 def _join_bias(*parts: KV) -> Tensor | None:

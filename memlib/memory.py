@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from memlib.attention import asks, attend
 from memlib.errors import is_number, kind, whole
 from memlib.kv import KV
-from memlib.precision import as_it_says
+from memlib.precision import any_autocast, as_it_says
 
 METHODS = ("init", "update", "read", "slots")
 
@@ -29,6 +29,7 @@ METHODS = ("init", "update", "read", "slots")
 WHOLE: dict[type, Callable] = {}  # (memory, q, kv, mem, lse): a whole sequence at once
 READS: dict[type, Callable] = {}  # (memory, mem, q, new, lse): a read without a copy
 UPDATES: dict[type, Callable] = {}  # (memory, mem, new, q): many pairs in one update
+STEPS: dict[type, Callable] = {}  # (memory, mem, new, q): one pair
 
 
 class Promises(NamedTuple):
@@ -131,18 +132,22 @@ def _entering(update: Callable) -> Callable:
     def enter(self, mem, new, q=None):
         if not isinstance(new, KV):
             raise TypeError(f"{type(self).__name__}: new must be a KV, got {kind(new)}")
-        no_bias(self, new)
-        if new.n == 0:
+        if new.bias is not None:
+            no_bias(self, new)
+        n = new.k.shape[-2]
+        if n == 0:
             return mem
         if self.needs_queries:
             _with_queries(self, new, q)
         if getattr(mem, "like", None) is not None:
             mem.like.fits(new)
-        fast = UPDATES.get(type(self)) if new.n > 1 else None
+        if n == 1 and not any_autocast():
+            return STEPS.get(type(self), update)(self, mem, new, q)
+        fast = UPDATES.get(type(self)) if n > 1 else None
         with as_it_says(new.k):
             if fast is not None:
                 return fast(self, mem, new, q)
-            if q is not None and self.needs_queries and self.segment is None and new.n > 1:
+            if q is not None and self.needs_queries and self.segment is None and n > 1:
                 for t, pair in enumerate(new.one_by_one()):  # each query uses what is there at its own step
                     mem = update(self, mem, pair, q[..., t : t + 1, :])
                 return mem

@@ -28,8 +28,11 @@ def exact(x: Tensor) -> Tensor:
     return (x if widest(x.device) == torch.float64 else x.cpu()).to(torch.float64)
 
 
+any_autocast = torch._C._is_any_autocast_enabled  # a question that costs nothing; which device, is asked after it
+
+
 def as_it_says(x: Tensor):
     """A context in which products of tensors like x keep their precision, also under autocast."""
-    if torch.is_autocast_enabled(x.device.type):
+    if any_autocast() and torch.is_autocast_enabled(x.device.type):
         return torch.autocast(x.device.type, enabled=False)
     return nullcontext()

@@ -221,6 +221,8 @@ def test_half_precision_is_read_as_precisely_by_one_query_as_by_many(dtype, tol)
         (lambda: pairs(3).append(pairs(1), keep=-1), ValueError, "append: keep must be"),
         (lambda: pairs(3).append(pairs(1, d=5)), ValueError, "append: new must be pairs like the old"),
         (lambda: pairs(3).append(pairs(1, dtype=torch.float32)), ValueError, "float32"),
+        (lambda: pairs(3).append(pairs(1)).append(pairs(1, d=5)), ValueError, "append: new must be pairs like the old"),
+        (lambda: pairs(3).append(pairs(1)).append(pairs(1).k), TypeError, "append: new must be a KV"),
     ],
 )
 def test_bad_input_is_named(make, error, words):

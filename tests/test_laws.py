@@ -7,10 +7,11 @@ import torch
 from examples import EVERY, MEMORIES, UNLIMITED, WIDTH
 
 import memlib
-from memlib import KV, Full, Memory, Window, attend_all, check, outputs, promises
+from memlib import KV, Full, Memory, Window, attend_all, check, outputs, promises, states
 from memlib.holding import modules
 from memlib.laws import LAWS, Broken, Sample, alike
-from memlib.memory import READS, UPDATES, WHOLE, frozen
+from memlib.memory import READS, STEPS, UPDATES, WHOLE, frozen
+from memlib.state import leaves
 
 SAMPLE = Sample(*WIDTH)
 DEVICES = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
@@ -193,11 +194,24 @@ def test_check_without_a_reference_holds_a_memory_to_the_laws():
 
 def test_the_quick_forms_are_there():
     """Without them every law would hold as well, and a prompt would be a loop of Python."""
-    names = [{kind.__name__ for kind in table} for table in (WHOLE, READS, UPDATES)]
+    names = [{kind.__name__ for kind in table} for table in (WHOLE, READS, UPDATES, STEPS)]
     slow = {"Compressive", "Ladder"}  # by segments; by a rule of whole numbers
     assert names[0] == {kind.__name__ for kind in FIRST} - slow
     assert names[1] == {"Window", "Hybrid", "Compressive"}
     assert names[2] == {"DeltaRule", "GatedDelta", "ExponentialAverage", "Recurrent", "Hybrid", "Compressive"}
+    assert names[3] == {"Window"}
+
+
+@pytest.mark.parametrize("sinks", [0, 3])
+def test_a_step_of_the_window_is_its_text(sinks):
+    @frozen
+    class Text(Window):
+        pass
+
+    _, kv = SAMPLE.tokens(n=12)
+    kv = KV(kv.k, kv.v, torch.randn_like(kv.k[..., 0]))
+    for got, want in zip(states(Window(4, sinks), kv), states(Text(4, sinks), kv), strict=True):
+        assert all(torch.equal(a, b) for (_, a), (_, b) in zip(leaves(got), leaves(want), strict=True))
 
 
 def test_a_learners_subclass_runs_its_own_text():

@@ -8,7 +8,7 @@ from torch import Tensor
 from memlib.attention import attend, in_one, merge
 from memlib.kv import KV, join
 from memlib.memories.window import Window
-from memlib.memory import READS, WHOLE
+from memlib.memory import READS, STEPS, WHOLE
 from memlib.parts.states import WindowState
 
 BLOCK = 128  # queries handled at once
@@ -42,4 +42,13 @@ def read(memory: Window, mem: WindowState, q: Tensor, new: KV | None, lse: bool)
     return both if lse else both[0]
 
 
+def step(memory: Window, mem: WindowState, new: KV, q: Tensor | None) -> WindowState:
+    """One pair among the first, while there are too few, else behind the newest."""
+    first, newest = mem
+    if memory.sinks and first.n < memory.sinks:
+        return WindowState(first.append(new), newest.append(new[1:], memory.size))
+    return WindowState(first, newest.append(new, memory.size))
+
+
+STEPS[Window] = step
 WHOLE[Window], READS[Window] = whole, read
