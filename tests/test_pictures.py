@@ -188,6 +188,7 @@ def test_no_name_of_a_curve_stands_upon_another_and_none_far_from_its_end():
     notes = [note for note in draw.curves(near_).layout.annotations if note.text in near_]
     places = sorted(note.y * plot / 1.12 + note.yshift for note in notes)
     assert min(np.diff(places)) > 18 and max(abs(note.yshift) for note in notes) < 100
+    assert max(notes, key=lambda note: note.y).yshift == 0, "the highest stands at its end, the others below"
     apart = [
         n for n in draw.curves({"a": ([0, 1], [0, 1]), "b": ([0, 1], [1, 0])}).layout.annotations if n.text in "ab"
     ]
@@ -374,6 +375,7 @@ def test_tiers_are_named_counted_and_framed_where_their_slots_stand(memory):
     tiers = {name: [getattr(one, name).n for one in held] for name in held[0]._fields}
     fig = draw.film(recipe(memory, k), TOKENS[:9], tiers=tiers)
     frames = [(shape.x0, shape.x1) for shape in fig.layout.shapes]
+    assert [high - low for low, high in frames] == pytest.approx([max(slots) for slots in tiers.values()])
     for t in range(9):
         boxes = whole(fig, t)[1]
         for x, said in zip(boxes["x"], boxes["hovertext"], strict=True):

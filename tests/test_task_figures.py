@@ -167,6 +167,7 @@ def test_rebinding_binds_each_key_in_turn_and_wants_its_newest_value(times, shuf
     assert all(row.bincount().tolist() == [times] * keys for row in which)
     turns = torch.arange(keys).repeat(trials, times)
     assert torch.equal(which, turns) != (shuffled and times > 1) or (shuffled and times == 1)
+    assert not shuffled or times == 1 or len(which.unique(dim=0)) > 1, "each row in an order of its own"
     assert torch.allclose(kv.v.norm(dim=-1), torch.ones(()))
     for back in range(1, times):
         assert tasks.rebinding(Knows(back), times, keys, width, trials, shuffled=shuffled) == 0
@@ -200,6 +201,18 @@ def test_a_gist_is_one_topic_then_always_another(steady, after, topics):
     rest = noisy.seen.v - torch.nn.functional.one_hot(topic[:1, :1], topics)
     assert noisy.seen.v.std().item() == pytest.approx(3, rel=0.1) and rest.isfinite().all()
     assert noisy.seen.v.mean().item() == pytest.approx(1 / topics, abs=0.3)
+
+
+def test_of_two_topics_the_expected_share_is_a_normal_chance():
+    weights = torch.rand(9, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64).tril()
+    weights /= weights.sum(-1, keepdim=True)
+    got = tasks.gist_expected(weights, steady=5, topics=2, noise=0.7)
+    for t, row in enumerate(weights):
+        now = row[:5].sum() if t < 5 else row[5:].sum()
+        spread = 0.7 * row.norm() * 2**0.5
+        assert got[t].item() == pytest.approx(torch.special.ndtr((2 * now - 1) / spread).item(), abs=1e-5)
+    many = tasks.gist_expected(weights, steady=9, topics=40, noise=50.0)
+    assert many.tolist() == pytest.approx([1 / 40] * 9, abs=3e-3), "mere noise: a guess among all"
 
 
 def test_a_passkey_stands_at_its_depth_in_a_text_of_its_length_and_all_kinds_come(monkeypatch):
