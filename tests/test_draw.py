@@ -199,10 +199,28 @@ def test_forty_steps_of_any_film_stay_under_300_kilobytes():
         assert len(draw.film(recipes, tokens, views=view(Full(), k, k)).to_json()) < 300_000
 
 
-def test_a_film_needs_no_kernel_and_waits_to_be_played():
-    fig = film("window")
-    labels = [button.label for button in fig.layout.updatemenus[0].buttons]
-    assert "play" in labels[0] and "pause" in labels[1] and len(fig.frames) == len(fig.layout.sliders[0].steps) == N
+@pytest.mark.parametrize("name", [name for name, made in FIGURES.items() if made().frames])
+def test_a_film_needs_no_kernel_rests_at_its_end_and_steps_both_ways(name):
+    fig = FIGURES[name]()
+    names, last = [frame.name for frame in fig.frames], len(fig.frames) - 1
+    assert [step.args[0] for step in fig.layout.sliders[0].steps] == [(one,) for one in names]
+    assert fig.layout.sliders[0].active == last
+    menus = [frame.layout.updatemenus[0].buttons for frame in fig.frames] + [fig.layout.updatemenus[0].buttons]
+    for t, buttons in zip([*range(last + 1), last], menus, strict=True):
+        back, on, play, fast, pause = buttons
+        assert [one.label for one in buttons] == ["◀ step", "step ▶", "▶ play", "▶▶ fast", "❚❚ pause"]
+        assert (back.args[0], on.args[0]) == ((names[max(t - 1, 0)],), (names[min(t + 1, last)],))
+        assert play.args[0] is fast.args[0] is None and pause.args[0] == (None,)
+        assert play.args[1]["frame"]["duration"] > fast.args[1]["frame"]["duration"] > 0
+
+
+def test_a_film_rests_where_it_is_told_to():
+    recipes, views = FILMS["window"]
+    fig, one = draw.film(recipes, TEXT, views, rests=9), draw.moment(recipes, TEXT, views, step=9)
+    assert fig.layout.sliders[0].active == 9
+    assert str(fig.data) == str(one.data) != str(draw.film(recipes, TEXT, views).data)
+    with pytest.raises(ValueError, match="rests must be from 0 to"):
+        draw.film(recipes, TEXT, rests=N)
 
 
 def test_a_film_of_matrices_shows_each_matrix_and_its_query_at_every_step():

@@ -12,10 +12,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from memlib.draw import style
-from memlib.draw.frames import playing
+from memlib.draw.frames import CONTROLS, playing
 
 FRAMES = 60  # at most; a longer text moves several bytes a frame
-COLUMNS = 84  # bytes a line of text
+COLUMNS = 78  # bytes a line of text
 LINES = 6  # the newest lines are shown; the fact's own line stays on top
 DASHES = ("dash", "dot", "dashdot")
 COLORS = [style.OKABE_ITO[i] for i in (4, 2, 6)]
@@ -44,7 +44,7 @@ def dye(
     left = None if recipe_dye is None else style.matrix(recipe_dye, "recipe_dye", n).mean(0)
     at = sorted({*np.linspace(0, n - 1, min(FRAMES, n)).round().astype(int).tolist(), span[1] - 1})
     fig = go.Figure(_curves(left, seen, at, n - 1))
-    style.dress(fig, title, _says(left, seen, text, span), 330, 30 if still else 104)
+    style.dress(fig, title, _says(left, seen, text, span), 320, 30 if still else CONTROLS)
     layout: Any = fig.layout
     caption = list(layout.annotations)
     low = min(-0.03, 1.1 * float(seen.min(initial=0)))  # a delta rule gives weights below 0
@@ -67,8 +67,7 @@ def dye(
         )
         for t in at
     ]
-    playing(fig, frames, [f"byte {t}{_left(left, t, span)}" for t in at])
-    return fig.update_layout(sliders=[{"active": len(at) - 1}])
+    return playing(fig, frames, [f"byte {t}{_left(left, t, span)}" for t in at])
 
 
 def _left(left, t: int, span: tuple[int, int]) -> str:

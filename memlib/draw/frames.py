@@ -7,13 +7,20 @@ import plotly.graph_objects as go
 from memlib.draw import style
 
 HEAD = 30  # pixels for a panel's name
+CONTROLS = 118  # pixels below a film for its slider and buttons
 
 
-def playing(fig: go.Figure, frames: list[go.Frame], said: list[str]) -> go.Figure:
-    """A figure with frames, and with what moves through them: a slider that says each step, play and pause."""
-    fig.frames = frames
+def playing(fig: go.Figure, frames: list[go.Frame], said: list[str], rests: int | None = None) -> go.Figure:
+    """A figure with frames, and with what moves through them: a slider that says each step, and buttons beneath.
+
+    rests: the step that stands there until the film plays, the one that `fig` shows (default: the last).
+    """
     names = [str(frame.name) for frame in frames]
-    return fig.update_layout(sliders=[_slider(names, said)], updatemenus=[_buttons()])
+    rests = len(frames) - 1 if rests is None else rests
+    for i, frame in enumerate(frames):
+        frame.layout.updatemenus = [_buttons(names, i)]
+    fig.frames = frames
+    return fig.update_layout(sliders=[_slider(names, said) | {"active": rests}], updatemenus=[_buttons(names, rests)])
 
 
 def heading(fig: go.Figure, text: str, x: float, y: float) -> None:
@@ -44,10 +51,10 @@ def _slider(names: list[str], said: list[str]) -> dict:
     ]
     return {
         "steps": steps,
-        "x": 0.3,
-        "len": 0.7,
+        "x": 0,
+        "len": 1,
         "y": 0,
-        "pad": {"t": 30},
+        "pad": {"t": 24},
         "bgcolor": style.LINE,
         "bordercolor": style.INK,
         "font": {"size": 1, "color": style.CLEAR},
@@ -59,7 +66,11 @@ def _slider(names: list[str], said: list[str]) -> dict:
     }
 
 
-def _buttons() -> dict:
+def _buttons(names: list[str], now: int) -> dict:
+    """Play, and a step on or back from `now`: every frame brings its own."""
+    back, on = names[max(now - 1, 0)], names[min(now + 1, len(names) - 1)]
+    buttons = [("◀ step", [back], 0), ("step ▶", [on], 0), ("▶ play", None, 700), ("▶▶ fast", None, 200)]
+    buttons += [("❚❚ pause", [None], 0)]
     return {
         "type": "buttons",
         "direction": "left",
@@ -67,15 +78,12 @@ def _buttons() -> dict:
         "xanchor": "left",
         "y": 0,
         "yanchor": "top",
-        "pad": {"t": 46},
+        "pad": {"t": 82},
         "showactive": False,
         "bgcolor": style.CLEAR,
         "bordercolor": style.INK,
         "font": {"size": 16},
-        "buttons": [
-            {"label": "▶ play", "method": "animate", "args": [None, _jump(700)]},
-            {"label": "❚❚ pause", "method": "animate", "args": [[None], _jump(0)]},
-        ],
+        "buttons": [{"label": label, "method": "animate", "args": [to, _jump(wait)]} for label, to, wait in buttons],
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from memlib.draw import style
-from memlib.draw.frames import HEAD, heading, joined, playing
+from memlib.draw.frames import CONTROLS, HEAD, heading, joined, playing
 from memlib.draw.style import ACROSS
 
 
@@ -25,13 +25,13 @@ def matrices(named: dict, tokens, views: dict | None = None, events=None, title:
     fig = play.dressed(title, alt or play.story())
     which = list(range(len(fig.data)))
     frames = [go.Frame(data=play.changes(t), name=str(t), traces=which) for t in range(len(play.labels))]
-    return playing(fig, frames, said).update_layout(sliders=[{"active": len(frames) - 1}])
+    return playing(fig, frames, said)
 
 
 class Sheets:
     """What `matrices` was given, and what of it stands in which panel at which step."""
 
-    PIXELS = (44, 146, 64)  # of the text, the matrices, the views
+    PIXELS = (44, 138, 60)  # of the text, the matrices, the views
 
     def __init__(self, named: dict, tokens, views: dict | None):
         self.labels = [style.label(t) for t in tokens]
@@ -71,7 +71,7 @@ class Sheets:
                 self._axis(fig, axis, row, name, side, domain)
                 heading(fig, style.safe(said), side[0], domain[1])
             top -= HEAD + pixels
-        return style.dress(fig, title or "Pairs are written into a matrix", says, plot, 104)
+        return style.dress(fig, title or "Pairs are written into a matrix", says, plot, CONTROLS)
 
     def _axis(self, fig: go.Figure, axis: int, row: int, name: str, side: list, domain: list) -> None:
         n = len(self.labels)

@@ -9,10 +9,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from memlib.draw import style
-from memlib.draw.frames import HEAD, heading, joined, playing
+from memlib.draw.frames import CONTROLS, HEAD, heading, joined, playing
 from memlib.draw.style import ACROSS
 
-TEXT, PLANE = 44, 238  # pixels of the two panels
+TEXT, PLANE = 44, 228  # pixels of the two panels
 NAMES = (
     "the text   ▼ the query · filled: fetched · pale: in the datastore · outlined: too new to be fetched",
     "keys of this head, in a plane   ◆ the query   + where a key of zeros would be",
@@ -46,11 +46,10 @@ def space(
     if step is not None:
         return play.dressed(step, title, alt or f"{play.event(step)}.", 24)
     rests = last if rests is None else rests
-    fig = play.dressed(rests, title, alt or play.story(), 104)
+    fig = play.dressed(rests, title, alt or play.story(), CONTROLS)
     which = list(range(len(fig.data)))
     frames = [go.Frame(data=play.changes(t), name=str(t), traces=which) for t in range(last + 1)]
-    playing(fig, frames, [play.event(t) for t in range(last + 1)])
-    return fig.update_layout(sliders=[{"active": rests}])
+    return playing(fig, frames, [play.event(t) for t in range(last + 1)], rests)
 
 
 class Plane:

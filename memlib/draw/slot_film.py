@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from memlib.draw import style
-from memlib.draw.frames import HEAD, heading, joined, playing
+from memlib.draw.frames import CONTROLS, HEAD, heading, joined, playing
 from memlib.draw.slot_story import HELD, Told
 from memlib.draw.style import ACROSS
 
@@ -39,6 +39,7 @@ def film(
     names: tuple[str, ...] | None = None,
     tiers: dict | None = None,
     at=None,
+    rests: int | None = None,
 ) -> go.Figure:
     """All steps as a film with a slider and buttons; it plays without a kernel.
 
@@ -46,14 +47,18 @@ def film(
     events: a sentence a step (default: who enters, who leaves); alt: the sentence beneath;
     names: of the panels, where what is given are no recipes (shares of the influence, say);
     tiers: {name: how many of the slots it has at each step}, oldest first: each stands in a frame of its own;
-    at: the newest token at each step (default: equal parts of the text); views then have a row a step.
+    at: the newest token at each step (default: equal parts of the text); views then have a row a step;
+    rests: the step that is shown until it plays (default: the last).
     """
     play = Play(recipes, tokens, views, names, tiers, at)
     said = list(events) if events is not None else [play.event(t) for t in range(play.steps)]
-    fig = play.dressed(0, title, alt or play.story(), 104)
+    rests = play.steps - 1 if rests is None else rests
+    if not 0 <= rests < play.steps:
+        raise ValueError(f"rests must be from 0 to {play.steps - 1}, got {rests!r}")
+    fig = play.dressed(rests, title, alt or play.story(), CONTROLS)
     which = list(range(len(fig.data)))
     frames = [go.Frame(data=play.changes(t), name=str(t), traces=which) for t in range(play.steps)]
-    return playing(fig, frames, said)
+    return playing(fig, frames, said, rests)
 
 
 class Play(Told):

@@ -21,7 +21,7 @@ CLEAR = "rgba(0,0,0,0)"
 HEAT = sample_colorscale("Cividis", [0.15 + 0.85 * i / 9 for i in range(10)])  # without the blue that is black
 SIGNED = [[0, OKABE_ITO[4]], [0.5, "rgba(128,128,128,0.1)"], [1, OKABE_ITO[0]]]  # blue below 0, orange above
 COLORS = [OKABE_ITO[i] for i in (4, 5, 2, 0, 6, 1)]  # of curves and bars
-WIDTH, LEFT, RIGHT, TOP = 880, 56, 20, 42
+WIDTH, LEFT, RIGHT, TOP = 820, 56, 20, 42  # of JupyterLab on a projector, 1280 pixels with its side bar, 831 are left
 ACROSS = WIDTH - LEFT - RIGHT  # pixels for what is drawn
 SHOWN = {"\n": "↵", " ": "␣", "\t": "⇥", "\r": "␍", "": "∅"}
 
@@ -110,7 +110,7 @@ def dress(
     top: int = TOP,
 ) -> go.Figure:
     """Title above, `plot` pixels of picture, `bottom` pixels for its axis, the sentence beneath."""
-    lines = textwrap.wrap(says, 116)
+    lines = textwrap.wrap(says, 106)
     under = bottom + 20 * len(lines) + 8
     fig.update_layout(
         template="none",
