@@ -205,13 +205,14 @@ def test_a_film_needs_no_kernel_rests_at_its_end_and_steps_both_ways(name):
     names, last = [frame.name for frame in fig.frames], len(fig.frames) - 1
     assert [step.args[0] for step in fig.layout.sliders[0].steps] == [(one,) for one in names]
     assert fig.layout.sliders[0].active == last
-    menus = [frame.layout.updatemenus[0].buttons for frame in fig.frames] + [fig.layout.updatemenus[0].buttons]
-    for t, buttons in zip([*range(last + 1), last], menus, strict=True):
-        back, on, play, fast, pause = buttons
-        assert [one.label for one in buttons] == ["◀ step", "step ▶", "▶ play", "▶▶ fast", "❚❚ pause"]
+    steps, (play, fast, pause) = (menu.buttons for menu in fig.layout.updatemenus)
+    shown = [steps, *(frame.layout.updatemenus[0].buttons for frame in fig.frames)]
+    for t, (back, on) in zip([last, *range(last + 1)], shown, strict=True):
+        assert (back.label, on.label) == ("◀ step", "step ▶")
         assert (back.args[0], on.args[0]) == ((names[max(t - 1, 0)],), (names[min(t + 1, last)],))
-        assert play.args[0] is fast.args[0] is None and pause.args[0] == (None,)
-        assert play.args[1]["frame"]["duration"] > fast.args[1]["frame"]["duration"] > 0
+    assert [one.label for one in (play, fast, pause)] == ["▶ play", "▶▶ fast", "❚❚ pause"]
+    assert play.args[0] is fast.args[0] is None and pause.args[0] == (None,)
+    assert play.args[1]["frame"]["duration"] > fast.args[1]["frame"]["duration"] > 0
 
 
 def test_a_film_rests_where_it_is_told_to():

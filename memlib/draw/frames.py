@@ -18,9 +18,10 @@ def playing(fig: go.Figure, frames: list[go.Frame], said: list[str], rests: int 
     names = [str(frame.name) for frame in frames]
     rests = len(frames) - 1 if rests is None else rests
     for i, frame in enumerate(frames):
-        frame.layout.updatemenus = [_buttons(names, i)]
+        frame.layout.updatemenus = [{"buttons": _steps(names, i)}]
     fig.frames = frames
-    return fig.update_layout(sliders=[_slider(names, said) | {"active": rests}], updatemenus=[_buttons(names, rests)])
+    menus = [_menu(0, _steps(names, rests)), _menu(156 / style.ACROSS, [_button(*one) for one in PLAYING])]
+    return fig.update_layout(sliders=[_slider(names, said) | {"active": rests}], updatemenus=menus)
 
 
 def heading(fig: go.Figure, text: str, x: float, y: float) -> None:
@@ -66,15 +67,24 @@ def _slider(names: list[str], said: list[str]) -> dict:
     }
 
 
-def _buttons(names: list[str], now: int) -> dict:
-    """Play, and a step on or back from `now`: every frame brings its own."""
+PLAYING = [("▶ play", None, 700), ("▶▶ fast", None, 200), ("❚❚ pause", [None], 0)]
+
+
+def _button(label: str, to: list | None, milliseconds: int) -> dict:
+    return {"label": label, "method": "animate", "args": [to, _jump(milliseconds)]}
+
+
+def _steps(names: list[str], now: int) -> list[dict]:
+    """A step on or back from `now`: every frame brings its own two."""
     back, on = names[max(now - 1, 0)], names[min(now + 1, len(names) - 1)]
-    buttons = [("◀ step", [back], 0), ("step ▶", [on], 0), ("▶ play", None, 700), ("▶▶ fast", None, 200)]
-    buttons += [("❚❚ pause", [None], 0)]
+    return [_button("◀ step", [back], 0), _button("step ▶", [on], 0)]
+
+
+def _menu(x: float, buttons: list[dict]) -> dict:
     return {
         "type": "buttons",
         "direction": "left",
-        "x": 0,
+        "x": x,
         "xanchor": "left",
         "y": 0,
         "yanchor": "top",
@@ -83,7 +93,7 @@ def _buttons(names: list[str], now: int) -> dict:
         "bgcolor": style.CLEAR,
         "bordercolor": style.INK,
         "font": {"size": 16},
-        "buttons": [{"label": label, "method": "animate", "args": [to, _jump(wait)]} for label, to, wait in buttons],
+        "buttons": buttons,
     }
 
 
