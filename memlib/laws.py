@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from memlib import state as states_of
-from memlib.attention import attend
-from memlib.holding import modules
-from memlib.kv import KV, join
+from memlib.attention import attend, merge
+from memlib.holding import modules, unstopped
+from memlib.kv import KV
 from memlib.memory import promises, updated
-from memlib.replay import attend_all, outputs, states, walk
+from memlib.replay import attend_all, outputs, states, walk, walked
 
 CLOSE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 4e-2, torch.float16: 5e-3}
 
@@ -104,11 +104,14 @@ def a_chunk_at_once_is_the_same_as_its_pairs_one_by_one(memory, sample: Sample) 
     """From the empty memory and from a state, in odd sizes."""
     q, kv = sample.tokens(2)
     want = memory.slots(last(memory, kv, q))
-    for cut in (1, 3, kv.n - 1):
-        mem = updated(memory, memory.init(kv), kv[:cut], q[:, :cut])
-        got = memory.slots(updated(memory, mem, kv[cut:], q[:, cut:]))
-        alike(f"values after {cut} pairs, then the rest", got.v, want.v)
-        alike(f"keys after {cut} pairs, then the rest", got.k, want.k)
+    for sizes in ((1, kv.n - 1), (3, kv.n - 3), (kv.n - 1, 1), (2, 1, 3, kv.n - 6)):
+        mem, cut = memory.init(kv), 0
+        for size in sizes:
+            part = slice(cut, cut + size)
+            mem, cut = updated(memory, mem, kv[part], q[:, part]), cut + size
+        got = memory.slots(mem)
+        alike(f"values after pieces of {sizes} pairs", got.v, want.v)
+        alike(f"keys after pieces of {sizes} pairs", got.k, want.k)
 
 
 @law()
@@ -151,15 +154,22 @@ def a_read_is_attention_over_the_slots(memory, sample: Sample) -> None:
     alike("a read", memory.read(mem, q), want)
 
 
-@law("softmax")
+@law("merges")
 def new_pairs_are_read_causally_behind_the_slots(memory, sample: Sample) -> None:
-    """`new`, one token after the other."""
+    """`new`, one token after the other, behind the empty memory and behind a state: what is held, merged with it."""
     q, kv = sample.tokens(2)
-    mem = last(memory, kv[:6], q[:, :6])
-    got, slots = memory.read(mem, q[:, 6:], new=kv[6:]), memory.slots(mem)
-    for i in range(kv.n - 6):
-        want = attend(q[:, 6 + i : 7 + i], join(slots, kv[6 : 7 + i]))
-        alike(f"token {i} of new", got[:, i : i + 1], want)
+    for cut in (0, 1, 6):
+        mem = last(memory, kv[:cut], q[:, :cut]) if cut else memory.init(kv)
+        (out, lse), plain = (
+            memory.read(mem, q[:, cut:], new=kv[cut:], lse=True),
+            memory.read(mem, q[:, cut:], new=kv[cut:]),
+        )
+        for i in range(kv.n - cut):
+            one = q[:, cut + i : cut + i + 1]
+            want = merge(memory.read(mem, one, lse=True), attend(one, kv[cut : cut + i + 1], lse=True))
+            alike(f"token {i} of new", plain[:, i : i + 1], want[0])
+            alike(f"token {i} of new with its log-sum-exp", out[:, i : i + 1], want[0])
+            alike(f"the log-sum-exp of token {i} of new", lse[:, i : i + 1], want[1])
 
 
 @law("convex")
@@ -239,14 +249,33 @@ def a_memory_can_be_copied(memory, sample: Sample) -> None:
 
 @law()
 def all_positions_at_once_equal_the_replay(memory, sample: Sample) -> None:
-    """From the empty memory, and from a state; cut between segments where there are such."""
+    """From the empty memory, and from a state, by few tokens and by many; cut between segments where there are such."""
     q, kv = sample.tokens(2, n=300)
     want = outputs(memory, q, kv)
     alike("from the empty memory", attend_all(memory, q, kv), want)
     step = pace(memory)
-    for cut in (step, 7 * step, 150 // step * step):
+    for cut in (step, 2 * step, 7 * step, 150 // step * step):
         mem = last(memory, kv[:cut], q[:, :cut])
-        alike(f"from the state after {cut} tokens", attend_all(memory, q[:, cut:], kv[cut:], mem), want[:, cut:])
+        for end in (cut + 1, cut + 2, cut + step + 3, kv.n):
+            got = attend_all(memory, q[:, cut:end], kv[cut:end], mem)
+            alike(f"{end - cut} tokens from the state after {cut}", got, want[:, cut:end])
+
+
+@law("merges")
+def log_sum_exps_of_all_positions_equal_the_replay(memory, sample: Sample) -> None:
+    """From the empty memory and from a state, with the reads."""
+    q, kv = sample.tokens(2, n=20)
+    step = pace(memory)
+    for cut in (0, step, 2 * step):
+        mem = last(memory, kv[:cut], q[:, :cut]) if cut else None
+        want = walked(memory, q[:, cut:], kv[cut:], mem, lse=True)
+        got = attend_all(memory, q[:, cut:], kv[cut:], mem, lse=True)
+        for name, a, b in zip(("reads", "log-sum-exps"), got, want, strict=True):
+            alike(
+                f"{name} from the state after {cut} tokens",
+                a.masked_fill(a == -torch.inf, 0),
+                b.masked_fill(b == -torch.inf, 0),
+            )
 
 
 @law()
@@ -262,6 +291,26 @@ def gradients_of_both_forms_agree(memory, sample: Sample) -> None:
         grads.append([torch.zeros_like(x) if g is None else g for g, x in zip(found, [*leaf, *learned], strict=True)])
     for name, a, b in zip(["q", "k", "v"] + ["a learned part"] * len(learned), *grads, strict=True):
         alike(f"gradients of {name}", a, b)
+
+
+@law()
+def gradients_reach_back_into_the_state(memory, sample: Sample) -> None:
+    """Of reads after a state, for the pairs in it, whether or not the new ones have a gradient: as step by step."""
+    memory = unstopped(memory)
+    q, kv = sample.tokens(n=10)
+    cut = 2 * pace(memory)
+    for old_only in (False, True):
+        grads = []
+        for form in (walked, attend_all):
+            k, v = (x.clone().requires_grad_() for x in (kv.k, kv.v))
+            rest = kv if old_only else KV(k, v)
+            mem = last(memory, KV(k[:cut], v[:cut]), q[:cut])
+            if form is attend_all and promises(memory).chunkable:
+                mem = updated(memory, memory.init(kv), KV(k[:cut], v[:cut]), q[:cut])
+            loss = form(memory, q[cut:], rest[cut:], mem).square().sum()
+            grads.append(torch.autograd.grad(loss, (k, v), allow_unused=True, materialize_grads=True))
+        for name, a, b in zip("kv", *grads, strict=True):
+            alike(f"gradients of {name} in the state", b, a)
 
 
 @law()
