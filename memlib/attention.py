@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from memlib.errors import kind
-from memlib.kv import KV, join
+from memlib.kv import KV, join, pairs
 from memlib.precision import any_autocast, as_it_says, single
 
 PLAIN = (torch.float32, torch.float64)
@@ -73,6 +73,7 @@ def _by_hand(q: Tensor, kv: KV, lse: bool, mask: Tensor | None) -> Any:
 
 
 def _behind(q: Tensor, kv: KV, new: KV, mask: Tensor | None) -> tuple[KV, Tensor]:
+    kv.fits(new, "attend: new")
     sees = causal(q, kv.n, new)
     if mask is not None:
         sees = torch.cat([mask, sees[:, kv.n :].expand(*mask.shape[:-1], new.n)], -1)
@@ -106,12 +107,34 @@ def merge(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> tuple[Tensor, T
     """Two reads with their log-sum-exps into the one read over both parts, exactly.
 
     softmax over [A, B] = g Att_A + (1 - g) Att_B with g = sigmoid(lse_A - lse_B).
-    An empty side (lse -inf) has no weight.
+    An empty side (lse -inf) has no weight. Raises TypeError for what is no such read, ValueError for other sizes.
     """
-    (out_a, lse_a), (out_b, lse_b) = a, b
-    lse = torch.logaddexp(lse_a, lse_b)
-    g_a, g_b = (torch.exp(x - lse).nan_to_num(0.0).unsqueeze(-1) for x in (lse_a, lse_b))
-    return (g_a * out_a + g_b * out_b).to(out_a.dtype), lse
+    try:
+        (out_a, lse_a), (out_b, lse_b) = a, b
+        lse = torch.logaddexp(lse_a, lse_b)
+        g_a, g_b = (torch.exp(x - lse).nan_to_num(0.0).unsqueeze(-1) for x in (lse_a, lse_b))
+        return (g_a * out_a + g_b * out_b).to(out_a.dtype), lse
+    except (TypeError, ValueError, RuntimeError, AttributeError):
+        _reads(a, b)
+        raise
+
+
+def _reads(*both) -> None:
+    """Raises the documented error unless these are two reads of the same queries."""
+    for name, x in zip("ab", both, strict=True):
+        if (
+            not isinstance(x, tuple)
+            or len(x) != 2
+            or not all(isinstance(y, Tensor) and y.is_floating_point() for y in x)
+        ):
+            raise TypeError(
+                f"merge: {name} must be a read and its log-sum-exp, as attend(..., lse=True), got {x!r:.200}"
+            )
+        if x[0].shape[:-1] != x[1].shape:
+            raise ValueError(f"merge: {name} must be [*b, i, e] and [*b, i], got {kind(x[0])} and {kind(x[1])}")
+    (out_a, _), (out_b, _) = both
+    if out_a.shape != out_b.shape:
+        raise ValueError(f"merge: b must be a read {list(out_a.shape)} as a is, got {kind(out_b)}")
 
 
 def in_one(reads: list, q: Tensor, kv: KV, lse: bool):
@@ -126,7 +149,7 @@ def in_one(reads: list, q: Tensor, kv: KV, lse: bool):
 def asks(name: str, q: Tensor, kv: KV) -> None:
     """Raises ValueError unless q [*b, i, d] are queries for these keys: leading sizes, width, dtype."""
     if not isinstance(kv, KV):
-        raise TypeError(f"{name}: kv must be a KV, got {kind(kv)}")
+        pairs(f"{name}: kv", kv)
     if not isinstance(q, Tensor):
         raise TypeError(f"{name}: q must be a tensor of floats, got {kind(q)}")
     k, a, b = kv.k, q.shape, kv.k.shape

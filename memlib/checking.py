@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from memlib.errors import whole
 from memlib.kv import KV
 from memlib.laws import Sample, on_trial
-from memlib.memory import METHODS, promises
+from memlib.memory import METHODS, a_memory, promises
 from memlib.probe import dye
 from memlib.replay import outputs, walk, whole_form
 
@@ -58,8 +59,11 @@ def check(mine, reference=None, tokens: int = 48, width: int = 3, seed: int = 0)
     missing = [name for name in METHODS if not callable(getattr(mine, name, None))]
     if missing:
         return Verdict(False, f"{type(mine).__name__} has no method {missing[0]}", "the four methods of a memory")
+    tokens, width = whole("check: tokens", tokens, 1), whole("check: width", width, 1)
+    seed = whole("check: seed", seed, 0)
     if reference is None:
         return _by_the_laws(mine, width, seed)
+    a_memory("check: reference", reference)
     draw = torch.Generator().manual_seed(seed)
     k, q = (torch.randn(tokens, width, generator=draw, dtype=torch.float64, device="cpu") for _ in range(2))
     linear = promises(reference).linear_in_values

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from memlib.errors import kind
+from memlib.errors import function, integers, kind, whole
 from memlib.precision import as_it_says, single
 from memlib.room import SPARE, Room, tracked
 
@@ -76,8 +76,7 @@ class KV:
     def __getitem__(self, which: slice | Tensor) -> KV:
         """The pairs `which`: a slice without a step (a view), or a tensor of indices [j] (a copy)."""
         if isinstance(which, Tensor):
-            bias = None if self.bias is None else self.bias.index_select(-1, which)
-            return KV(self.k.index_select(-2, which), self.v.index_select(-2, which), bias)
+            return self._at(integers("KV: which", which))
         if not isinstance(which, slice) or which.step not in (None, 1):
             raise TypeError(
                 f"KV: index with a slice without a step (kv[2:5]) or a tensor of places (kv[torch.tensor([0, 2])]), "
@@ -92,6 +91,15 @@ class KV:
         k, v = self.k.narrow(-2, start, count), self.v.narrow(-2, start, count)
         return _seen(k, v, bias, self._room, self._end - n + start + count)
 
+    def _at(self, which: Tensor) -> KV:
+        try:
+            bias = None if self.bias is None else self.bias.index_select(-1, which)
+            return KV(self.k.index_select(-2, which), self.v.index_select(-2, which), bias)
+        except (IndexError, RuntimeError) as error:
+            raise ValueError(
+                f"KV: which must be places [j] from 0 to {self.n - 1}, got {kind(which)}: {error}"
+            ) from None
+
     def one_by_one(self) -> Iterator[KV]:
         """The pairs in turn, oldest first, each a KV of one."""
         return (self[t : t + 1] for t in range(self.n))
@@ -103,17 +111,20 @@ class KV:
         tensor([[3.],
                 [1.]])
         """
-        if not isinstance(ids, Tensor) or ids.is_floating_point() or ids.dtype == torch.bool:
-            raise TypeError(f"take: ids must be a tensor of whole numbers, got {kind(ids)}")
+        integers("take: ids", ids)
         if ids.shape[:-1] != self.k.shape[:-2]:
             raise ValueError(
                 f"take: ids must be {[*self.k.shape[:-2], 'j']} for k {list(self.k.shape)}, got {kind(ids)}"
             )
-        k, v = (x.gather(-2, ids.unsqueeze(-1).expand(*ids.shape, x.shape[-1])) for x in (self.k, self.v))
-        return KV(k, v, None if self.bias is None else self.bias.gather(-1, ids))
+        try:
+            k, v = (x.gather(-2, ids.unsqueeze(-1).expand(*ids.shape, x.shape[-1])) for x in (self.k, self.v))
+            return KV(k, v, None if self.bias is None else self.bias.gather(-1, ids))
+        except (IndexError, RuntimeError) as error:
+            raise ValueError(f"take: ids must be from 0 to {self.n - 1} (int64), got {kind(ids)}: {error}") from None
 
     def each(self, fn: Callable[[Tensor], Tensor]) -> KV:
         """fn of the keys and of the values, computed in float32 at least, in their own dtype again."""
+        function("each: fn", fn, "a function of a tensor")
         with as_it_says(self.k):
             return KV(*(fn(single(x)).to(x.dtype) for x in (self.k, self.v)))
 
@@ -136,8 +147,8 @@ class KV:
         if room is None or not isinstance(new, KV) or not room.one_more(new.k, new.v):
             self.fits(new)
             many = new.n
-        if keep is not None and keep < 0:
-            raise ValueError(f"append: keep must be a whole number >= 0 or None, got {keep!r}")
+        if keep is not None and (type(keep) is not int or keep < 0):
+            keep = whole("append: keep", keep, 0)
         old_k, old_v = self.k, self.v
         total = many + old_k.shape[-2]
         kept = total if keep is None or keep > total else keep
@@ -153,18 +164,23 @@ class KV:
             room.takes(new.k, new.v, kept - many, kept)
         return _seen(room.k.narrow(-2, end - kept, kept), room.v.narrow(-2, end - kept, kept), bias, room, end)
 
-    def fits(self, new: KV) -> None:
+    def fits(self, new: KV, name: str = "append: new") -> None:
         """Raises ValueError where `new` are not pairs like these: leading sizes, widths, dtype, device."""
-        if not isinstance(new, KV):
-            raise TypeError(f"append: new must be a KV, got {kind(new)}")
+        pairs(name, new)
         a, b = self.k, new.k
         same = a.shape[:-2] == b.shape[:-2] and a.shape[-1] == b.shape[-1] and a.dtype == b.dtype
         if not same or self.v.shape[-1] != new.v.shape[-1] or a.device != b.device:
             raise ValueError(
-                f"append: new must be pairs like the old ones: k [*{list(a.shape[:-2])}, n, {a.shape[-1]}], "
+                f"{name} must be pairs like the old ones: k [*{list(a.shape[:-2])}, n, {a.shape[-1]}], "
                 f"v width {self.v.shape[-1]}, {a.dtype} on {a.device}; got k {list(b.shape)}, "
                 f"v width {new.v.shape[-1]}, {b.dtype} on {b.device}"
             )
+
+
+def pairs(name: str, x) -> None:
+    """TypeError unless x is a KV."""
+    if not isinstance(x, KV):
+        raise TypeError(f"{name} must be a KV, got {kind(x)}")
 
 
 def _seen(k: Tensor, v: Tensor, bias: Tensor | None, room: Room | None, end: int) -> KV:
@@ -186,8 +202,12 @@ def _join_bias(*parts: KV) -> Tensor | None:
 
 def join(*parts: KV) -> KV:
     """The pairs of all parts in one KV, in that order. Copied, unless all but one part are empty."""
+    if not parts:
+        raise ValueError("join: parts must be one KV or more, got none")
+    if not isinstance(parts[0], KV):
+        pairs("join: parts", parts[0])
     for part in parts[1:]:
-        parts[0].fits(part)
+        parts[0].fits(part, "join: new")
     some = [part for part in parts if part.n] or parts[:1]
     if len(some) == 1:
         return some[0]

@@ -19,8 +19,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from memlib.attention import asks, attend
-from memlib.errors import is_number, kind, whole
-from memlib.kv import KV
+from memlib.errors import floats, is_number, kind, whole
+from memlib.kv import KV, pairs
 from memlib.precision import any_autocast, as_it_says
 
 METHODS = ("init", "update", "read", "slots")
@@ -48,7 +48,9 @@ class Promises(NamedTuple):
 
 
 def promises(memory) -> Promises:
-    """The promises of any object with the four methods, defaults where it is silent."""
+    """The promises of any object with the four methods, defaults where it is silent. TypeError for a class."""
+    if isinstance(memory, type):
+        a_memory("promises: memory", memory)
     softmax = getattr(memory, "softmax", False)
     found = {name: getattr(memory, name, otherwise) for name, otherwise in Promises._field_defaults.items()}
     return Promises(**found | {"merges": getattr(memory, "merges", softmax)})
@@ -62,6 +64,31 @@ def updated(memory, mem, new: KV, q: Tensor | None = None):
 def is_memory(x) -> bool:
     """Whether x is an object (no class) with the four methods."""
     return not isinstance(x, type) and all(callable(getattr(x, name, None)) for name in METHODS)
+
+
+def a_memory(name: str, x, methods: tuple[str, ...] = METHODS) -> Any:
+    """x; TypeError unless it is an object (no class) with these methods."""
+    if isinstance(x, type) or not all(callable(getattr(x, one, None)) for one in methods):
+        raise TypeError(f"{name} must be an object with {', '.join(METHODS)}, got {kind(x)}")
+    return x
+
+
+def no_state(memory, mem) -> None:
+    """TypeError where `mem` is no state of the memory: asked when something has gone wrong with it."""
+    try:
+        good = _alike(mem, memory.init(KV(torch.zeros(0, 1), torch.zeros(0, 1))))
+    except ValueError:  # made for other widths
+        good = isinstance(mem, tuple if hasattr(memory, "memories") else KV)
+    if not good:
+        name = type(memory).__name__
+        raise TypeError(f"{name}: mem must be a state of this memory, of its init or update, got {kind(mem)}") from None
+
+
+def _alike(a, b) -> bool:
+    """Whether two states are of the same parts."""
+    if type(a) is not type(b) or not isinstance(a, tuple):
+        return type(a) is type(b)
+    return len(a) == len(b) and all(map(_alike, a, b))
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)
@@ -89,10 +116,15 @@ class Memory:
 
     def __init_subclass__(cls, **more):
         super().__init_subclass__(**more)
+        if "init" in vars(cls):
+            cls.init = _beginning(cls.init)
         if "update" in vars(cls):
             cls.update = _entering(cls.update)
-        if "read" in vars(cls) and list(signature(cls.read).parameters) == ["self", "mem", "q"]:
-            cls.read = _asking(cls.read)
+        if "slots" in vars(cls):
+            cls.slots = _showing(cls.slots)
+        if "read" in vars(cls):
+            plain = list(signature(cls.read).parameters) == ["self", "mem", "q"]
+            cls.read = _reading(_asking(cls.read) if plain else cls.read)
 
     def __post_init__(self):
         for part in dataclasses.fields(self):  # type: ignore[arg-type]
@@ -118,7 +150,11 @@ class Memory:
         With `lse` also the log-sum-exp of the scores [*b, i]. Nothing to read: 0, with lse -inf.
         """
         fast = READS.get(type(self))
-        return attend(q, self.slots(mem), lse, new) if fast is None else fast(self, mem, q, new, lse)
+        try:
+            return attend(q, self.slots(mem), lse, new) if fast is None else fast(self, mem, q, new, lse)
+        except Exception:
+            no_state(self, mem)
+            raise
 
     def slots(self, mem: Any) -> KV:
         """What attention reads and figures draw, oldest first."""
@@ -131,7 +167,7 @@ def _entering(update: Callable) -> Callable:
     @wraps(update)
     def enter(self, mem, new, q=None):
         if not isinstance(new, KV):
-            raise TypeError(f"{type(self).__name__}: new must be a KV, got {kind(new)}")
+            pairs(f"{type(self).__name__}: new", new)
         if new.bias is not None:
             no_bias(self, new)
         n = new.k.shape[-2]
@@ -139,21 +175,77 @@ def _entering(update: Callable) -> Callable:
             return mem
         if self.needs_queries:
             _with_queries(self, new, q)
-        if getattr(mem, "like", None) is not None:
-            mem.like.fits(new)
-        if n == 1 and not any_autocast():
-            return STEPS.get(type(self), update)(self, mem, new, q)
-        fast = UPDATES.get(type(self)) if n > 1 else None
+        try:
+            if getattr(mem, "like", None) is not None:
+                mem.like.fits(new)
+            if n == 1 and not any_autocast():
+                found = STEPS.get(type(self), update)(self, mem, new, q)
+            else:
+                found = entered(self, mem, new, q)
+            if found is not None:  # a list, say, would be appended to
+                return found
+        except Exception:
+            no_state(self, mem)
+            raise
+        return no_state(self, mem)
+
+    def entered(self, mem, new: KV, q):
+        fast = UPDATES.get(type(self)) if new.n > 1 else None
         with as_it_says(new.k):
             if fast is not None:
                 return fast(self, mem, new, q)
-            if q is not None and self.needs_queries and self.segment is None and n > 1:
+            if q is not None and self.needs_queries and self.segment is None and new.n > 1:
                 for t, pair in enumerate(new.one_by_one()):  # each query uses what is there at its own step
                     mem = update(self, mem, pair, q[..., t : t + 1, :])
                 return mem
             return update(self, mem, new, q)
 
     return enter
+
+
+def _beginning(init: Callable) -> Callable:
+    """What every init owes: it begins like pairs."""
+
+    @wraps(init)
+    def begin(self, like):
+        if not isinstance(like, KV):
+            pairs(f"{type(self).__name__}: like", like)
+        return init(self, like)
+
+    return begin
+
+
+def _showing(slots: Callable) -> Callable:
+    """What every slots owes: what is no state is named."""
+
+    @wraps(slots)
+    def show(self, mem):
+        try:
+            found = slots(self, mem)
+        except Exception:
+            no_state(self, mem)
+            raise
+        if not isinstance(found, KV):
+            no_state(self, mem)
+        return found
+
+    return show
+
+
+def _reading(read: Callable) -> Callable:
+    """The same of a read."""
+
+    @wraps(read)
+    def reads(self, mem, q, new=None, lse=False):
+        try:
+            return read(self, mem, q, new, lse)
+        except Exception as error:
+            no_state(self, mem)
+            if not isinstance(error, (TypeError, ValueError)):
+                floats(f"{type(self).__name__}: q", q)
+            raise
+
+    return reads
 
 
 def _asking(read: Callable) -> Callable:
@@ -194,7 +286,7 @@ def no_bias(memory, new: KV) -> None:
 
 
 def _with_queries(memory, new: KV, q: Tensor | None) -> None:
-    if not isinstance(q, Tensor) or q.shape[-2] != new.n:
+    if not isinstance(q, Tensor) or q.dim() < 2 or q.shape[-2] != new.n:
         got = "none" if q is None else list(q.shape) if isinstance(q, Tensor) else kind(q)
         raise ValueError(
             f"{type(memory).__name__}: q must be the queries of the {new.n} new tokens, since "

@@ -12,19 +12,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from memlib.errors import finite, floats
 from memlib.holding import unstopped
-from memlib.kv import KV
-from memlib.memory import promises
+from memlib.kv import KV, pairs
+from memlib.memory import a_memory, promises
 from memlib.replay import outputs, states, walk
 
 
 def dye(k: Float[Tensor, "*b n d"]) -> KV:
     """The pairs (k_t, e_t): the keys as they are, a one-hot vector for the value of each token."""
-    n = k.shape[-2]
+    n = floats("dye: k", k).shape[-2]
     return KV(k, torch.eye(n, dtype=k.dtype, device=k.device).expand(*k.shape[:-1], n))
 
 
 def _refuse(memory, what: str) -> None:
+    a_memory(f"{what}: memory", memory)
     if not promises(memory).linear_in_values:
         raise TypeError(
             f"{what}: {memory!r} is not linear in its values, so one-hot values do not show what it holds; "
@@ -59,10 +61,15 @@ def influence(memory, kv: KV, q: Tensor | None = None) -> Tensor:
     For a memory that is linear in its values it is |recipe| (or |view|) times sqrt(e).
     kv: [n, d] and [n, e], no leading sizes (ValueError); take one head of one row at a time.
     """
+    a_memory("influence: memory", memory)
+    pairs("influence: kv", kv)
     if kv.k.dim() != 2:
         raise ValueError(f"influence: kv must be one sequence, k [n, d], got k {list(kv.k.shape)}")
     if kv.n == 0:
         raise ValueError("influence: kv must hold at least one pair, got none")
+    for name, x in (("k", kv.k), ("v", kv.v), ("q", q)):
+        if x is not None:
+            finite(name, floats(f"influence: {name}", x, "[n, d]"))
     memory = unstopped(memory)  # it hides its past from gradients, not from what is read
 
     def out(v: Tensor) -> Tensor:

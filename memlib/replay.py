@@ -17,9 +17,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch._C._functorch import is_batchedtensor
 
-from memlib.errors import kind
-from memlib.kv import KV
-from memlib.memory import METHODS, WHOLE, Memory, no_bias, no_lse, promises, updated
+from memlib.errors import finite, floats, kind
+from memlib.kv import KV, pairs
+from memlib.memory import METHODS, WHOLE, Memory, a_memory, no_bias, no_lse, no_state, promises, updated
 from memlib.precision import as_it_says
 
 
@@ -28,7 +28,14 @@ def walk(memory, q: Tensor | None, kv: KV, mem=None, lse: bool = False) -> Itera
 
     q: [*b, n, d] or None (then no reads, output None). `mem`: the state to go on from, None: empty.
     lse: an output is what `read(..., lse=True)` gives, the read and its log-sum-exp.
+    Raises TypeError for what is no memory, no queries or no pairs, ValueError where q and kv differ in length.
     """
+    _entrance("walk", memory, q, kv)
+    return steps(memory, q, kv, mem, lse)
+
+
+def steps(memory, q: Tensor | None, kv: KV, mem=None, lse: bool = False) -> Iterator[tuple]:
+    """`walk` for what has been looked at."""
     also = {"lse": True} if lse else {}
     mem = memory.init(kv) if mem is None else mem
     size = promises(memory).segment
@@ -46,7 +53,7 @@ def walk(memory, q: Tensor | None, kv: KV, mem=None, lse: bool = False) -> Itera
 
 def walked(memory, q: Tensor, kv: KV, mem=None, lse: bool = False) -> Any:
     """The outputs of a walk behind each other [*b, n, e]; with `lse` also the log-sum-exps [*b, n]."""
-    outs = [out for _, out in walk(memory, q, kv, mem, lse)]
+    outs = [out for _, out in steps(memory, q, kv, mem, lse)]
     if not outs:
         return memory.read(memory.init(kv) if mem is None else mem, q, **({"lse": True} if lse else {}))
     if not lse:
@@ -62,7 +69,7 @@ def states(memory, kv: KV, q: Tensor | None = None) -> list:
     """
     _entrance("states", memory, q, kv)
     _finite(kv, q)
-    return [mem for mem, _ in walk(memory, q if promises(memory).needs_queries else None, kv)]
+    return [mem for mem, _ in steps(memory, q if promises(memory).needs_queries else None, kv)]
 
 
 def outputs(memory, q: Float[Tensor, "*b n d"], kv: KV, mem=None) -> Tensor:
@@ -114,19 +121,22 @@ def attend_all(memory, q: Float[Tensor, "*b n d"], kv: KV, mem=None, lse: bool =
         no_bias(memory, kv)
         no_lse(memory, lse and not memory.merges)
     whole = whole_form(memory)
-    with as_it_says(q):
-        return walked(memory, q, kv, mem, lse) if whole is None else whole(q, kv, mem, lse)
+    try:
+        with as_it_says(q):
+            return walked(memory, q, kv, mem, lse) if whole is None else whole(q, kv, mem, lse)
+    except Exception:
+        if mem is not None and isinstance(memory, Memory):
+            no_state(memory, mem)
+        raise
 
 
 def _entrance(name: str, memory, q: Tensor | None, kv: KV) -> None:
-    needed = ("init", "update") if name == "states" else ("init", "update", "read")
-    whole = name == "attend_all" and callable(getattr(memory, name, None))
-    if isinstance(memory, type) or not (whole or all(callable(getattr(memory, one, None)) for one in needed)):
-        raise TypeError(f"{name}: memory must be an object with {', '.join(METHODS)}, got {kind(memory)}")
-    if not isinstance(kv, KV):
-        raise TypeError(f"{name}: kv must be a KV, got {kind(kv)}")
-    if q is not None and not isinstance(q, Tensor):
-        raise TypeError(f"{name}: q must be a tensor of floats, got {kind(q)}")
+    unread = name == "states" or (name == "walk" and q is None)
+    if isinstance(memory, type) or not (name == "attend_all" and callable(getattr(memory, name, None))):
+        a_memory(f"{name}: memory", memory, ("init", "update") if unread else ("init", "update", "read"))
+    pairs(f"{name}: kv", kv)
+    if q is None and name in ("attend_all", "outputs") or q is not None:
+        floats(f"{name}: q", q)
     if q is not None and q.shape[:-1] != kv.k.shape[:-1]:
         raise ValueError(f"q must have one query for each pair of k {list(kv.k.shape)}, got {kind(q)}")
 
@@ -136,6 +146,4 @@ def _finite(kv: KV, q: Tensor | None) -> None:
     for name, x in (("k", kv.k), ("v", kv.v), ("q", q)):
         if x is None or torch.compiler.is_compiling() or is_batchedtensor(x):
             continue
-        if not torch.isfinite(x).all():
-            where = (~torch.isfinite(x)).nonzero()[0].tolist()
-            raise ValueError(f"{name} must be finite, got {x[tuple(where)].item()} at position {where}")
+        finite(name, x)

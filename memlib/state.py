@@ -17,6 +17,7 @@ from torch import Tensor
 
 from memlib.errors import kind
 from memlib.kv import KV
+from memlib.memory import is_memory
 from memlib.precision import widest
 
 
@@ -25,7 +26,7 @@ def _parts(state) -> dict:
         return {"k": state.k, "v": state.v, "bias": state.bias}
     if isinstance(state, tuple):
         return dict(zip(getattr(state, "_fields", range(len(state))), state, strict=True))
-    if dataclasses.is_dataclass(state):
+    if dataclasses.is_dataclass(state) and not isinstance(state, type) and not is_memory(state):
         return {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
     raise TypeError(f"a state is of tensors, KVs, NamedTuples, frozen dataclasses, whole numbers, got {kind(state)}")
 

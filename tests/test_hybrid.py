@@ -903,7 +903,7 @@ def test_pairs_and_queries_that_do_not_fit_are_refused_in_mid_stream(memory):
             memory.read(mem, q, other)
         if isinstance(memory, Hybrid):
             for state in (mem, memory.init(kv)):
-                with pytest.raises(ValueError, match="append: new must be pairs like the old ones"):
+                with pytest.raises(ValueError, match="new must be pairs like the old ones"):
                     attend_all(memory, torch.zeros_like(other.k), other, state)
     for bad in (torch.ones(2, 3, 4).long(), q[..., :2], q.expand(3, 2, T, 4), q.float()):
         with pytest.raises(ValueError, match="q must be"):

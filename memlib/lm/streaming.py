@@ -9,7 +9,7 @@ from torch import Tensor
 
 from memlib.kv import KV
 from memlib.memory import promises, updated
-from memlib.replay import attend_all, walk, whole_form
+from memlib.replay import attend_all, steps, whole_form
 
 
 class Open(NamedTuple):
@@ -37,7 +37,7 @@ def follow(memory, state, q: Tensor, kv: KV):
         out = attend_all(memory, q, kv, state)
         return updated(memory, state, kv, q), out
     outs = []
-    for mem, out in walk(memory, q, kv, state):
+    for mem, out in steps(memory, q, kv, state):
         state = mem
         outs.append(out)
     return state, torch.cat(outs, -2)
