@@ -2,7 +2,8 @@
 
 `chapters/NN_name/variants.py` holds VARIANTS: task -> {"correct": {name: source}, "wrong": {name: source}}. The
 variants run in this process, cell by cell, on one seed, with MEMLIB_VARIANTS=all on five. Every run is a mixture: each
-variant stands once among right and wrong answers of the other tasks. test_grading.py takes some through nbval.
+variant stands once among right and wrong answers of the other tasks. `make test` takes every third mixture, `.ci/run`
+all. test_grading.py takes some through nbval.
 """
 
 import importlib.util
@@ -10,6 +11,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from examples import EVERY
 
 from memlib.course import variables
 from memlib.course.grade.reference import expected, fresh_reference, run_exercise
@@ -19,7 +21,9 @@ from memlib.course.notebook.side_by_side import comparison
 from memlib.course.paths import CHAPTERS, chapters
 from memlib.course.source import load_exercise, solved, stub
 
-SEEDS = (1, 2000, 30_000, 400_000, 5_000_000)[: 5 if variables.setting("MEMLIB_VARIANTS") == "all" else 1]
+FIVE = variables.setting("MEMLIB_VARIANTS") == "all"
+SEEDS = (1, 2000, 30_000, 400_000, 5_000_000)[: 5 if FIVE else 1]
+STEP = 1 if EVERY or FIVE else 3
 EXERCISES = [name for name in chapters() if (CHAPTERS / name / "exercise.py").exists()]
 load = cache(load_exercise)
 visible = cache(lambda name: expected(load(name)))
@@ -63,7 +67,7 @@ def mixtures() -> list:
     for name in EXERCISES:
         every = {task: choices(name, task) for task in load(name).tasks}
         most = max(map(len, every.values()))
-        for i in range(most):
+        for i in range(0, most, STEP):
             at = {task: (i + 3 * place) % most for place, task in enumerate(every)}  # right and wrong side by side
             mixture = {task: every[task][n] for task, n in at.items() if n < len(every[task])}
             found.append(pytest.param(name, mixture, id=f"{name}-{i}"))
@@ -91,7 +95,7 @@ def test_a_right_answer_in_any_style_earns_its_task_and_a_wrong_one_loses_exactl
         assert not odd, {task: mixture[task][0] for task in odd}
 
 
-@pytest.mark.parametrize("name, task", tasks())
+@pytest.mark.parametrize("name, task", tasks()[::STEP])
 def test_printing_the_visible_example_earns_nothing(name, task, monkeypatch):
     """The stored output of the check, printed in the place of the report, beside a right answer."""
     printed = visible(name)[task].rstrip()

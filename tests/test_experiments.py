@@ -1,6 +1,7 @@
 """What is trained for a lesson: recall that is learned, models that read through other memories, stored runs."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -24,7 +25,7 @@ def test_a_row_binds_its_pairs_and_asks_for_each_of_them_once():
 
 
 def test_recall_is_learned_with_a_full_cache_and_cannot_be_with_a_short_window():
-    small = dict(pairs=4, length=32, steps=140, layers=1, every=140)
+    small = dict(pairs=4, length=20, steps=140, layers=1, every=140)
     assert tasks.mqar(Full(), **small).accuracy > 0.9
     assert tasks.mqar(Window(2), **small).accuracy < 0.5
 
@@ -44,7 +45,8 @@ def test_sizes_that_cannot_be_are_refused(bad, words):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_model_is_trained_with_a_memory_and_comes_back_with_it(kind, tmp_path, capsys):
+def test_a_model_is_trained_with_a_memory_and_comes_back_with_it(kind, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "Recipe", partial(train.Recipe, tokens=1024))
     out = tmp_path / "model.safetensors"
     train.main(["--memory", kind, "--steps", "2", "--rotary", "0.5", "--out", str(out), "--device", "cpu"])
     model = weights.load(out)
