@@ -27,15 +27,14 @@ DELTA = 32  # tokens of a delta rule handled at once
 def linear(memory: LinearAttention, q: Tensor, kv: KV, mem: MatrixState | None, lse: bool) -> Tensor:
     """Inside a chunk by a small causal product, before it by S and z."""
     begun: Any = _begin(memory, kv, mem)  # with a z, which delta rules do without
-    low = single(q).dtype
     s, z, outs = begun.s, begun.z, []
     for t in range(0, kv.n, CHUNK):
-        q_t, k_t = (x[..., t : t + CHUNK, :].to(low) for x in (q, kv.k))
-        q_t, k_t, v_t = phi_of_query(q_t), phi(k_t), kv.v[..., t : t + CHUNK, :].to(low)
+        q_t, k_t, v_t = (wide(x[..., t : t + CHUNK, :]) for x in (q, kv.k, kv.v))
+        q_t, k_t = phi_of_query(q_t), phi(k_t)
         inside = (q_t @ k_t.mT).tril()
-        above = inside @ v_t + q_t @ s.to(low)
-        outs.append(quotient(above, inside.sum(-1, keepdim=True) + q_t @ z.to(low)).to(q.dtype))
-        s, z = s + wide(k_t.mT @ v_t), z + wide(k_t.sum(-2).unsqueeze(-1))
+        above = inside @ v_t + q_t @ s
+        outs.append(quotient(above, inside.sum(-1, keepdim=True) + q_t @ z).to(q.dtype))
+        s, z = s + k_t.mT @ v_t, z + k_t.sum(-2).unsqueeze(-1)
     return torch.cat(outs, -2) if outs else kv.v
 
 
@@ -78,11 +77,9 @@ def _solved(q: Tensor, kv: KV, mem: MatrixState, alpha: Tensor | None, beta: Ten
     if alpha is None:
         fade, between = q.new_ones(1, 1), causal
     else:
-        logs = F.pad(alpha.clamp(min=torch.finfo(alpha.dtype).tiny).log(), (0, pad))
-        logs = logs.unflatten(-1, (-1, DELTA)).cumsum(-1)
-        fade = logs.exp().unsqueeze(-1)  # what is left at i of the state before the chunk
-        steps = logs.unsqueeze(-1) - logs.unsqueeze(-2)
-        between = steps.masked_fill(causal == 0, -torch.inf).exp()  # what is left at i of what was written at j
+        alpha = F.pad(alpha, (0, pad), value=1.0).unflatten(-1, (-1, DELTA)).unsqueeze(-1)
+        fade = alpha.cumprod(-2)  # what is left at i of the state before the chunk
+        between = torch.where(causal.tril(-1) > 0, alpha, 1.0).cumprod(-2) * causal  # ... of what was written at j
     a = beta * (k @ k.mT * between).tril(-1)
     both = torch.linalg.solve_triangular(a, torch.cat([beta * v, beta * fade * k], -1), upper=False, unitriangular=True)
     u, w = both.split([v.shape[-1], k.shape[-1]], -1)

@@ -55,7 +55,7 @@ class VectorGate(nn.Module):
 def of_keys(gate, k: Tensor, name: str) -> Float[Tensor, "*b n 1 1"]:
     """A gate for each pair, to be multiplied with matrices: the number, or what the module says of the keys."""
     if not isinstance(gate, nn.Module):
-        return single(k.new_full((), float(gate))).expand(*k.shape[:-1], 1, 1)
+        return single(k).new_full((), float(gate)).expand(*k.shape[:-1], 1, 1)  # as it is, however short k is
     found = gate(k)
     if found.shape != k.shape[:-1]:
         wanted = f"[*b, n] = {list(k.shape[:-1])} for keys {list(k.shape)}"
