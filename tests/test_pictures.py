@@ -461,7 +461,8 @@ def test_each_step_in_key_space_says_what_it_fetches_and_how_much(local):
         assert list(marks["marker"]["color"]) == [colors[i] for i in got]
         assert np.allclose(marks["x"], K[got, 0], atol=6e-3) and np.allclose(marks["y"], K[got, 1], atol=6e-3)
         assert list(new["marker"]["line"]["color"]) == colors[old : t + 1]
-        assert np.allclose(new["x"], K[old : t + 1, 0], atol=6e-3)
+        for trace, some in ((store, slice(0, old)), (new, slice(old, t + 1))):
+            assert np.allclose(trace["x"], K[some, 0], atol=6e-3) and np.allclose(trace["y"], K[some, 1], atol=6e-3)
         assert [html.unescape(x) for x in new["hovertext"]] == [
             f"{SAID[i]}: token {i}, too new" for i in range(old, t + 1)
         ]
@@ -483,6 +484,7 @@ def test_each_step_in_key_space_says_what_it_fetches_and_how_much(local):
 TALK = "Ben came. The door code is 4711. It rained & we had <soup> all day long, as ever. " * 2
 SPAN = (10, 32)  # of the first half, the fact's own bytes
 LEFT = torch.stack([torch.linspace(1, 0, len(TALK)), torch.linspace(1, 0.5, len(TALK)), torch.ones(len(TALK))])
+LEFT[:, -1] = 0.25  # the last step is another than the one before
 GIVEN = torch.rand(3, len(TALK), generator=DRAW)
 
 
