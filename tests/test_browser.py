@@ -36,6 +36,7 @@ def test_a_lesson_runs_plays_and_turns_offline(address, lesson):
         if page.locator(FILM).count():
             film_plays(page, lesson.stem, "untouched")  # as in a fresh clone: no cell has run
         browser.run_all(page)
+        films_fit_a_projector(page)
         film_plays(page, lesson.stem, "light")
         knob_turns(page)
         shoot_all(page, lesson.stem, "light")
@@ -50,6 +51,24 @@ FILM = ".js-plotly-plot:has(.updatemenu-button)"
 TURNED = ".jp-CodeCell:has(.noUi-handle):has(.js-plotly-plot)"
 
 
+SIZES = """film => {
+    const [drawn, cell, panel] = [film.querySelector('.main-svg'), film.closest('.jp-OutputArea-output'),
+                                  film.closest('.jp-WindowedPanel-outer')].map(one => one.getBoundingClientRect())
+    return {wide: drawn.width, high: drawn.height, width: cell.width, height: panel.height}
+}"""
+
+
+def films_fit_a_projector(page):
+    """1280 x 720 with the side bar open: a film and its controls lie within the cell, and are seen at once."""
+    page.set_viewport_size({"width": 1280, "height": 720})
+    films = page.locator(FILM)
+    assert films.count()
+    for i in range(films.count()):
+        size = films.nth(i).evaluate(SIZES)
+        assert size["wide"] <= size["width"] and size["high"] <= size["height"], size
+    page.set_viewport_size({"width": 1366, "height": 768})
+
+
 def film_plays(page, name, theme):
     film = page.locator(FILM).first
     film.scroll_into_view_if_needed()
@@ -57,6 +76,8 @@ def film_plays(page, name, theme):
     assert browser.changes(page, film, play.click), "play was pressed and the picture stayed the same"
     page.wait_for_timeout(2500)
     film.locator(".updatemenu-button", has_text="pause").click()
+    for step in ("◀ step", "step ▶"):
+        assert browser.changes(page, film, film.locator(".updatemenu-button", has_text=step).click), step
     browser.shoot(page, f"{name}-{theme}-film")
 
 
