@@ -79,7 +79,7 @@ def one(tree: Path, fault: Fault) -> tuple[str, str]:
     """What the tests say of a fault."""
     place = tree / fault.file
     whole = place.read_text("utf-8")
-    written(place, fault.planted(tree))
+    written(place, whole.replace(fault.old, fault.new))
     try:
         return tested(tree, fault.tests)
     finally:
@@ -122,8 +122,9 @@ def main() -> None:
     table = {area: importlib.import_module(area).FAULTS for area in wish.areas or AREAS}
     table = {area: [fault for fault in rows if wish.of in fault.file] for area, rows in table.items()}
     rows = [fault for area in table.values() for fault in area]
-    for fault in rows:
-        fault.planted()
+    stale = [fault for fault in rows if not fault.stands()]
+    if stale:
+        raise SystemExit("\n".join(["must stand in its file once:", *(f"{f.file}: {f.old!r}" for f in stale)]))
     if METHOD == "forkserver":
         FRESH.set_forkserver_preload(HEAVY)
     found: dict[Fault, bool] = {}

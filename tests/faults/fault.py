@@ -20,12 +20,9 @@ class Fault:
     new: str
     equivalent: str = ""
 
-    def planted(self, root: Path = ROOT) -> str:
-        """The file's text with the fault in it. Raises SystemExit where `old` does not stand there exactly once."""
-        text = (root / self.file).read_text("utf-8")
-        if text.count(self.old) != 1 or self.old == self.new:
-            raise SystemExit(f"{self.file}: {self.old!r} must stand there once, and does {text.count(self.old)} times")
-        return text.replace(self.old, self.new)
+    def stands(self) -> bool:
+        """Whether `old` stands in the file exactly once, and is changed."""
+        return (ROOT / self.file).read_text("utf-8").count(self.old) == 1 and self.old != self.new
 
     def __str__(self) -> str:
         before = (ROOT / self.file).read_text("utf-8").split(self.old)[0]
@@ -41,14 +38,15 @@ def faults(file: str, tests: str, *rows: tuple) -> list[Fault]:
     return [Fault(file, row[2] if len(row) > 2 and row[2] else tests, *row[:2], *row[3:]) for row in rows]
 
 
-def files(names: str, laws: str = "", but: str = "") -> str:
-    """A selection: whole test files by name, and of the laws those on memories with one of these words in their names.
+def files(names: str, laws: str = "", of: str = "", but: str = "") -> str:
+    """A selection: whole test files by name, and laws with one of these words in their names, or in their memories'.
 
-    Left out is what takes long, and what has one of the words of `but`.
+    of: words of which a law must have one too. Left out is what takes long, and what has one of the words of `but`.
     """
     left_out = f"compiles exported thousand million stays_near process {but}".split()
-    wanted = " or ".join(
-        [*(f"test_{name}" for name in names.split()), *(f"(test_laws and {word})" for word in laws.split())]
-    )
-    paths = " ".join(f"test_{name}.py" for name in dict.fromkeys([*names.split(), *(["laws"] if laws else [])]))
-    return f"{paths} -k '({wanted}) and not ({' or '.join(left_out)})'"
+    wanted = [f"test_{name}" for name in names.split()]
+    if laws:
+        also = f" and ({' or '.join(of.split())})" if of else ""
+        wanted.append(f"(test_laws and ({' or '.join(laws.split())}){also})")
+    paths = " ".join(f"test_{name}.py" for name in [*names.split(), *(["laws"] if laws else [])])
+    return f"{paths} -k '({' or '.join(wanted)}) and not ({' or '.join(left_out)})'"

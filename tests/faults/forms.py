@@ -2,11 +2,12 @@
 
 from fault import faults, files
 
-AVERAGES = files("averages means", laws="average weights newest")
-MATRIX = files("recurrent", laws="gru linear delta gates")
-TIERS = files("hybrid", laws="hybrid compressive transformer")
-BOTH = files("combine knn", laws="knn joint gated")
-HELD = files("combine averages copies", laws="delta joint most compressive weights bad_input")
+FORMS = "chunk positions sum_exps gradients back_into dtype precision causally bad_input copied pickled"
+AVERAGES = files("means", laws="average weights newest", of=FORMS)
+MATRIX = files("", laws="gru linear delta gates", of=FORMS)
+TIERS = files("", laws="hybrid compressive", of=FORMS)
+BOTH = files("combine", laws="knn joint gated", of=FORMS)
+HELD = files("combine", laws="delta joint most compressive weights", of=FORMS)
 
 FAULTS = [
     *faults(
@@ -39,7 +40,7 @@ FAULTS = [
     ),
     *faults(
         "memlib/fast/full.py",
-        files("kv", laws="full"),
+        files("", laws="full bias", of=f"{FORMS} bias"),
         (" and kv.bias is None", ""),
         ("(mem is None or mem.n == 0)", "(mem is None or mem.n <= 1)"),
         (" and not lse and", " and"),
@@ -109,7 +110,7 @@ FAULTS = [
     ),
     *faults(
         "memlib/fast/window.py",
-        files("window", laws="window"),
+        files("", laws="window bias", of=f"{FORMS} bias"),
         ("max(past.n + start - memory.size + 1, s)", "max(past.n + start - memory.size + 2, s)"),
         ("(see < s))", "(see < memory.sinks - 1))"),
         (

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from threading import Thread
 
-HEAVY = ["torch", "torch._dynamo", "torch.func", "numpy", "pytest", "safetensors.torch"]
+HEAVY = ["torch", "torch._dynamo", "torch.func", "numpy", "pytest", "safetensors.torch", "pandas", "faiss"]
 
 
 def watched(parent: int) -> None:

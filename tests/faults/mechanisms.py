@@ -2,20 +2,25 @@
 
 from fault import faults, files
 
-KV = files("kv copies", laws="sinks joint")
-AVERAGES = files("averages means", laws="average weights newest")
-TIERS = files("compress hybrid", laws="hybrid compressive transformer")
-MATRIX = files("recurrent", laws="gru linear delta gates")
-BOTH = files("combine knn", laws="knn joint gated")
+KV = files("kv state")
+AVERAGES = files("averages")
+TIERS = files("compress hybrid", but="cut_anywhere model transformer pytorch reach")
+MATRIX = files("recurrent", but="transformers gru_stays long_stream")
+BOTH = files("combine knn")
 
 FAULTS = [
     *faults(
         "memlib/kv.py",
         KV,
-        ("self._end - self.n + start + count)", "self._end)"),
-        ("bias = bias[..., total - kept :]", "bias = bias[..., :kept]"),
-        ("new = new[new.n - kept :]", "new = new[:kept]"),
-        ("tracked(self.k, self.v, new.k, new.v)", "tracked(new.k, new.v)"),
+        ("self._end - n + start", "self._end - start"),
+        ("_join_bias(self, new)[..., total - kept :]", "_join_bias(self, new)[..., :kept]"),
+        ("new, many = new[many - kept :], kept", "new, many = new[:kept], kept"),
+        ("tracked(old_k, old_v, new.k, new.v)", "tracked(new.k, new.v)"),
+        ("total = many + old_k.shape[-2]", "total = 1 + old_k.shape[-2]"),
+        (
+            "old_k, old_v = _newest(kept - many, old_k, old_v)",
+            "old_k, old_v = old_k[..., : kept - many, :], old_v[..., : kept - many, :]",
+        ),
         ("max(2 * kept, kept + SPARE)", "kept + SPARE"),
         ("tuple(None if x is None else x.clone() for x", "tuple(x for x"),
         ("KV(self.k.detach(), self.v.detach(), None if", "KV(self.k.detach(), self.v, None if"),
@@ -32,10 +37,13 @@ FAULTS = [
     *faults(
         "memlib/room.py",
         KV,
-        ("self.used == end and", "self.used >= end and"),
-        ("self.used += n if free else 0", "self.used += n"),
-        ("x.requires_grad or is_functorch", "x.grad_fn is not None or is_functorch"),
-        (" and (not self.k.is_inference() or torch.is_inference_mode_enabled())", ""),
+        ("self.used == at and", "self.used >= at and"),
+        ("end <= self.places", "end <= self.places + 1"),
+        ("                self.used = end\n", "                self.used = at\n"),
+        ("k.dtype, k.device) == self.one", "k.dtype, k.device)[::2] == self.one[::2]"),
+        ("any(x.requires_grad for x", "any(x.grad_fn is not None for x"),
+        ("torch.compiler.is_compiling() or peek_interpreter_stack() is not None", "torch.compiler.is_compiling()"),
+        (" and (not self.inference or torch.is_inference_mode_enabled())", ""),
     ),
     *faults(
         "memlib/attention.py",
@@ -48,12 +56,12 @@ FAULTS = [
         ("torch.softmax(scores, -1) * some @", "torch.softmax(scores, -1) @"),
         (".masked_fill(~some.squeeze(-1), -torch.inf)", ""),
         ("mask = there if mask is None else mask & there", "mask = there if mask is None else mask"),
-        (" or q.dtype != kv.k.dtype", ""),
+        (" or q.dtype != k.dtype", ""),
         ("single(kv.bias).unsqueeze(-2)", "kv.bias.to(torch.bfloat16).to(scores).unsqueeze(-2)"),
     ),
     *faults(
         "memlib/memories/window.py",
-        files("window", laws="window"),
+        files("window", but="transformers mistral check"),
         ("keep=self.size)", "keep=self.size + 1)"),
         ("new[free:]", "new"),
         ("max(self.sinks - mem.first.n, 0)", "self.sinks"),
@@ -90,7 +98,7 @@ FAULTS = [
         ("        super().wrong()\n", ""),
         ("self.segment or self.local", "self.local"),
     ),
-    *faults("memlib/memories/ladder.py", files("ladder", laws="ladder"), ("rest // 2 - 1", "rest // 2")),
+    *faults("memlib/memories/ladder.py", files("ladder"), ("rest // 2 - 1", "rest // 2")),
     *faults(
         "memlib/memories/knn.py",
         BOTH,
@@ -123,7 +131,7 @@ FAULTS = [
     *faults("memlib/memories/recurrent.py", MATRIX, ("cast(mem, q.dtype)", "mem")),
     *faults(
         "memlib/parts/gates.py",
-        files("combine recurrent", laws="gated gates"),
+        files("combine recurrent", but="transformers gru_stays long_stream"),
         ("open: float = 0.9", "open: float = 0.5"),
         ("return 1 - g if gate_local is None else g", "return g if gate_local is None else 1 - g"),
         ("g = g.masked_fill((far[1] == -torch.inf).unsqueeze(-1), 1.0)\n", "pass\n"),
