@@ -19,7 +19,7 @@ LEFT += "mistral transformers"  # compilers and long walks, in which no call has
 def test_every_call_fits_the_shapes_in_its_signature():
     leave = " and ".join(f"not {word}" for word in LEFT.split())
     files = [str(HERE / f"test_{name}.py") for name in ("shapes", "laws", "kv", "window")]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:nbval", "-o", "addopts="]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:nbval", "-o", "addopts="]
     hook = "--jaxtyping-packages=memlib,beartype.beartype"
     done = subprocess.run([*command, hook, "-k", leave, *files], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
