@@ -31,7 +31,7 @@ AREAS = sorted(
 )
 WANTED = 0.9
 EXPLAINED = 3  # so many faults may be called equivalent
-PATIENCE = 300  # seconds; a fault that makes a test hang is found
+PATIENCE = 900  # seconds; a fault that makes a test hang is found
 SAID = {0: "pass", 1: "fail", 2: "fail"}  # pytest's exit codes; 2: it is no longer imported
 SECONDS = itertools.count(1_000_000_000)
 METHOD = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
@@ -67,7 +67,7 @@ def tested(tree: Path, tests: str) -> tuple[str, str]:
 
 def _words(tests: str) -> list[str]:
     """What pytest is given: files are in tests/, unless they name a folder; what follows -k is no file."""
-    words = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
+    words = ["-x", "-q", "--tb=no", "--assert=plain", "-W", "ignore", "-p", "no:cacheprovider"]
     if ".ipynb" not in tests:
         words += ["-p", "no:nbval", "--override-ini=addopts="]
     for word in shlex.split(tests):
