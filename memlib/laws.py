@@ -448,6 +448,7 @@ def bad_input_is_named(memory, sample: Sample) -> None:
     other = sample.tokens(2)
     for words, do in (
         ("append: new must be", lambda: updated(memory, last(memory, kv, q), other[1], other[0])),
+        ("must be", lambda: attend_all(memory, *other, last(memory, kv, q))),
         ("k must be finite, got nan at position [3, 1]", lambda: outputs(memory, q, KV(spoilt, kv.v))),
         ("one query for each pair", lambda: outputs(memory, q[:5], kv)),
     ):

@@ -1,5 +1,8 @@
 """Pairs and attention: closed forms, identities (b), (e), (g), (h), and bad input."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -279,3 +282,44 @@ def test_a_mask_of_another_width_is_named(mask):
     kv = KV(torch.zeros(8, 4), torch.zeros(8, 4))
     with pytest.raises((ValueError, TypeError), match="attend: mask must be"):
         attend(torch.zeros(8, 4), kv, mask=mask)
+
+
+DONE = {
+    "the newest": lambda kv, new: kv[-2:],
+    "a middle": lambda kv, new: kv[1:3],
+    "none": lambda kv, new: kv[2:2],
+    "chosen": lambda kv, new: kv[torch.tensor([3, 0])],
+    "taken": lambda kv, new: kv.take(torch.tensor([[2, 0], [1, 3]])),
+    "appended": lambda kv, new: kv.append(new),
+    "appended twice": lambda kv, new: kv.append(new).append(kv),
+    "appended and few kept": lambda kv, new: kv.append(new, keep=5),
+    "appended and fewer kept than came": lambda kv, new: kv.append(new, keep=2),
+    "appended to a part": lambda kv, new: kv[:2].append(new, keep=4),
+    "joined": lambda kv, new: join(kv, new, kv),
+    "joined with none": lambda kv, new: join(kv[:0], new, kv[:0]),
+    "detached": lambda kv, new: kv.detach(),
+    "copied": lambda kv, new: copy.deepcopy(kv),
+    "pickled": lambda kv, new: pickle.loads(pickle.dumps(kv)),
+}
+
+
+@pytest.mark.parametrize("how", DONE)
+def test_what_is_done_to_pairs_is_done_to_their_bias(how):
+    draw = torch.Generator().manual_seed(0)
+    (k, v, bias), (k_new, v_new, more) = (
+        (torch.randn(2, n, 3, generator=draw), torch.randn(2, n, 1, generator=draw), torch.randn(2, n, generator=draw))
+        for n in (4, 3)
+    )
+    got = DONE[how](KV(k, v, bias), KV(k_new, v_new, more))
+    wide = KV(k, torch.cat([v, bias[..., None]], -1)), KV(k_new, torch.cat([v_new, more[..., None]], -1))
+    want = DONE[how](*wide)
+    assert torch.equal(got.k, want.k) and torch.equal(torch.cat([got.v, got.bias[..., None]], -1), want.v)
+    if "append" in how or "join" in how:  # of one without a bias it is 0
+        half = DONE[how](KV(k, v, bias), KV(k_new, v_new))
+        zero = DONE[how](wide[0], KV(k_new, torch.cat([v_new, 0 * more[..., None]], -1)))
+        assert torch.equal(zero.v[..., 1], torch.zeros_like(got.bias) if half.bias is None else half.bias)
+
+
+def test_a_pickled_pair_of_a_long_cache_is_one_pair():
+    kv = KV(torch.zeros(1, 1, 8), torch.zeros(1, 1, 8)).append(KV(torch.ones(1, 9000, 8), torch.ones(1, 9000, 8)))
+    assert len(pickle.dumps(kv[-1:])) < 4000

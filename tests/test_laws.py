@@ -79,6 +79,22 @@ def test_a_log_sum_exp_is_refused_where_there_is_none(name):
             ask()
 
 
+@pytest.mark.parametrize("name", [name for name, make in MEMORIES.items() if not promises(make()).merges])
+def test_a_segment_is_read_causally_where_there_is_no_log_sum_exp_too(name):
+    memory, (q, kv) = MEMORIES[name](), SAMPLE.tokens(2)
+    for cut in (0, 1, 6):
+        mem = states(memory, kv[:cut])[-1] if cut else memory.init(kv)
+        got = memory.read(mem, q[:, cut:], new=kv[cut:])
+        for end in range(cut + 1, kv.n):
+            alike("the first of new", memory.read(mem, q[:, cut:end], new=kv[cut:end]), got[:, : end - cut])
+        if promises(memory).rows and not hasattr(memory, "near"):
+            alike("new, step by step", got, outputs(memory, q[:, cut:], kv[cut:], mem))
+        for end in range(cut + 1, kv.n):  # each query reads its own token
+            v = kv.v.clone()
+            v[:, end - 1] += 1
+            assert (memory.read(mem, q[:, cut:], new=KV(kv.k, v)[cut:]) - got)[:, end - cut - 1].abs().max() > 1e-6
+
+
 @pytest.mark.parametrize("name", [name for name, make in MEMORIES.items() if not modules(make())])
 def test_the_repr_of_a_memory_is_what_one_would_type(name):
     memory = MEMORIES[name]()

@@ -89,6 +89,24 @@ def test_one_key_at_a_time_or_all_at_once():
     assert store.n == 300 and torch.equal(store.search(q, 9)[1], filled(300, metric="dist2").search(q, 9)[1])
 
 
+@pytest.mark.parametrize("passes", [1, 2])
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_store_that_grows_between_searches_finds_what_a_fresh_one_finds(metric, passes, monkeypatch):
+    monkeypatch.setattr(exact, "SMALL", exact.SMALL if passes == 1 else 0)
+    (keys, values), store, n = pairs(9000), Exact(16, metric), 0
+    keys *= torch.linspace(0.5, 3, 9000)[:, None]  # of all lengths, so that a length that is not its own shows
+    for size in (1, 3, 500, 1, 4096, 7, 4392):
+        store.add(keys[n : n + size], values[n : n + size])
+        n += size
+        for queries in (2, 9):
+            q = pairs(queries, seed=n)[0]
+            scores, ids = store.search(q, 5)
+            want, places = in_float64(q, keys[:n], 5, metric)
+            assert torch.equal(ids, places)
+            torch.testing.assert_close(scores, want.float(), rtol=1e-5, atol=1e-4)
+            assert torch.equal(store.pairs(ids).v, values[ids]) and torch.equal(store.pairs(ids).k, keys[ids])
+
+
 def test_more_than_there_are_gives_all_and_none_gives_none():
     store, q = Exact(16), pairs(5, seed=1)[0]
     scores, ids = store.search(q, 3)
