@@ -23,6 +23,7 @@ from memlib import (
     view,
 )
 from memlib.fast.averages import running
+from memlib.replay import walked
 
 T = 12
 
@@ -271,3 +272,22 @@ def test_a_state_in_another_dtype_goes_on():
         mem = st.to(states(memory, kv)[-1], dtype=torch.bfloat16)
         half = KV(kv.k.bfloat16(), kv.v.bfloat16())
         assert memory.slots(memory.update(mem, half)).v.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize(
+    "memory",
+    [MovingAverage(4), WeightedAverage([1.0, 0.0, 2.0]), CumulativeAverage(), ExponentialAverage(0.2)],
+    ids=str,
+)
+def test_log_sum_exps_of_a_whole_sequence_are_those_of_the_steps(memory, dtype):
+    draw = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 40, width, generator=draw).to(dtype) for width in (5, 5, 3))
+    kv, mem = KV(k, v), memory.update(memory.init(KV(k, v)), KV(k, v))
+    for begun in (None, mem):
+        got, want = attend_all(memory, q, kv, begun, lse=True), walked(memory, q, kv, begun, lse=True)
+        for a, b in zip(got, want, strict=True):
+            assert a.dtype == b.dtype
+            torch.testing.assert_close(a, b, rtol=1e-12 if dtype == torch.float64 else 1e-2, atol=1e-12)
+    with pytest.raises(ValueError, match="q must be"):
+        attend_all(memory, q.float() if dtype != torch.float32 else q.double(), kv, lse=True)

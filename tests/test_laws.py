@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import pytest
 import torch
 from examples import EVERY, MEMORIES, UNLIMITED, WIDTH
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import memlib
-from memlib import KV, Full, Memory, Window, attend_all, check, outputs, promises, states
+from memlib import KV, Full, Ladder, Memory, Recurrent, Window, attend_all, check, outputs, promises, states
 from memlib.holding import modules
 from memlib.laws import LAWS, Broken, Sample, alike
 from memlib.memory import READS, STEPS, UPDATES, WHOLE, frozen
@@ -357,6 +358,27 @@ def test_a_step_of_the_window_is_its_text(sinks):
     kv = KV(kv.k, kv.v, torch.randn_like(kv.k[..., 0]))
     for got, want in zip(states(Window(4, sinks), kv), states(Text(4, sinks), kv), strict=True):
         assert all(torch.equal(a, b) for (_, a), (_, b) in zip(leaves(got), leaves(want), strict=True))
+
+
+class Launches(TorchDispatchMode):
+    """Counts what a GPU would be asked to do."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", MEMORIES)
+def test_a_sequence_takes_few_launches_or_attend_all_says_so(name):
+    memory, (q, kv) = MEMORIES[name](), SAMPLE.tokens(2, n=128)
+    with torch.no_grad(), Launches() as launches:
+        attend_all(memory, q, kv)
+    rounds = 128 if promises(memory).segment is None else -(-128 // memory.segment)
+    waits = promises(memory).segment or promises(memory).needs_queries or isinstance(memory, (Ladder, Recurrent))
+    assert launches.count < (150 * rounds if waits else 4 * 128), launches.count
+    assert not waits or f"`{type(memory).__name__}`" in attend_all.__doc__
 
 
 def test_a_learners_subclass_runs_its_own_text():

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from memlib.attention import asks
 from memlib.fast import means
 from memlib.kv import KV
 from memlib.memories.cumulative import CumulativeAverage
@@ -29,14 +30,24 @@ BAND = 128  # tokens handled at once by weighted and exponential averages
 
 
 def one_slot(whole):
-    """With one slot the outputs are its values, and the log-sum-exps its scores, which ask for the keys: walked."""
+    """With one slot the outputs are its values, and the log-sum-exps the scores of its keys, averaged as values are."""
 
     def form(memory, q: Tensor, kv: KV, mem, lse: bool):
-        if lse or kv.n == 0:
+        if kv.n == 0:
             return walked(memory, q, kv, mem, lse)
-        return whole(memory, kv, mem).to(kv.v.dtype)
+        out = whole(memory, kv, mem).to(kv.v.dtype)
+        if not lse:
+            return out
+        asks("attend_all", q, kv)
+        keys = whole(memory, _of_keys(kv), None if mem is None else _of_keys(mem)).to(kv.k.dtype)
+        return out, (single(q) * q.shape[-1] ** -0.5 * single(keys)).sum(-1)
 
     return form
+
+
+def _of_keys(x):
+    """Pairs, or sums of them, with the keys in the place of the values."""
+    return KV(x.k, x.k) if isinstance(x, KV) else x._replace(like=KV(x.like.k, x.like.k), v=x.k)
 
 
 def moving(memory: MovingAverage, kv: KV, mem: KV | None) -> Tensor:

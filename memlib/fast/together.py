@@ -24,15 +24,23 @@ def joint(memory: Joint, q: Tensor, kv: KV, mem: tuple | None, lse: bool):
 
 
 def gated(memory: Gated, q: Tensor, kv: KV, mem: tuple | None, lse: bool):
-    """Their reads, mixed by the gate. With segments, or a memory without a log-sum-exp, it is walked."""
-    if lse or memory.segment is not None or not all(promises(one).merges for one in memory.memories):
+    """Their reads, mixed by the gate. With segments, or a memory of which nobody knows when it is empty, walked."""
+    known = all(promises(one).merges or promises(one).rows for one in memory.memories)
+    if lse or memory.segment is not None or not known:
         return walked(memory, q, kv, mem, lse)
     return mixed(memory.share_local(q), *_each(memory, q, kv, mem))
 
 
 def _each(memory, q: Tensor, kv: KV, mem: tuple | None) -> list:
     held = (None,) * len(memory.memories) if mem is None else mem
-    return [attend_all(one, q, kv, part, lse=True) for one, part in zip(memory.memories, held, strict=True)]
+    return [_with_lse(one, q, kv, part) for one, part in zip(memory.memories, held, strict=True)]
+
+
+def _with_lse(memory, q: Tensor, kv: KV, mem) -> tuple[Tensor, Tensor]:
+    """All reads and their log-sum-exps; 0 for a matrix, which is never empty when it is read."""
+    if promises(memory).merges:
+        return attend_all(memory, q, kv, mem, lse=True)
+    return attend_all(memory, q, kv, mem), q.new_zeros(q.shape[:-1])
 
 
 WHOLE[Joint], WHOLE[Gated] = joint, gated

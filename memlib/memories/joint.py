@@ -12,9 +12,10 @@ class Joint(Together):
     memories: whose read gives a log-sum-exp, the nearest first: `Joint(Window(n),
     KNN(k, n))`. One softmax is a gate that nobody has to learn: Att(q, [A, B]) = g
     Att(q, A) + (1 - g) Att(q, B) with g = sigmoid(lse_A - lse_B). A token that two of
-    them hold counts twice. A segment (`new`) is read once. Raises ValueError for a
-    memory without a log-sum-exp, and for segments of different lengths. Dao et al.
-    2022, arXiv 2205.14135; Wu et al. 2022, arXiv 2203.08913 (first version).
+    them hold counts twice. A segment (`new`) is read once, and a sequence is then a
+    loop over its segments. Raises ValueError for a memory without a log-sum-exp, and
+    for segments of different lengths. Dao et al. 2022, arXiv 2205.14135; Wu et al.
+    2022, arXiv 2203.08913 (first version).
     """
 
     merges = True

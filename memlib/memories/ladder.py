@@ -19,9 +19,10 @@ class Ladder(Memory):
     """Of three slots on a level the two oldest become one of the level above.
 
     A binary counter: n pairs in about 2 log2 n slots, level j of means of 2^j pairs, so
-    that what is older is kept coarser and nothing is dropped. A step costs O(log n d).
-    Differentiable. Raises ValueError for pairs with a bias. The idea is that of
-    log-linear attention (Guo et al. 2025, arXiv 2506.04761).
+    that what is older is kept coarser and nothing is dropped. A step costs O(log n d);
+    a sequence is a loop over its tokens. Differentiable. Raises ValueError for pairs
+    with a bias. The idea is that of log-linear attention (Guo et al. 2025, arXiv
+    2506.04761).
     """
 
     softmax = convex = chunkable = True

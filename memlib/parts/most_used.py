@@ -15,7 +15,8 @@ from memlib.parts.pooling import groups
 class MostUsed:
     """Of every n pairs the n / rate that received most attention, in their order; of equals the older.
 
-    `used` [*b, n]: the attention each pair has received while it was kept raw; per row and head.
+    `used` [*b, n]: the attention each pair has received while it was kept raw; per row and head. In `Hybrid` a
+    sequence is then a loop over its tokens, some sixty launches each on a GPU; `Compressive` loops over segments.
     """
 
     linear_in_values = convex = needs_queries = True
