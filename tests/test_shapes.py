@@ -28,9 +28,11 @@ def test_every_call_fits_the_shapes_in_its_signature():
 
 @pytest.mark.parametrize("name", MEMORIES)
 def test_a_whole_form_gives_a_row_for_each_query(name):
-    """From the empty memory, and from a state with a log-sum-exp where there is one, over several blocks."""
+    """From the empty memory and from a state, also with a log-sum-exp where there is one, over several blocks."""
     memory, (q, kv) = MEMORIES[name](), Sample(*WIDTH).tokens(2, n=150)
-    cut, merges = 7 * pace(memory), promises(memory).merges
-    rest = attend_all(memory, q[:, cut:], kv[cut:], last(memory, kv[:cut], q[:, :cut]), lse=merges)
+    cut = 7 * pace(memory)
+    mem = last(memory, kv[:cut], q[:, :cut])
     assert attend_all(memory, q, kv).shape == (2, 150, WIDTH[1])
-    assert (rest[0] if merges else rest).shape == (2, 150 - cut, WIDTH[1])
+    for lse in {False, promises(memory).merges}:
+        rest = attend_all(memory, q[:, cut:], kv[cut:], mem, lse=lse)
+        assert (rest[0] if lse else rest).shape == (2, 150 - cut, WIDTH[1])

@@ -15,7 +15,7 @@ FAULTS = [
     ),
     Fault(
         "memlib/memories/window.py",
-        "test_laws.py -k 'a_chunk and sinks'",
+        "test_window.py -k with_sinks",
         "newest = mem.newest.append(new[free:], keep=self.size)",
         "newest = mem.newest.append(new, keep=self.size)",
     ),
