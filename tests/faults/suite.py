@@ -15,9 +15,9 @@ FAULTS = [
     ),
     Fault(
         "memlib/memories/window.py",
-        "test_window.py -k with_sinks",
+        "test_laws.py test_window.py -k '(a_chunk and window) or its_recipe'",
         "newest = mem.newest.append(new[free:], keep=self.size)",
-        "newest = mem.newest.append(new, keep=self.size)",
+        "newest = mem.newest.append(new[free:], keep=self.size + 1)",
     ),
     Fault(
         "memlib/lm/train.py",
@@ -45,9 +45,9 @@ FAULTS = [
     ),
     Fault(
         "memlib/draw/style.py",
-        "test_draw.py",
-        'html.escape(str(text), quote=False).replace("$", "&#36;")',
+        "test_draw.py -k markup",
         "html.escape(str(text), quote=False)",
+        "str(text)",
     ),
     Fault(
         "memlib/draw/lines.py",
