@@ -36,7 +36,7 @@ FAULTS = [
     ),
     *faults(
         "memlib/room.py",
-        KV,
+        files("kv state", laws="full window", of="mapped derivatives gradients"),
         ("self.used == at and", "self.used >= at and"),
         ("end <= self.places", "end <= self.places + 1"),
         ("                self.used = end\n", "                self.used = at\n"),
