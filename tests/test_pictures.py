@@ -578,4 +578,5 @@ def test_the_sentence_beneath_has_its_room_and_the_label_of_a_token_shows_blanks
     assert long.layout.height - short.layout.height == long.layout.margin.b - short.layout.margin.b == 20
     assert [style.label(t) for t in (" ", "\n", "\t", "\r", "", b"ab", 7)] == ["␣", "↵", "⇥", "␍", "∅", "ab", "7"]
     plot = short.layout.height - short.layout.margin.t - short.layout.margin.b
+    assert short.layout.margin.b == 52 + 20 + 8, "the axis, a line, a little air"
     assert plot == 56 and short.layout.width == style.WIDTH

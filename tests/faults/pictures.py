@@ -128,7 +128,12 @@ FAULTS = [
         ("(high - low) / 50\n    kind", "(high - low) / 20\n    kind"),
         ("rtol=5e-3", "rtol=5e-2"),
         ("float(found[1]) / 100", "float(found[1]) / 10"),
-        ("min(max(value, slider.min), slider.max)", "max(value, slider.min)"),
+        (
+            "min(max(value, slider.min), slider.max)",
+            "max(value, slider.min)",
+            "",
+            "a slider itself keeps what is set within its ends",
+        ),
         ("{3 - len(tried)} more", "{4 - len(tried)} more"),
         ('own["distance"].value, own["fact"].value', '100, own["fact"].value'),
         ("else why[choice.value]", "else why[answer]"),
