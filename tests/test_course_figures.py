@@ -291,6 +291,19 @@ def test_a_number_is_every_one_of_its_range_and_differs_by_name_and_seed(monkeyp
     assert not torch.equal(seeds.inputs(40, name="x"), one)
 
 
+def test_equal_answers_in_other_places_are_sealed_otherwise():
+    marks = re.findall(r"#(\w{6})", report_text.table("k", [[1, 1], [1, 1]], sealed=True))
+    marks += re.findall(r"#(\w{6})", report_text.table("other", [[1, 1]], sealed=True))
+    assert len(marks) == len(set(marks)) == 6
+
+
+def test_a_check_is_made_with_the_numbers_of_its_seed(found):
+    printed = [reference.expected(found, seed) for seed in (3, 3, 4, 0)]
+    assert printed[0] == printed[1] and seeds.seed() == 0
+    for name in found.tasks:
+        assert len({one[name] for one in printed[1:]}) == 3, name
+
+
 def test_a_fresh_seed_is_secret_and_a_given_one_is_kept(found, monkeypatch):
     monkeypatch.setattr(reference, "expected", lambda exercise, seed: {"at": seed})
     drawn = [reference.fresh_reference(found) for _ in range(20)]
@@ -373,6 +386,10 @@ def test_a_small_difference_counts_and_the_whole_text_does(capsys):
         texts = [report_text.table("x", [1.0, 1.0 + d], digits=digits) for d in (small, 0)]
         assert first_difference(*texts).startswith("entry 1 is 1.")
     assert first_difference('x: "ab"\ny: 1.00', 'x: "ab"') == "Something else was printed beside the report."
+    rows = [report_text.table("x", [[1, 2, 3 + d], [4 + d, 5 + d, 6 + d]]) for d in (0, 1)]
+    assert first_difference(*rows) == "row 0: column 2 is 3.00, expected 4.00.", "of several the first"
+    rows = [report_text.table("x", [[1 + d, 2 + d], [3 + d, 4 + d]]) for d in (0, 1)]
+    assert first_difference(*rows) == "row 0: column 0 is 1.00, expected 2.00."
     words = [report_text.table("order", ["first", one]) for one in ("second", "sebond")]
     assert first_difference(*words) == 'entry 1 is "second", expected "sebond".'
     for mine, right in ((lambda: [1, 2], True), (lambda: [1, 3], False), (lambda: [1, 2, 3], False)):
@@ -381,7 +398,7 @@ def test_a_small_difference_counts_and_the_whole_text_does(capsys):
 
 
 def test_claims_count_and_a_false_one_is_quoted(capsys, monkeypatch):
-    for count, said in ((1, "1 claim about"), (3, "3 claims about")):
+    for count, said in ((1, "1 claim about"), (2, "2 claims about"), (3, "3 claims about")):
         with assertions.claims(count):
             pass
         assert capsys.readouterr().out.startswith(said)
@@ -736,6 +753,30 @@ def test_the_best_of_the_course_is_of_those_within_the_limit(monkeypatch):
     }
     monkeypatch.setattr(experiments, "stored", lambda name: kept)
     assert ranking.best() == pytest.approx(dict.fromkeys(TASKS, 0.25))
+
+
+def test_an_entry_is_scored_with_the_seed_of_the_ranking_and_its_faults_are_said(monkeypatch):
+    asked, faults = [], [None, EntryError("It is slow."), ValueError("sizes")]
+
+    class Elsewhere:
+        def __init__(self, file, seconds):
+            asked.append((file.read_text("utf-8"), file.name, seconds))
+
+        __enter__, __exit__ = lambda self: self, lambda self, *_: None
+
+    def score(memory, *given, **how):
+        asked.append((given, how))
+        if fault := faults.pop(0):
+            raise fault
+        return SimpleNamespace(plain=lambda: {"total": 1})
+
+    monkeypatch.setattr(ranking, "Remote", Elsewhere)
+    monkeypatch.setattr(ranking, "score", score)
+    found = [ranking._scored("some code", "ann", seed) for seed in (7, 8, 9)]
+    assert found[0] == {"total": 1} and found[1] == {"problem": "It is slow."}
+    assert found[2] == {"problem": "What it gives does not fit: ValueError: sizes"}
+    assert asked[0] == ("some code", "ann.py", ranking.SECONDS)
+    assert asked[1::2] == [((seed,), {"count": ranking.COUNT, "turns": 1}) for seed in (7, 8, 9)]
 
 
 def test_what_an_entry_may_be(tmp_path):

@@ -258,7 +258,7 @@ def test_a_conversation_asks_for_the_newest_value_of_what_was_said():
     right_ones = 0
     for seed in range(40):
         text, spans = conversation(1500, Random(seed))
-        assert len(text) == 1500
+        assert len(text) == 1500 and all(start < end <= 1500 for start, end in spans)
         for start, end in spans:
             assert text[:start].endswith(b" Answer: ")
             if end < 1500:
@@ -279,6 +279,16 @@ def test_filler_is_as_long_as_asked_and_silent_about_the_fact(length, distractor
         said = filler(length, Random(seed), about, distractors)
         assert len(said.encode()) == length and (length < 5 or said.startswith(" "))
         assert about.answer not in said or about.kind in ("number", "code"), said
+
+
+@pytest.mark.parametrize("where", ["statement", "question"])
+def test_no_other_fact_is_about_the_thing_itself(where, monkeypatch):
+    said = {"statement": "It is 7.", "question": "what is it?"} | {where: f"The VAULT is {'7' * (where[0] == 's')}"}
+    about = Fact(**said, answer="7")
+    other = Fact("The vault code is 4711.", "what is it?", "4711", "code", "Vault")
+    monkeypatch.setattr(facts, "fact", lambda rng: other)
+    assert "4711" not in filler(900, Random(0), about, 1.0)
+    assert "4711" in filler(900, Random(0), Fact("It is 7.", "what is it?", "7"), 1.0)
 
 
 def test_a_share_of_small_talk_are_facts_about_other_things(monkeypatch):

@@ -90,7 +90,8 @@ DRAWN = {
     "ends": lambda seed: leaderboard._ends(seed, 1),
     "at length": lambda seed: growth.at_length(Window(100), 400, seed)["found"],
     "fact": lambda seed: facts.stream(40, seed).text,
-    "box": lambda seed: [(Box(10 * seed + i)._name, Box(10 * seed + i)._size) for i in range(10)],
+    "the order of ten boxes": lambda seed: [Box(10 * seed + i)._name for i in range(10)],
+    "the sizes of boxes": lambda seed: [Box(10 * seed + i)._size for i in range(10)],
     "mqar": lambda seed: tasks.mqar(Full(), 2, 8, 1, 16, 1, batch=2, seed=seed).accuracy,
 }
 
@@ -242,6 +243,16 @@ def test_each_share_of_a_passkey_belongs_to_its_depth(monkeypatch):
     monkeypatch.setattr(evaluate, "right", lambda *_: marks)
     model = SimpleNamespace(reading=lambda memory: memory)
     assert tasks.passkey(None, 200, (0, 0.5, 1), 2, model=model) == {0: 0.5, 0.5: 1.0, 1: 0.0}
+
+
+@pytest.mark.parametrize(
+    "task", [lambda model: tasks.copy(None, 30, 30, 40, 0, model), lambda model: leaderboard._bits(model, 0, 40)]
+)
+def test_pieces_come_from_all_over_the_held_out_text(task):
+    task(Uniform())
+    held = bytes(data.texts()[1].tolist())
+    starts = [held.find(bytes(row[:50].tolist())) / len(held) for row in Uniform.rows[0]]
+    assert 0 <= min(starts) < 0.2 and max(starts) > 0.8
 
 
 @pytest.mark.parametrize("passage, gap", [(8, 4), (8, 0), (2, 5)])
@@ -599,6 +610,8 @@ def test_the_streams_of_a_story_are_of_their_seed_and_distance(monkeypatch):
     runs = experiments.story_runs()
     assert runs["full cache"](0) == {"right": dict.fromkeys(("150", "600", "2000", "5000"), round(2 / 7, 4))}
     runs["full cache"](1)
+    assert seen[0] == [facts.stream(150, i, distractors=0) for i in range(7)]
+    assert seen[-1] == [facts.stream(5000, 7 + i, distractors=0) for i in range(7)]
     assert [[s.distance for s in some] for some in seen] == [[n] * 7 for n in (150, 600, 2000, 5000)] * 2
     assert len({s.fact for s in seen[0]} | {s.fact for s in seen[4]}) == 14, "another seed, other facts"
 

@@ -142,4 +142,15 @@ FAULTS = [
         ("margin_b=layout.margin.b - less", "margin_b=layout.margin.b"),
         ("target if shown else None", "target"),
     ),
+    *faults(
+        "memlib/draw/score_table.py",
+        "test_pictures.py -k board",
+        ("round(float(every[name][head]), 2)", "round(float(every[name][head]), 1)"),
+    ),
+    *faults(
+        "memlib/widgets.py",
+        "test_widget_figures.py -k 'choice or detective'",
+        ("_verdict(choice.value == answer", "_verdict(choice.value >= answer"),
+        ('y="microseconds a token"', 'y="milliseconds a token"'),
+    ),
 ]

@@ -143,4 +143,19 @@ FAULTS = [
             "test_detective.py -k view",
         ),
     ),
+    *faults(
+        "memlib/tasks/texts.py",
+        "test_task_figures.py -k pieces",
+        ("torch.randint(len(held) - n,", "torch.randint(n,"),
+    ),
+    *faults(
+        "memlib/tasks/experiments.py",
+        "test_task_figures.py -k story",
+        ("distractors=0)", "distractors=0.25)"),
+    ),
+    *faults(
+        "memlib/tasks/detective.py",
+        "test_task_figures.py -k draws",
+        ('Random(f"boxes {seed // len(names)}")', 'Random("boxes")'),
+    ),
 ]
