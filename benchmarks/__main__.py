@@ -43,7 +43,7 @@ def run(name: str) -> None:
             lines[key] = (at, [rows[n][key] / next(iter(rows[n].values())) for n in at])
         figure = draw.curves(lines, x=x, y="times the first row", log_x=True)
         figure.write_html(out / f"{name}-{len(tables)}.html", include_plotlyjs="cdn")
-    machine = f"{platform.machine()}, torch {torch.__version__}, one thread"
+    machine = f"{platform.machine()}, torch {torch.__version__}, one thread, processor time"
     (out / f"{name}.json").write_text(json.dumps({"machine": machine, "tables": tables}, indent=1) + "\n")
     text = f"# {name}: {machine}\n\n" + "\n".join(table(t) for t in tables)
     (out / f"{name}.md").write_text(text)

@@ -31,7 +31,7 @@ def step(n: int) -> dict[str, float]:
             mems[name] = memory.update(mems[name], new)
             memory.read(mems[name], q)
 
-        if name == "full cache" and mems[name].n > n + 512:
+        if name == "full cache" and mems[name].n > n + n // 8:
             mems[name] = memory.update(memory.init(kv), kv)
         return work
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from memlib.precision import wide
 
 PIECE = 4096  # tokens that are worked on at once
+CACHED = 1 << 17  # numbers that are worked on at once where many passes are made over them
 BLOCK = 32  # tokens that a cumulative average adds in short floats, and that a weighted one multiplies at once
 
 
@@ -41,23 +42,53 @@ def cumulative(v: Float[Tensor, "*b n e"], before: Tensor | None = None, count: 
 def moving(v: Float[Tensor, "*b m e"], size: int, n: int) -> Float[Tensor, "*b n e"]:
     """Means, at each of the last n places, of the newest `size` of them, or of as many as there are.
 
-    Sums of 1, 2, 4 ... places, each the sum of two: nothing is subtracted, so an outlier that has left is gone.
+    Sums of 1, 2, 4 ... places, each the sum of two, or of whole blocks and what stands out at both ends: nothing is
+    subtracted, so an outlier that has left is gone. A few rows and a stretch of them at a time: they stay in the cache.
     """
-    past, lead, e = v.shape[-2] - n, v.shape[:-2], v.shape[-1]
+    rows, past, e = math.prod(v.shape[:-2]), v.shape[-2] - n, v.shape[-1]
+    out = v.new_empty(*v.shape[:-2], n, e)
     filling = min(max(size - 1 - past, 0), n)
-    out, piece = v.new_empty(*lead, n, e), min(max(PIECE, size), n)
     if filling:
         out[..., :filling, :] = cumulative(v[..., : past + filling, :])[..., past:, :]
-    spare = [v.new_empty(*lead, piece + size - 1, e) for _ in range(2)] if filling < n else []
-    for start in range(filling, n, piece):
-        o = out[..., start : start + piece, :]
-        _sums(_reach(v, past + start, o.shape[-2], size), size, o, spare)
-        o.div_(size)
+    left = n - filling
+    piece = min(left, max(size, CACHED // max(e, 1) - size))
+    blocks = size >= 2 * BLOCK <= left
+    piece = max(piece - piece % BLOCK if blocks else piece, 1)
+    some = max(CACHED // max((piece + size) * e, 1), 1)
+    sums = _by_blocks if blocks else _by_doubling
+    for x, o in zip(v.reshape(rows, past + n, e).split(some), out.view(rows, n, e).split(some), strict=True):
+        for start in range(filling, n, piece):
+            start = min(start, n - piece)  # the last piece reaches back
+            sums(_reach(x, past + start, piece, size), size, o.narrow(-2, start, piece))
+            o.narrow(-2, start, piece).div_(size)
     return out
 
 
-def _sums(x: Tensor, size: int, out: Tensor, spare: list[Tensor]) -> None:
-    """Into `out` the sums of `size` places of x up to each of the last ones; `spare`: two buffers as long as x."""
+def _by_blocks(x: Tensor, size: int, out: Tensor) -> None:
+    """As `_by_doubling`, for whole blocks of `out` and at least two blocks in `size`.
+
+    The end of the block in which the `size` places begin, the beginning of that in which they end, all blocks between.
+    """
+    c, k, z = out.shape[-2] // BLOCK, (size - 1) // BLOCK, (size - 1) % BLOCK
+    x = F.pad(x, (0, 0, 0, (k + c + 1) * BLOCK - x.shape[-2])).unflatten(-2, (-1, BLOCK))
+    begun, ended = torch.empty_like(x), out.unflatten(-2, (c, BLOCK))
+    rows, up, down = x.unbind(-2), begun.unbind(-2), ended.unbind(-2)
+    up[0].copy_(rows[0])
+    down[-1].copy_(rows[-1][..., :c, :])
+    for i in range(1, BLOCK):
+        torch.add(up[i - 1], rows[i], out=up[i])
+        torch.add(down[-i], rows[-1 - i][..., :c, :], out=down[-1 - i])
+    between = x.new_zeros(*x.shape[:-3], c, x.shape[-1])
+    if k > 1:
+        _by_doubling(up[-1][..., 1 : c + k - 1, :], k - 1, between)
+    ended[..., : BLOCK - z, :].add_(begun[..., k : k + c, z:, :]).add_(between.unsqueeze(-2))
+    between += up[-1][..., k : k + c, :]
+    ended[..., BLOCK - z :, :].add_(begun[..., k + 1 :, :z, :]).add_(between.unsqueeze(-2))
+
+
+def _by_doubling(x: Tensor, size: int, out: Tensor) -> None:
+    """Into `out` the sums of `size` places of x up to each of the last ones."""
+    spare = [torch.empty_like(x) for _ in range(2)]
 
     def newest(back: int) -> Tensor:
         return x.narrow(-2, x.shape[-2] - back - out.shape[-2], out.shape[-2])
