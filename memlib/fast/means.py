@@ -51,21 +51,22 @@ def moving(v: Float[Tensor, "*b m e"], size: int, n: int) -> Float[Tensor, "*b n
     if filling:
         out[..., :filling, :] = cumulative(v[..., : past + filling, :])[..., past:, :]
     left = n - filling
-    piece = min(left, max(size, CACHED // max(e, 1) - size))
-    blocks = size >= 2 * BLOCK <= left
-    piece = max(piece - piece % BLOCK if blocks else piece, 1)
-    some = max(CACHED // max((piece + size) * e, 1), 1)
-    sums = _by_blocks if blocks else _by_doubling
+    blocks = size >= 4 * BLOCK <= left and size.bit_length() + size.bit_count() > 12  # passes that doubling makes
+    cached, unit, sums = (2 * CACHED, BLOCK, _by_blocks) if blocks else (CACHED, 1, _by_doubling)
+    piece = max(min(left, max(size, cached // max(e, 1) - size)) // unit * unit, 1)
+    some = max(cached // max((piece + size) * e, 1), 1)
     for x, o in zip(v.reshape(rows, past + n, e).split(some), out.view(rows, n, e).split(some), strict=True):
         for start in range(filling, n, piece):
-            start = min(start, n - piece)  # the last piece reaches back
-            sums(_reach(x, past + start, piece, size), size, o.narrow(-2, start, piece))
-            o.narrow(-2, start, piece).div_(size)
+            many = min(piece, -(-(n - start) // unit) * unit)
+            start = n - many if start + many > n else start  # whole blocks: the last piece reaches back
+            here = o.narrow(-2, start, many)
+            sums(_reach(x, past + start, many, size), size, here)
+            here.div_(size)
     return out
 
 
 def _by_blocks(x: Tensor, size: int, out: Tensor) -> None:
-    """As `_by_doubling`, for whole blocks of `out` and at least two blocks in `size`.
+    """As `_by_doubling`, for whole blocks of `out`, more than one block in `size`.
 
     The end of the block in which the `size` places begin, the beginning of that in which they end, all blocks between.
     """
