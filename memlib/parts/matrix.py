@@ -10,6 +10,7 @@ from torch import Tensor
 
 from memlib.kv import KV
 from memlib.precision import single, wide
+from memlib.room import tracked
 
 
 class MatrixState(NamedTuple):
@@ -40,6 +41,8 @@ def rows_of(mem: MatrixState) -> KV:
 def unit(x: Tensor) -> Tensor:
     """Of length 1, in float32 where it is shorter. A zero key stays zero, and gets no gradient."""
     x = single(x)
+    if not tracked(x):
+        return F.normalize(x, dim=-1)
     there = x.abs().amax(-1, keepdim=True) > 0
     return F.normalize(torch.where(there, x, torch.ones_like(x)), dim=-1) * there
 
