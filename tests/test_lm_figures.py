@@ -379,6 +379,8 @@ def test_accuracy_is_the_share_of_all_and_of_each_kind(monkeypatch):
     monkeypatch.setattr(evaluate, "right", marked)
     found = evaluate.accuracy(None, 77, 14, new=False)
     assert found == {"all": 2 / 7, **{kind: float(kind in ("pet", "code")) for kind in KINDS}}
+    assert set(evaluate.accuracy(None, 77, 7)) == {"all", *KINDS}, "one stream of a kind is enough"
+    del seen[14:]
     assert {s.distance for s in seen} == {77} and len({s.text for s in seen}) == 14
     assert not any(words.held_out_word(s.answer) for s in seen)
     figures = evaluate.fact_figures(None, 56, (40, 80))
