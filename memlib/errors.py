@@ -48,6 +48,14 @@ def seeded(name: str, seed) -> torch.Generator:
     return torch.Generator().manual_seed(whole(name, seed, 0))
 
 
+def a_device(name: str, device) -> torch.device:
+    """The device of torch; ValueError where there is none of that name."""
+    try:
+        return torch.device(device)
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(f"{name} must be a device of torch, got {device!r}: {error}") from None
+
+
 def of_kind(name: str, value, kinds: type | tuple, wanted: str) -> Any:
     """`value`; TypeError unless it is of the kind that is wanted."""
     if not isinstance(value, kinds):

@@ -79,7 +79,7 @@ class KV:
             return self._at(integers("KV: which", which))
         if not isinstance(which, slice) or which.step not in (None, 1):
             raise TypeError(
-                f"KV: index with a slice without a step (kv[2:5]) or a tensor of places (kv[torch.tensor([0, 2])]), "
+                f"KV: which must be a slice without a step (kv[2:5]) or a tensor of places (kv[torch.tensor([0, 2])]), "
                 f"got {which!r}"
             )
         n = self.k.shape[-2]

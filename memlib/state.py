@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from memlib.errors import kind
+from memlib.errors import a_device, function, kind, of_kind
 from memlib.kv import KV
 from memlib.memory import is_memory
 from memlib.precision import widest
@@ -44,6 +44,8 @@ def leaves(state, name: str = "") -> Iterator[tuple[str, Tensor | int | float]]:
 
 def rebuild(state, fn: Callable, name: str = ""):
     """The same state with fn(path, leaf) in the place of each leaf (None where there is no bias)."""
+    if not name:
+        function("rebuild: fn", fn)
     if state is None or isinstance(state, (Tensor, int, float)):
         return fn(name or "state", state)
     parts = {key: rebuild(part, fn, f"{name}.{key}".lstrip(".")) for key, part in _parts(state).items()}
@@ -77,6 +79,10 @@ def to(state, device=None, dtype=None):
     Sums in float64 are float32 on a device that has no float64.
     """
 
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise TypeError(f"to: dtype must be one of torch's floats, got {dtype!r}")
+    device = None if device is None else a_device("to: device", device)
+
     def move(_, x):
         if not isinstance(x, Tensor):
             return x
@@ -90,10 +96,14 @@ def to(state, device=None, dtype=None):
 
 def save(state, path: str | Path) -> None:
     """Writes a state to one safetensors file (no pickle), bit by bit as it is."""
+    of_kind("save: path", path, (str, Path), "the path of a file")
     found = dict(leaves(state))
     tensors = {k: x.detach().contiguous().clone() for k, x in found.items() if isinstance(x, Tensor)}
     numbers = {k: x for k, x in found.items() if not isinstance(x, Tensor)}
-    save_file(tensors, str(path), metadata={"numbers": json.dumps(numbers)})
+    try:
+        save_file(tensors, str(path), metadata={"numbers": json.dumps(numbers)})
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"save: path {path} cannot be written: {error}") from error
 
 
 def load(path: str | Path, like):
@@ -102,6 +112,7 @@ def load(path: str | Path, like):
     Raises ValueError, which names the file, where there is none or it is damaged, and where it holds another state than
     one like `like`: of other parts, shapes (but for the number of pairs) or another dtype.
     """
+    of_kind("load: path", path, (str, Path), "the path of a file")
     try:
         with safe_open(str(path), "pt") as file:
             numbers = json.loads((file.metadata() or {}).get("numbers", "null"))
@@ -110,7 +121,10 @@ def load(path: str | Path, like):
         raise ValueError(f"load: {path} cannot be read: {error}") from error
     if not isinstance(numbers, dict):
         raise ValueError(f"load: {path} is no state written by save")
-    found, wanted = tensors | numbers, dict(leaves(like))
+    try:
+        found, wanted = tensors | numbers, dict(leaves(like))
+    except TypeError as error:
+        raise TypeError(f"load: like must be a state: {error}") from None
     for name, x in wanted.items():
         if name not in found or _frame(found[name]) != _frame(x):
             got = _frame(found[name]) if name in found else f"only {sorted(found)}"

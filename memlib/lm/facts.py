@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from memlib.errors import whole
+from memlib.errors import a_number, of_kind, whole
 from memlib.lm import words
 from memlib.lm.words import WORDINGS, talk
 
@@ -38,6 +38,8 @@ class Fact:
         for name in ("statement", "question", "answer"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name).strip():
                 raise ValueError(f"Fact: {name} must be some text, got {getattr(self, name)!r}")
+        for name in ("kind", "subject", "before"):
+            of_kind(f"Fact: {name}", getattr(self, name), str, "text")
         if self.answer not in self.statement:
             raise ValueError(f"Fact: statement must hold the answer {self.answer!r}, got {self.statement!r}")
 
@@ -136,8 +138,12 @@ def stream(
     b'Question: what is the door code? Answer: '
     """
     whole("stream: distance", distance, 1)
+    a_number("stream: distractors", distractors, 0, 1)
+    if own is not None:
+        of_kind("stream: own", own, Fact, "a Fact")
     if kind is not None and own is not None:
         raise ValueError(f"stream: give kind or own, not both; got kind={kind!r} and own={own!r}")
+    new, rebound = bool(new), bool(rebound)
     rng = Random(f"stream {seed}")
     one = own if own is not None else fact(rng, kind, new, rebound)
     if before is None:

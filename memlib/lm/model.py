@@ -15,16 +15,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from memlib.errors import kind, whole
+from memlib.errors import a_number, kind, of_kind, whole
 from memlib.holding import at, modules, own
 from memlib.kv import KV
 from memlib.lm.layers import Block, InCache, turn, turns
 from memlib.lm.streaming import follow, opened
 from memlib.memories.full import Full
+from memlib.memory import a_memory
 from memlib.replay import attend_all
 
 POSITIONS = ("absolute", "cache", "none")
 BYTES = 256
+WHOLE_NUMBERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,7 @@ class Config:
     def __post_init__(self):
         for name in ("dim", "layers", "heads", "conv"):
             whole(f"Config: {name}", getattr(self, name), 1)
-        if not 0 <= self.rotary <= 1:
-            raise ValueError(f"Config: rotary must be from 0 to 1, got {self.rotary!r}")
+        a_number("Config: rotary", self.rotary, 0, 1)
         if self.dim % (2 * self.heads):
             raise ValueError(f"Config: dim must be a multiple of 2 * heads = {2 * self.heads}, got {self.dim}")
 
@@ -75,7 +76,7 @@ class LanguageModel(nn.Module):
 
     def __init__(self, config: Config = Config(), memory=None, positions: str = "absolute"):  # noqa: B008
         super().__init__()
-        self.config = config
+        self.config = of_kind("LanguageModel: config", config, Config, "a Config")
         self.embed = nn.Embedding(BYTES, config.dim)
         self.blocks = nn.ModuleList(
             Block(config.dim, config.heads, config.conv, config.layers) for _ in range(config.layers)
@@ -90,7 +91,10 @@ class LanguageModel(nn.Module):
         if positions not in POSITIONS:
             raise ValueError(f"positions must be one of {', '.join(POSITIONS)}, got {positions!r}")
         layers = self.config.layers
-        each = list(memory) if isinstance(memory, (list, tuple)) else [own(memory) for _ in range(layers)]
+        many = isinstance(memory, (list, tuple))
+        each = list(memory) if many else [own(_memory(memory)) for _ in range(layers)]
+        for one in each:
+            _memory(one)
         if len(each) != layers:
             raise ValueError(f"memory: wanted one, or a list of {layers} (one a layer), got {len(each)}")
         self.memory, self.positions = memory, positions
@@ -143,6 +147,9 @@ class LanguageModel(nn.Module):
 
     def step(self, tokens: Int[Tensor, "b n"], state: State) -> tuple[Float[Tensor, "b n 256"], State]:
         """The next n bytes from `state` on: their logits, and the state behind them."""
+        of_kind("step: state", state, State, "of init or step")
+        if len(_checked(tokens)) != len(state.tails[0]):
+            raise ValueError(f"step: state is of {len(state.tails[0])} rows, tokens of {len(tokens)}")
         held = list(state.memories)
 
         def read(layer, q, kv):
@@ -169,8 +176,9 @@ class LanguageModel(nn.Module):
         """The n bytes after `prompt`, byte by byte; temperature 0 takes the likeliest, a generator seeds it."""
         if not isinstance(prompt, (bytes, bytearray)) or not prompt:
             raise ValueError(f"generate: prompt must be bytes, at least one, got {prompt!r}")
-        if temperature < 0:
-            raise ValueError(f"generate: temperature must be >= 0, got {temperature}")
+        n, temperature = whole("generate: n", n, 0), a_number("generate: temperature", temperature)
+        if generator is not None:
+            of_kind("generate: generator", generator, torch.Generator, "a torch.Generator")
         device, out = self.embed.weight.device, bytearray()
         logits, state = self.step(torch.tensor([list(prompt)], device=device), self.init(1))
         for _ in range(n):
@@ -184,8 +192,14 @@ class LanguageModel(nn.Module):
         return bytes(out)
 
 
+def _memory(x) -> Any:
+    """x, with the four methods, or with `attend_all` where nothing is streamed."""
+    whole_only = not isinstance(x, type) and callable(getattr(x, "attend_all", None))
+    return x if whole_only else a_memory("LanguageModel: memory", x)
+
+
 def _checked(tokens: Tensor) -> Tensor:
-    if not isinstance(tokens, Tensor) or tokens.is_floating_point() or tokens.dim() != 2:
+    if not isinstance(tokens, Tensor) or tokens.dtype not in WHOLE_NUMBERS or tokens.dim() != 2:
         raise ValueError(f"tokens must be whole numbers [b, t], got {kind(tokens)}")
     if tokens.shape[1] == 0:
         raise ValueError(f"tokens: wanted at least one byte a row, got shape {list(tokens.shape)}")

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from memlib.errors import a_device, of_kind
 from memlib.lm.model import Config, LanguageModel
 from memlib.lm.trained import make
 
@@ -57,10 +58,11 @@ def names() -> list[str]:
 
 def where(name: str | Path) -> Path:
     """The file of weights by name, or by path. Raises ValueError naming those there are."""
+    of_kind("weights: name", name, (str, Path), "the name of weights or the path of a file")
     path = HOME / f"{name}.safetensors"
     path = path if path.exists() else Path(name)
     if not path.is_file():
-        raise ValueError(f"weights: wanted one of {', '.join(names())}, or a path to a file, got {str(name)!r}")
+        raise ValueError(f"weights: name: wanted one of {', '.join(names())}, or a path to a file, got {str(name)!r}")
     return path
 
 
@@ -78,12 +80,18 @@ def load(name: str | Path = "stdlib", memory=None, positions: str = "absolute", 
     >>> from memlib import Window
     >>> model = load("stdlib", memory=Window(8))
     """
+    on = a_device("load: device", device)
     tensors, about = read(where(name))
     config = Config(**about["config"])
     model = LanguageModel(config, make(about.get("memory", "full"), config.dim // config.heads))
     model.load_state_dict({k: x for k, x in tensors.items() if not k.startswith(MOMENTS)})
     own = list(model.memories) if model.learned else model.memory  # parts that were learned, not copied anew
-    return model.reading(own if memory is None else memory, positions).to(device).eval()
+    return model.reading(own if memory is None else memory, positions).to(on).eval()
+
+
+def answering(name: str, model=None) -> LanguageModel:
+    """The model that is given, or the one that answers questions; TypeError for what is no language model."""
+    return load("facts") if model is None else of_kind(f"{name}: model", model, LanguageModel, "a LanguageModel")
 
 
 def checkpoint(path: str | Path, model: LanguageModel, optimizers: dict, about: dict) -> None:

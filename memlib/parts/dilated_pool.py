@@ -17,9 +17,9 @@ class DilatedPool(LearnedPool):
 
     def __init__(self, rate: int, width: int, value_width: int | None = None):
         super().__init__(rate, width, value_width)
-        if rate < 2 or rate & (rate - 1):
+        if self.rate < 2 or self.rate & (self.rate - 1):
             raise ValueError(f"DilatedPool: rate must be a power of two >= 2, got {rate}")
-        levels = rate.bit_length() - 1
+        levels = self.rate.bit_length() - 1
         self.k, self.v = (nn.ModuleList(_two_taps(d) for _ in range(levels)) for d in self.widths)
 
     def forward(self, old: KV, rate: int, used=None) -> KV:

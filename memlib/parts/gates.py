@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from memlib.errors import is_number, kind
+from memlib.errors import floats, is_number, kind, whole
 from memlib.precision import as_it_says, single
 
 
@@ -15,10 +15,11 @@ class Gate(nn.Module):
 
     def __init__(self, width: int, open: float = 0.9):
         super().__init__()
-        self.linear = _constant_at_first(nn.Linear(width, 1), "Gate", open)
+        self.linear = _constant_at_first("Gate", width, 1, open)
 
     def forward(self, k: Float[Tensor, "*b n d"]) -> Float[Tensor, "*b n"]:
         """Of keys [*b, n, d]: [*b, n]."""
+        _fitting("Gate: k", k, self.linear)
         with as_it_says(k):  # near 1 eight bits are too few
             return torch.sigmoid(self.linear(k.to(self.linear.weight.dtype)).squeeze(-1))
 
@@ -28,7 +29,7 @@ class HeadGate(nn.Module):
 
     def __init__(self, heads: int, open: float = 0.5):
         super().__init__()
-        self.bias = nn.Parameter(torch.full((heads, 1, 1), _logit("HeadGate", open)))
+        self.bias = nn.Parameter(torch.full((whole("HeadGate: heads", heads, 1), 1, 1), _logit("HeadGate", open)))
 
     def forward(self, q: Float[Tensor, "*b i d"]) -> Tensor:
         """Of queries [*b, heads, i, d]: [heads, 1, 1]."""
@@ -44,10 +45,11 @@ class VectorGate(nn.Module):
 
     def __init__(self, width: int, values: int = 1, open: float = 0.5):
         super().__init__()
-        self.linear = _constant_at_first(nn.Linear(width, values), "VectorGate", open)
+        self.linear = _constant_at_first("VectorGate", width, values, open)
 
     def forward(self, q: Float[Tensor, "*b i d"]) -> Tensor:
         """Of queries [*b, i, d]: [*b, i, values]."""
+        _fitting("VectorGate: q", q, self.linear)
         with as_it_says(q):
             return torch.sigmoid(self.linear(q.to(self.linear.weight.dtype)))
 
@@ -95,12 +97,18 @@ def gated(g: Tensor, near: tuple[Tensor, Tensor], far: tuple[Tensor, Tensor]) ->
 
 
 def _logit(name: str, open: float) -> float:
-    if not 0 < open < 1:
+    if not is_number(open) or not 0 < open < 1:
         raise ValueError(f"{name}: open must be between 0 and 1, got {open!r}")
     return torch.tensor(open).logit().item()
 
 
-def _constant_at_first(linear: nn.Linear, name: str, open: float) -> nn.Linear:
+def _fitting(name: str, x: Tensor, linear: nn.Linear) -> None:
+    if floats(name, x, "[d]").shape[-1] != linear.in_features:
+        raise ValueError(f"{name} must be of width {linear.in_features}, got {kind(x)}")
+
+
+def _constant_at_first(name: str, width: int, values: int, open: float) -> nn.Linear:
+    linear = nn.Linear(whole(f"{name}: width", width, 1), whole(f"{name}: values", values, 1))
     nn.init.zeros_(linear.weight)
     nn.init.constant_(linear.bias, _logit(name, open))
     return linear

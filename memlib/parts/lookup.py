@@ -9,7 +9,7 @@ from memlib.attention import attend
 from memlib.kv import KV
 from memlib.memory import given
 from memlib.precision import as_it_says, single
-from memlib.stores.exact import METRICS, nearest
+from memlib.stores.exact import METRICS, best
 
 
 def attend_each(q: Tensor, found: KV) -> tuple[Tensor, Tensor]:
@@ -32,7 +32,7 @@ def fetched(memory, old: KV, q: Tensor) -> tuple[KV, Tensor]:
     if memory.store is not None:
         return from_stores(memory.store, q, memory.k, old)
     with torch.no_grad():
-        _, ids = nearest(q, old.k, memory.k, memory.metric)
+        _, ids = best(q, old.k, memory.k, memory.metric)
     return KV(taken(old.k, ids), taken(old.v, ids)), ids
 
 
@@ -55,7 +55,8 @@ def a_metric():
 def _is_store(x) -> bool:
     """Whether x is a store (`memlib.stores`), None, or a list of stores, one a head."""
     many = x if isinstance(x, (list, tuple)) else [] if x is None else [x]
-    return all(callable(getattr(one, name, None)) for one in many for name in ("search", "pairs"))
+    names = ("search", "pairs")
+    return not any(isinstance(one, type) or not all(callable(getattr(one, x, None)) for x in names) for one in many)
 
 
 def from_stores(store, q: Tensor, k: int, like: KV) -> tuple[KV, Tensor]:

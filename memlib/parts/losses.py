@@ -13,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from memlib.attention import attend
-from memlib.kv import KV
+from memlib.errors import floats, function
+from memlib.kv import KV, pairs
 from memlib.parts.pooling import LearnedPool, pooled
 from memlib.precision import single
 
@@ -34,12 +35,20 @@ class Unpool(LearnedPool):
         return KV(*(x.to(new.k.dtype) for x in made))
 
 
+def _stopped(name: str, pool, old: KV) -> KV:
+    """`old` without its history; TypeError for what are no pairs or no pool."""
+    function(f"{name}: pool", pool)
+    pairs(f"{name}: old", old)
+    return old.detach()
+
+
 def auto_encoding(pool, back: nn.Module, old: KV, rate: int) -> Tensor:
     """Mean of | old - back(pool(old)) |^2 over keys and values: a number. `old` gets no gradient.
 
     It keeps what was there, whether or not anybody will ask for it.
     """
-    old = KV(old.k.detach(), old.v.detach(), old.bias)
+    old = _stopped("auto_encoding", pool, old)
+    function("auto_encoding: back", back)
     again = back(pooled(pool, old, rate))
     if not isinstance(again, KV) or again.k.shape != old.k.shape or again.v.shape != old.v.shape:
         raise ValueError(f"auto_encoding: back must make of the slots again {old!r}, got {again!r}")
@@ -52,5 +61,5 @@ def attention_reconstruction(pool, q: Float[Tensor, "*b i d"], old: KV, rate: in
     It keeps what queries ask for and lets the rest go. q: the queries of the segment that was read while `old`
     was still raw. The paper compares by content only: hand over keys and queries that carry no positions.
     """
-    q, old = q.detach(), KV(old.k.detach(), old.v.detach(), old.bias)
+    q, old = floats("attention_reconstruction: q", q).detach(), _stopped("attention_reconstruction", pool, old)
     return (single(attend(q, old)) - single(attend(q, pooled(pool, old, rate)))).square().mean()

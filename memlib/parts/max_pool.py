@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from memlib.kv import KV
+from memlib.kv import KV, pairs
 from memlib.parts.pooling import groups
 
 
@@ -14,4 +14,5 @@ class MaxPool:
 
     def __call__(self, old: KV, rate: int, used=None) -> KV:
         """[*b, n, .] -> [*b, n / rate, .]. Raises ValueError where rate does not divide n."""
+        pairs("MaxPool: old", old)
         return old.each(lambda x: groups(x, rate).amax(-2))

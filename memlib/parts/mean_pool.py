@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from memlib.kv import KV
+from memlib.kv import KV, pairs
 from memlib.parts.pooling import groups
 
 
@@ -29,5 +29,6 @@ class MeanPool:
 
     def __call__(self, old: KV, rate: int, used=None) -> KV:
         """[*b, n, .] -> [*b, n / rate, .]. Raises ValueError where rate does not divide n."""
+        pairs("MeanPool: old", old)
         mean = old.each(lambda x: groups(x, rate).mean(-2))
         return KV(rate * mean.k, mean.v) if self.rescale else mean

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from memlib.errors import kind
-from memlib.kv import KV
+from memlib.kv import KV, pairs
 from memlib.parts.pooling import groups
 
 
@@ -23,6 +23,7 @@ class MostUsed:
 
     def __call__(self, old: KV, rate: int, used: Tensor | None = None) -> KV:
         """[*b, n, .] -> [*b, n / rate, .]. ValueError where rate does not divide n, or without `used`."""
+        pairs("MostUsed: old", old)
         groups(old.k, rate)
         if not isinstance(used, Tensor) or used.shape != old.k.shape[:-1]:
             wanted = list(old.k.shape[:-1])

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from memlib.errors import whole
-from memlib.kv import KV
+from memlib.kv import KV, pairs
 
 
 class PoolPromises(NamedTuple):
@@ -78,6 +78,7 @@ class LearnedPool(nn.Module):
     def fitting(self, kv: KV, rate: int) -> list[Tensor]:
         """k and v in the dtype of the weights; ValueError where they do not fit."""
         name = type(self).__name__
+        pairs(f"{name}: the pairs, old or new,", kv)
         if rate != self.rate:
             raise ValueError(f"{name}: rate must be {self.rate}, for which it was made, got {rate!r}")
         weight, got = next(self.parameters()), (kv.k.shape[-1], kv.v.shape[-1])

@@ -25,7 +25,11 @@ class Positive(nn.Module):
 
 def as_weights(weights) -> Float[Tensor, " n"]:
     """Numbers, a tensor or a module as the tensor of weights they give, oldest first."""
-    weights = weights() if isinstance(weights, nn.Module) else weights
+    if isinstance(weights, nn.Module):
+        try:
+            weights = weights()
+        except TypeError as error:
+            raise TypeError(f"WeightedAverage: weights must be a module called with nothing, got {error}") from None
     if isinstance(weights, Tensor):
         return weights
     try:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from memlib.errors import kind, whole
+from memlib.errors import finite, floats, integers, kind, whole
 from memlib.kv import KV
 from memlib.precision import exact, single
 
@@ -56,12 +56,14 @@ class Exact:
 
     def add(self, keys: Float[Tensor, "N d"], values: Float[Tensor, "N e"]) -> None:
         """N pairs go in, behind those that are there. Raises ValueError where they are not finite or do not fit."""
+        for name, x in (("keys", keys), ("values", values)):
+            finite(f"add: {name}", floats(f"add: {name}", x, "[N, d]"))
         if keys.dim() != 2 or keys.shape[-1] != self.dim:
             raise ValueError(f"add: keys must be [N, {self.dim}], got {kind(keys)}")
-        for name, x in (("keys", keys), ("values", values)):
-            if not torch.isfinite(x).all():
-                where = (~torch.isfinite(x)).nonzero()[0].tolist()
-                raise ValueError(f"add: {name} must be finite, got {x[tuple(where)].item()} at position {where}")
+        if values.dim() != 2 or len(values) != len(keys):
+            raise ValueError(
+                f"add: keys [{len(keys)}, d] and values must agree in their number, values are {kind(values)}"
+            )
         new = KV(keys.detach(), values.detach())
         self._kv = (new.empty() if self._kv is None else self._kv).append(new)
 
@@ -75,15 +77,15 @@ class Exact:
         whole("search: k", k, 1)
         if not isinstance(queries, Tensor) or queries.dim() < 1 or queries.shape[-1] != self.dim:
             raise ValueError(f"search: queries must be [*b, {self.dim}], got {kind(queries)}")
+        floats("search: queries", queries, "[d]")
         if self._kv is None:
             return queries.new_zeros(*queries.shape[:-1], 0), queries.new_zeros(*queries.shape[:-1], 0).long()
         keys = self._kv.k
         if queries.dtype != keys.dtype:
             raise ValueError(f"search: queries must be {keys.dtype} like the keys, got {kind(queries)}")
-        if not torch.isfinite(queries).all():
-            raise ValueError("search: queries must be finite, got NaN or inf")
+        finite("search: queries", queries)
         flat = queries.detach().reshape(-1, self.dim).to(keys.device)
-        scores, ids = nearest(flat, keys, k, self.metric, self._lengths(keys))
+        scores, ids = best(flat, keys, k, self.metric, self._lengths(keys))
         found = (*queries.shape[:-1], scores.shape[-1])
         return scores.view(found).to(queries.device), ids.view(found).to(queries.device)
 
@@ -99,8 +101,7 @@ class Exact:
 
         Raises IndexError for an id that is not there, TypeError where ids are no whole numbers.
         """
-        if not isinstance(ids, Tensor) or ids.is_floating_point() or ids.dtype == torch.bool:
-            raise TypeError(f"pairs: ids must be a tensor of whole numbers, got {kind(ids)}")
+        integers("pairs: ids", ids)
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.n:
             raise IndexError(f"pairs: ids must be from 0 to {self.n - 1}, got {ids.flatten().tolist()[:8]}")
         held = KV(*torch.empty(2, 0, self.dim)) if self._kv is None else self._kv
@@ -112,8 +113,19 @@ def nearest(q: Float[Tensor, "*b i d"], keys: Float[Tensor, "*b n d"], k: int, m
     """The k best of the keys for each query: (scores, ids), each [*b, i, min(k, n)], best first.
 
     metric: "inner product", largest first, or "dist2", squared distance, smallest first. Half precision is scored in
-    float32. lengths: `squares(keys)`, where they are at hand.
+    float32. lengths: `squares(keys)`, where they are at hand. Raises TypeError for what are no floats, ValueError for
+    other sizes and metrics.
     """
+    floats("nearest: q", q), floats("nearest: keys", keys, "[*b, n, d]"), whole("nearest: k", k, 1)
+    if metric not in METRICS:
+        raise ValueError(f"nearest: metric must be one of {', '.join(METRICS)}, got {metric!r}")
+    if q.shape[-1] != keys.shape[-1] or q.shape[:-2] != keys.shape[:-2] or q.dtype != keys.dtype:
+        raise ValueError(f"nearest: q must be [*b, i, d] like keys, {kind(keys)}, got {kind(q)}")
+    return best(q, keys, k, metric, lengths)
+
+
+def best(q: Tensor, keys: Tensor, k: int, metric: str, lengths=None) -> tuple[Tensor, Tensor]:
+    """`nearest` for what has been looked at."""
     k, q, keys = min(k, keys.shape[-2]), single(q), single(keys)
     group = GROUP if q.shape[-2] > FEW else 1
     plain = metric == "inner product"

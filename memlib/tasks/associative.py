@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from memlib.errors import whole
+from memlib.errors import a_device, a_number, seeded, whole
 from memlib.holding import place
 from memlib.lm.model import Config, LanguageModel
 
@@ -67,9 +67,13 @@ def mqar(
     device: where it is trained (default: where the memory's learned parts lie, else in main memory).
     Raises ValueError for sizes that cannot be.
     """
-    whole("mqar: pairs", pairs, 1)
+    sizes = {"pairs": pairs, "dim": dim, "layers": layers, "heads": heads, "batch": batch}
+    for name, value in sizes.items():
+        whole(f"mqar: {name}", value, 1)
+    a_number("mqar: rate", rate)
+    draw, curve = seeded("mqar: seed", seed), []
     whole("mqar: length", length, 4 * pairs)
-    whole("mqar: steps", steps, 1)
+    steps = whole("mqar: steps", steps, 1)
     whole("mqar: every", every, 1)
     if pairs > 64 or length % 2:
         raise ValueError(f"mqar: wanted pairs <= 64 and an even length, got pairs={pairs}, length={length}")
@@ -77,10 +81,9 @@ def mqar(
         torch.manual_seed(seed)
         model = LanguageModel(Config(dim=dim, layers=layers, heads=heads), memory, positions)
     each = memory if isinstance(memory, (list, tuple)) else [memory]
-    model.to(place(each[0]) if device is None else device)
+    model.to(place(each[0]) if device is None else a_device("device", device))
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
-    draw, curve = torch.Generator().manual_seed(seed), []
     for step in tqdm(range(steps), disable=quiet, desc=str(memory)):
         tokens, asked = (x.to(model.embed.weight.device) for x in rows(batch, length, pairs, draw))
         logits = model(tokens[:, :-1])[asked[:, 1:]]

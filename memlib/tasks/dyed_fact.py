@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from memlib import lm
-from memlib.errors import whole
+from memlib.errors import of_kind, whole
 from memlib.kv import KV
 from memlib.lm import data, facts
+from memlib.lm.facts import Stream
+from memlib.lm.weights import answering
 from memlib.memory import promises
 from memlib.replay import attend_all, walk
 from memlib.state import state_bytes
@@ -61,8 +62,9 @@ def one_fact(
     Raises ValueError for a distance that is no whole number >= 1.
     """
     whole("one_fact: distance", distance, 1)
-    model = (lm.load("facts") if model is None else model).reading(memory, positions)
-    stream = facts.stream(distance, seed) if stream is None else stream
+    whole("one_fact: seed", seed, 0)
+    model = answering("one_fact", model).reading(memory, positions)
+    stream = facts.stream(distance, seed) if stream is None else of_kind("one_fact: stream", stream, Stream, "a Stream")
     tokens = data.as_bytes(stream.prompt)[None].long().to(model.embed.weight.device)
     logits, state, sizes, seconds = _prompt(model, tokens) if at_once else _stream(model, tokens)
     said, p = _answer(model, logits, state, stream.answer)

@@ -7,9 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from memlib.errors import whole
+from memlib.errors import a_device, a_number, floats, kind, seeded, whole
 from memlib.holding import place
 from memlib.kv import KV
+from memlib.memory import a_memory
 from memlib.replay import attend_all
 
 
@@ -31,10 +32,13 @@ def gist_and_drift(
     all in what is read. device: where the memory computes (default: where its learned parts lie). Returns [steady +
     after], in main memory.
     """
-    for name, value in (("steady", steady), ("topics - 1", topics - 1), ("trials", trials)):
+    for name, value in (("steady", steady), ("trials", trials)):
         whole(f"gist_and_drift: {name}", value, 1)
+    whole("gist_and_drift: topics", topics, 2)
     whole("gist_and_drift: after", after, 0)
-    draw = torch.Generator().manual_seed(seed)
+    a_memory("gist_and_drift: memory", memory)
+    a_number("gist_and_drift: noise", noise)
+    draw = seeded("gist_and_drift: seed", seed)
     n = steady + after
     first = torch.randint(topics, (trials, 1), generator=draw, device="cpu")
     then = (first + torch.randint(1, topics, (trials, 1), generator=draw, device="cpu")) % topics
@@ -42,7 +46,7 @@ def gist_and_drift(
     v = torch.nn.functional.one_hot(topic, topics) + noise * torch.randn(
         trials, n, topics, generator=draw, device="cpu"
     )
-    v = v.to(place(memory) if device is None else device)
+    v = v.to(place(memory) if device is None else a_device("device", device))
     k = torch.ones_like(v)
     return (attend_all(memory, k, KV(k, v)).argmax(-1).cpu() == topic).double().mean(0)
 
@@ -57,6 +61,11 @@ def gist_expected(weights: Tensor, steady: int = 256, topics: int = 16, noise: f
     >>> gist_expected(torch.eye(2), steady=2, topics=2, noise=1e-3)
     tensor([1., 1.], dtype=torch.float64)
     """
+    whole("gist_expected: steady", steady, 1)
+    whole("gist_expected: topics", topics, 2)
+    a_number("gist_expected: noise", noise)
+    if floats("gist_expected: weights", weights, "[n, n]").dim() != 2 or len(weights) != weights.shape[-1]:
+        raise ValueError(f"gist_expected: weights must be [n, n], got {kind(weights)}")
     weights = weights.cpu().double()
     old = weights[:, :steady].sum(-1)
     new = weights[:, steady:].sum(-1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from memlib.errors import whole
+from memlib.errors import a_device, seeded, whole
 from memlib.holding import place
 from memlib.kv import KV
-from memlib.memory import promises, updated
+from memlib.memory import a_memory, promises, updated
 from memlib.replay import walk
 
 SHARP = 100.0  # queries are so many times their keys: a softmax then picks the nearest key
@@ -26,7 +26,8 @@ def recall(memory, pairs: int, width: int = 64, trials: int = 4, seed: int = 0, 
     """
     for name, value in (("pairs", pairs), ("width", width), ("trials", trials)):
         whole(f"recall: {name}", value, 1)
-    draw = torch.Generator().manual_seed(seed)
+    a_memory("recall: memory", memory)
+    draw = seeded("recall: seed", seed)
     k, v = (_units(trials, pairs, width, draw=draw) for _ in range(2))
     k = k * width**0.5  # numbers of about 1, as a model's keys are
     read = _read(memory, KV(k, v), SHARP * k, SHARP * k, device)
@@ -39,7 +40,7 @@ def recall_expected(kept: int, pairs: int) -> float:
     >>> recall_expected(32, 128)
     0.25
     """
-    return min(1.0, kept / pairs)
+    return min(1.0, whole("recall_expected: kept", kept, 0) / whole("recall_expected: pairs", pairs, 1))
 
 
 @torch.no_grad()
@@ -63,7 +64,8 @@ def rebinding(
     for name, value in (("times", times), ("keys", keys), ("trials", trials)):
         whole(f"rebinding: {name}", value, 1)
     whole("rebinding: width", width, keys)
-    draw = torch.Generator().manual_seed(seed)
+    a_memory("rebinding: memory", memory)
+    draw = seeded("rebinding: seed", seed)
     k = torch.linalg.qr(torch.randn(trials, width, keys, generator=draw, device="cpu")).Q.mT * width**0.5
     v = _units(trials, times, keys, width, draw=draw)
     order = torch.arange(keys, device="cpu").repeat(trials, times)  # [trials, times * keys]: which key is bound
@@ -84,12 +86,12 @@ def rebinding_expected(held: int) -> float:
     >>> rebinding_expected(4)
     0.25
     """
-    return 1 / held
+    return 1 / whole("rebinding_expected: held", held, 1)
 
 
 def _read(memory, kv: KV, q: Tensor, asked: Tensor, device) -> Tensor:
     """What `asked` read after all pairs, computed on the device, in main memory."""
-    on = place(memory) if device is None else device
+    on = place(memory) if device is None else a_device("device", device)
     k, v, q, asked = (x.to(on) for x in (kv.k, kv.v, q, asked))
     return memory.read(_after(memory, q, KV(k, v)), asked).cpu()
 

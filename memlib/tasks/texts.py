@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from memlib import lm
-from memlib.errors import whole
+from memlib.errors import is_number, of_kind, seeded, whole
 from memlib.lm import data, evaluate, facts
+from memlib.lm.model import LanguageModel
+from memlib.lm.weights import answering
 
 DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -23,9 +26,10 @@ def passkey(memory, length: int = 512, depths=DEPTHS, count: int = 12, seed: int
     """
     whole("passkey: length", length, 200)
     whole("passkey: count", count, 1)
-    if not all(0 <= depth <= 1 for depth in depths):
-        raise ValueError(f"passkey: depths must be from 0 to 1, got {list(depths)}")
-    model = (lm.load("facts") if model is None else model).reading(memory)
+    whole("passkey: seed", seed, 0)
+    if not isinstance(depths, Iterable) or not all(is_number(depth) and 0 <= depth <= 1 for depth in depths):
+        raise ValueError(f"passkey: depths must be from 0 to 1, got {depths!r}")
+    model = answering("passkey", model).reading(memory)
     streams = []
     for depth in depths:
         for i in range(seed * count, (seed + 1) * count):
@@ -49,9 +53,9 @@ def copy(memory, passage: int = 64, gap: int = 64, count: int = 24, seed: int = 
     whole("copy: passage", passage, 2)
     whole("copy: gap", gap, 0)
     whole("copy: count", count, 1)
-    model, (_, held) = (lm.load("facts") if model is None else model).reading(memory), data.texts()
+    draw, (_, held) = seeded("copy: seed", seed), data.texts()
+    model = answering("copy", model).reading(memory)
     n = passage + gap
-    draw = torch.Generator().manual_seed(seed)
     starts = torch.randint(len(held) - n, (count, 1), generator=draw, device="cpu")
     rows = held[starts + torch.arange(n, device="cpu")].long()
     rows = torch.cat([rows, rows[:, :passage]], 1).to(model.embed.weight.device)
@@ -65,8 +69,11 @@ def heads(model, text: str, layer: int = 0, head: int = 0) -> tuple[Tensor, Tens
 
     Raises ValueError where the text is empty or the model has no such layer or head.
     """
-    if not text:
-        raise ValueError("heads: text must not be empty")
+    of_kind("heads: model", model, LanguageModel, "a LanguageModel")
+    whole("heads: layer", layer, 0)
+    whole("heads: head", head, 0)
+    if not isinstance(text, (str, bytes)) or not text:
+        raise ValueError(f"heads: text must not be empty, nor anything but a text, got {text!r}")
     if not 0 <= layer < model.config.layers or not 0 <= head < model.config.heads:
         have = f"{model.config.layers} layers of {model.config.heads} heads"
         raise ValueError(f"heads: the model has {have}, got layer={layer}, head={head}")
