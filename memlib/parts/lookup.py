@@ -9,7 +9,7 @@ from memlib.attention import attend
 from memlib.kv import KV
 from memlib.memory import given
 from memlib.precision import as_it_says, single
-from memlib.stores.exact import METRICS, best
+from memlib.stores.exact import METRICS, best_keys
 
 
 def attend_each(q: Tensor, found: KV) -> tuple[Tensor, Tensor]:
@@ -32,7 +32,7 @@ def fetched(memory, old: KV, q: Tensor) -> tuple[KV, Tensor]:
     if memory.store is not None:
         return from_stores(memory.store, q, memory.k, old)
     with torch.no_grad():
-        _, ids = best(q, old.k, memory.k, memory.metric)
+        _, ids = best_keys(q, old.k, memory.k, memory.metric)
     return KV(taken(old.k, ids), taken(old.v, ids)), ids
 
 

@@ -85,7 +85,7 @@ class Exact:
             raise ValueError(f"search: queries must be {keys.dtype} like the keys, got {kind(queries)}")
         finite("search: queries", queries)
         flat = queries.detach().reshape(-1, self.dim).to(keys.device)
-        scores, ids = best(flat, keys, k, self.metric, self._lengths(keys))
+        scores, ids = best_keys(flat, keys, k, self.metric, self._lengths(keys))
         found = (*queries.shape[:-1], scores.shape[-1])
         return scores.view(found).to(queries.device), ids.view(found).to(queries.device)
 
@@ -121,10 +121,10 @@ def nearest(q: Float[Tensor, "*b i d"], keys: Float[Tensor, "*b n d"], k: int, m
         raise ValueError(f"nearest: metric must be one of {', '.join(METRICS)}, got {metric!r}")
     if q.shape[-1] != keys.shape[-1] or q.shape[:-2] != keys.shape[:-2] or q.dtype != keys.dtype:
         raise ValueError(f"nearest: q must be [*b, i, d] like keys, {kind(keys)}, got {kind(q)}")
-    return best(q, keys, k, metric, lengths)
+    return best_keys(q, keys, k, metric, lengths)
 
 
-def best(q: Tensor, keys: Tensor, k: int, metric: str, lengths=None) -> tuple[Tensor, Tensor]:
+def best_keys(q: Tensor, keys: Tensor, k: int, metric: str, lengths=None) -> tuple[Tensor, Tensor]:
     """`nearest` for what has been looked at."""
     k, q, keys = min(k, keys.shape[-2]), single(q), single(keys)
     group = GROUP if q.shape[-2] > FEW else 1
