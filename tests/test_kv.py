@@ -323,3 +323,13 @@ def test_what_is_done_to_pairs_is_done_to_their_bias(how):
 def test_a_pickled_pair_of_a_long_cache_is_one_pair():
     kv = KV(torch.zeros(1, 1, 8), torch.zeros(1, 1, 8)).append(KV(torch.ones(1, 9000, 8), torch.ones(1, 9000, 8)))
     assert len(pickle.dumps(kv[-1:])) < 4000
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize(
+    "d, e, lead, dtype", [(5, 3, (2,), None), (4, 2, (2,), None), (4, 3, (1,), None), (4, 3, (2,), torch.float32)]
+)
+def test_pairs_of_another_kind_are_refused_however_few_they_are(n, d, e, lead, dtype):
+    kv = pairs(2, (2,)).append(pairs(1, (2,)))  # which has room for more
+    with pytest.raises(ValueError, match="append: new must be pairs like the old ones"):
+        kv.append(pairs(n, lead, d, e, dtype=dtype or torch.float64))

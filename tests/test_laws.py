@@ -338,6 +338,14 @@ def test_check_without_a_reference_holds_a_memory_to_the_laws():
     assert not check(Faulty(4, fault="nothing forgotten"))
 
 
+@pytest.mark.parametrize("name", [name for name, make in MEMORIES.items() if type(make()) in UPDATES])
+def test_the_text_of_a_memory_takes_many_pairs_as_one_by_one(name):
+    memory = MEMORIES[name]()
+    object.__setattr__(memory, "__class__", type("Own", (type(memory),), {}))  # which has no quick form
+    if promises(memory).chunkable:
+        LAWS["a_chunk_at_once_is_the_same_as_its_pairs_one_by_one"].holds(memory, SAMPLE)
+
+
 def test_the_quick_forms_are_there():
     """Without them every law would hold as well, and a prompt would be a loop of Python."""
     names = [{kind.__name__ for kind in table} for table in (WHOLE, READS, UPDATES, STEPS)]

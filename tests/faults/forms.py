@@ -2,7 +2,7 @@
 
 from fault import faults, files
 
-FORMS = "chunk positions sum_exps gradients back_into dtype precision causally bad_input copied pickled"
+FORMS = "chunk positions sum_exp refused gradients back_into dtype precision causally bad_input copied pickled"
 AVERAGES = files("means", laws="average weights newest", of=FORMS)
 MATRIX = files("", laws="gru linear delta gates", of=FORMS)
 TIERS = files("", laws="hybrid compressive", of=FORMS)

@@ -5,7 +5,9 @@ from fault import faults, files
 KV = files("kv state")
 AVERAGES = files("averages")
 TIERS = files("compress hybrid", but="cut_anywhere model transformer pytorch reach")
-MATRIX = files("recurrent", but="transformers gru_stays long_stream")
+MATRIX = files(
+    "recurrent", laws="gates gru delta linear", of="zero many_pairs dtype", but="transformers gru_stays long_stream"
+)
 BOTH = files("combine knn")
 
 FAULTS = [
