@@ -63,7 +63,7 @@ def check(mine, reference=None, tokens: int = 48, width: int = 3, seed: int = 0)
     seed = whole("check: seed", seed, 0)
     if reference is None:
         return _by_the_laws(mine, width, seed)
-    a_memory("check: reference", reference)
+    a_memory("check: reference", reference, METHODS)
     draw = torch.Generator().manual_seed(seed)
     k, q = (torch.randn(tokens, width, generator=draw, dtype=torch.float64, device="cpu") for _ in range(2))
     linear = promises(reference).linear_in_values

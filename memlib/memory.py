@@ -66,10 +66,10 @@ def is_memory(x) -> bool:
     return not isinstance(x, type) and all(callable(getattr(x, name, None)) for name in METHODS)
 
 
-def a_memory(name: str, x, methods: tuple[str, ...] = METHODS) -> Any:
+def a_memory(name: str, x, methods: tuple[str, ...] = ("init", "update", "read")) -> Any:
     """x; TypeError unless it is an object (no class) with these methods."""
     if isinstance(x, type) or not all(callable(getattr(x, one, None)) for one in methods):
-        raise TypeError(f"{name} must be an object with {', '.join(METHODS)}, got {kind(x)}")
+        raise TypeError(f"{name} must be an object with {', '.join(methods)}, got {kind(x)}")
     return x
 
 

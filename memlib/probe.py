@@ -15,7 +15,7 @@ from torch import Tensor
 from memlib.errors import finite, floats
 from memlib.holding import unstopped
 from memlib.kv import KV, pairs
-from memlib.memory import a_memory, promises
+from memlib.memory import METHODS, a_memory, promises
 from memlib.replay import outputs, states, walk
 
 
@@ -26,7 +26,7 @@ def dye(k: Float[Tensor, "*b n d"]) -> KV:
 
 
 def _refuse(memory, what: str) -> None:
-    a_memory(f"{what}: memory", memory)
+    a_memory(f"{what}: memory", memory, METHODS if what == "recipe" else METHODS[:3])
     if not promises(memory).linear_in_values:
         raise TypeError(
             f"{what}: {memory!r} is not linear in its values, so one-hot values do not show what it holds; "
@@ -61,7 +61,7 @@ def influence(memory, kv: KV, q: Tensor | None = None) -> Tensor:
     For a memory that is linear in its values it is |recipe| (or |view|) times sqrt(e).
     kv: [n, d] and [n, e], no leading sizes (ValueError); take one head of one row at a time.
     """
-    a_memory("influence: memory", memory)
+    a_memory("influence: memory", memory, METHODS if q is None else METHODS[:3])
     pairs("influence: kv", kv)
     if kv.k.dim() != 2:
         raise ValueError(f"influence: kv must be one sequence, k [n, d], got k {list(kv.k.shape)}")

@@ -66,7 +66,7 @@ def test_an_unknown_memory_is_named():
 def test_what_is_not_turned_is_matched_at_any_distance():
     cos, sin = layers.turns(torch.tensor([0, 7, 100_000]), 8, torch.float64, 0.5)
     assert (cos[:, 2:] == 1).all() and (sin[:, 2:] == 0).all() and (cos[1:, :2] != 1).any()
-    with pytest.raises(ValueError, match="Config: rotary must be from 0 to 1, got 1.5"):
+    with pytest.raises(ValueError, match="Config: rotary must be a number from 0 to 1, got 1.5"):
         Config(rotary=1.5)
     model = LanguageModel(Config(dim=32, layers=1, rotary=0.0)).double()
     tokens = torch.tensor([list(b"abcabc")])

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from memlib.errors import a_device, of_kind
+from memlib.errors import a_device, kind, of_kind
 from memlib.lm.model import Config, LanguageModel
 from memlib.lm.trained import make
 
@@ -91,7 +91,9 @@ def load(name: str | Path = "stdlib", memory=None, positions: str = "absolute", 
 
 def answering(name: str, model=None) -> LanguageModel:
     """The model that is given, or the one that answers questions; TypeError for what is no language model."""
-    return load("facts") if model is None else of_kind(f"{name}: model", model, LanguageModel, "a LanguageModel")
+    if isinstance(model, type) or not (model is None or callable(getattr(model, "reading", None))):
+        raise TypeError(f"{name}: model must be a LanguageModel, got {kind(model)}")
+    return load("facts") if model is None else model
 
 
 def checkpoint(path: str | Path, model: LanguageModel, optimizers: dict, about: dict) -> None:
