@@ -24,8 +24,7 @@ FAULTS = [
         ("ends = ends if before is None else ends + before\n", ""),
         ("[(_places(v) - 1).clamp(max=w - 1)]", "[_places(v).clamp(max=w - 1)]"),
         ("    weights = weights[-n:]\n", "    weights = weights[:n]\n"),
-        ("-n % size)).unflatten", "size - n % size)).unflatten", "", "one block of zeros more, which is cut off"),
-        ("if lse or kv.n == 0:", "if kv.n == 0:"),
+        ("        if not lse:", "        if lse:"),
         ("return Sums(mem.like, k, v, mem.count + new.n)", "return Sums(mem.like, k, v, max(mem.count, new.n))"),
     ),
     *faults(
@@ -64,10 +63,10 @@ FAULTS = [
         MATRIX,
         ("inside = (q_t @ k_t.mT).tril()", "inside = (q_t @ k_t.mT).tril(-1)"),
         ("s, z, outs = begun.s, begun.z, []", "s, z, outs = begun.s.detach(), begun.z, []"),
-        ("z + wide(k_t.sum(-2).unsqueeze(-1))", "z + wide(k_t.mean(-2).unsqueeze(-1))"),
+        ("z + k_t.sum(-2).unsqueeze(-1)", "z + k_t.mean(-2).unsqueeze(-1)"),
         ("MatrixState(mem.like, s, None, mem.count + new.n)", "MatrixState(mem.like, s, None, new.n)"),
         ("    mem.like.fits(kv)\n", ""),
-        ("between = steps.masked_fill(causal == 0, -torch.inf).exp()", "between = steps.exp().tril()"),
+        ("torch.where(causal.tril(-1) > 0, alpha, 1.0)", "torch.where(causal > 0, alpha, 1.0)"),
         ("(fade if alpha is None else fade[..., -1:, :])", "(fade if alpha is None else fade[..., :1, :])"),
         ("rest = between[..., -1:, :].mT * k", "rest = between[..., :1, :].mT * k"),
         ("beta * fade * k], -1)", "beta * k], -1)"),
@@ -106,7 +105,7 @@ FAULTS = [
         "memlib/fast/together.py",
         BOTH,
         ("(None,) * len(memory.memories) if mem is None else mem", "(None,) * len(memory.memories)"),
-        ("lse or memory.segment is not None or not all(", "lse or memory.segment is not None or not any("),
+        ("known = all(", "known = any("),
     ),
     *faults(
         "memlib/fast/window.py",
@@ -129,7 +128,7 @@ FAULTS = [
         ("        no_lse(self, lse)\n        if new is not None and", "        if new is not None and"),
         (".to(q.dtype)\n\n    ask", "\n\n    ask"),
         ("and not (above_0 and x == 0)", ""),
-        ("if not isinstance(q, Tensor) or q.shape[-2] != new.n:", "if not isinstance(q, Tensor):", TIERS),
+        ("or q.dim() < 2 or q.shape[-2] != new.n:", "or q.dim() < 2:", TIERS),
         ("return WHOLE[type(self)](self, q, new, mem, False)", "return WHOLE[type(self)](self, q, new, None, False)"),
         ("outs.append(ask(self, mem, q[..., t : t + 1, :]))", "outs.append(ask(self, mem, q[..., :1, :]))"),
         (
@@ -152,12 +151,6 @@ FAULTS = [
         ),
         ("if isinstance(x, (list, tuple)):", "if isinstance(x, list):"),
         ("else type(x)(parts)", "else tuple(parts)"),
-        (
-            'rebuilt(x, {"stop": False})',
-            'rebuilt(x, {"stop": None})',
-            "",
-            "None is as false as False wherever stop is asked",
-        ),
         ("made = copy.copy(memory)", "made = memory"),
     ),
     *faults(

@@ -103,7 +103,7 @@ FAULTS = [
         "memlib/lm/weights.py",
         "test_lm_figures.py -k 'weights or checkpoint or loaded'",
         ("own if memory is None else memory, positions)", "own, positions)"),
-        (".to(device).eval()", ".to(device)"),
+        (".to(on).eval()", ".to(on)"),
         ('saved["state"].setdefault(int(i), {})[key] = x', 'saved["state"].setdefault(int(i), {})[key] = 0 * x'),
         ("os.replace(partial, path)", "path.write_bytes(partial.read_bytes())"),
     ),

@@ -156,7 +156,7 @@ FAULTS = [
     *faults(
         "memlib/parts/losses.py",
         TIERS,
-        ("q, old = q.detach(), KV(", "q, old = q, KV("),
+        ("q).detach(), _stopped(", "q), _stopped("),
         ("(single(old.v) - single(again.v)).square().mean()", "(single(old.v) - single(again.v)).square().sum()"),
     ),
     *faults(

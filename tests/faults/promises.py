@@ -11,12 +11,6 @@ FAULTS = [
     *faults(
         "memlib/probe.py",
         PROBE,
-        (
-            "torch.eye(n, dtype=k.dtype, device=k.device)",
-            "torch.eye(n, device=k.device).to(k.dtype)",
-            "",
-            "0 and 1 are 0 and 1",
-        ),
         (".expand(*k.shape[:-1], n)", ".expand(n, n)"),
         ("for mem in states(memory, dye(k), q)]", "for mem in states(memory, dye(k))]"),
         ('    _refuse(memory, "view")\n', ""),
@@ -74,7 +68,7 @@ FAULTS = [
         ('for name, x in (("keys", keys), ("values", values)):', 'for name, x in (("keys", keys),):'),
         ("x.view(*ids.shape, x.shape[-1])", "x.view(*ids.shape, self.dim)"),
         ("self._squares = torch.empty(0)", "self._squares = torch.zeros(1)"),
-        ("if not torch.isfinite(queries).all():", "if torch.isnan(queries).any():"),
+        ('floats("search: queries", queries, "[d]")', "queries"),
     ),
     *faults(
         "memlib/checking.py",
