@@ -25,7 +25,7 @@ def whole(name: str, value, least: int) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
-    if value > sys.maxsize:
+    if int(value) > sys.maxsize:
         raise ValueError(f"{name} must be a whole number <= {sys.maxsize}, got {value!r}")
     return int(value)
 

@@ -152,7 +152,7 @@ class KV:
         old_k, old_v = self.k, self.v
         total = many + old_k.shape[-2]
         kept = total if keep is None or keep > total else keep
-        bias = None if self.bias is new.bias is None else _join_bias(self, new)[..., total - kept :]
+        bias = None if self.bias is new.bias is None else _join_bias(self, new)[..., total - kept :]  # pyright: ignore
         if many > kept:
             new, many = new[many - kept :], kept
         if tracked(old_k, old_v, new.k, new.v):
@@ -160,7 +160,7 @@ class KV:
             return KV(torch.cat([old_k, new.k], -2), torch.cat([old_v, new.v], -2), bias)
         end = self._end + many
         if room is None or not room.takes(new.k, new.v, self._end, end):
-            room, end = Room(*_newest(kept - many, old_k, old_v), max(2 * kept, kept + SPARE)), kept
+            room, end = Room(*_newest(kept - many, old_k, old_v), max(2 * kept, kept + SPARE)), kept  # pyright: ignore
             room.takes(new.k, new.v, kept - many, kept)
         return _seen(room.k.narrow(-2, end - kept, kept), room.v.narrow(-2, end - kept, kept), bias, room, end)
 

@@ -21,6 +21,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from memlib import draw
+from memlib.draw import style
 from memlib.picture import Picture
 from memlib.probe import recipe, view
 
@@ -313,7 +314,7 @@ def _options(options, answer, why):
 
 def _numbers(numeric, why):
     """The same for numbers that are typed."""
-    right = [float(v) for v in np.atleast_1d(draw.style.array(numeric))]
+    right = [float(v) for v in np.atleast_1d(style.array(numeric))]
     asked = "a number" if len(right) == 1 else f"{len(right)} numbers"
     choice = ipw.Text(placeholder=asked, description="Your answer:", style=WIDE)
 

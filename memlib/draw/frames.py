@@ -18,7 +18,7 @@ def playing(fig: go.Figure, frames: list[go.Frame], said: list[str], rests: int 
     names = [str(frame.name) for frame in frames]
     rests = len(frames) - 1 if rests is None else rests
     for i, frame in enumerate(frames):
-        frame.layout.updatemenus = [{"buttons": _steps(names, i)}]
+        frame.update(layout={"updatemenus": [{"buttons": _steps(names, i)}]})
     fig.frames = frames
     menus = [_menu(0, _steps(names, rests)), _menu(156 / style.ACROSS, [_button(*one) for one in PLAYING])]
     return fig.update_layout(sliders=[_slider(names, said) | {"active": rests}], updatemenus=menus)

@@ -67,7 +67,7 @@ def array(x) -> np.ndarray:
     """Anything with numbers, tensors of any device too and lists of them, as a float array."""
     if isinstance(x, (list, tuple)) and any(hasattr(part, "detach") for part in x):
         x = [array(part) for part in x]
-    return np.asarray(x.detach().cpu().double() if hasattr(x, "detach") else x, dtype=float)
+    return np.asarray(x.detach().cpu().double() if hasattr(x, "detach") else x, dtype=float)  # pyright: ignore
 
 
 def matrix(x, what: str, columns: int | None = None) -> np.ndarray:

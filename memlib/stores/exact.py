@@ -116,7 +116,9 @@ def nearest(q: Float[Tensor, "*b i d"], keys: Float[Tensor, "*b n d"], k: int, m
     float32. lengths: `squares(keys)`, where they are at hand. Raises TypeError for what are no floats, ValueError for
     other sizes and metrics.
     """
-    floats("nearest: q", q), floats("nearest: keys", keys, "[*b, n, d]"), whole("nearest: k", k, 1)
+    floats("nearest: q", q)
+    floats("nearest: keys", keys, "[*b, n, d]")
+    whole("nearest: k", k, 1)
     if metric not in METRICS:
         raise ValueError(f"nearest: metric must be one of {', '.join(METRICS)}, got {metric!r}")
     if q.shape[-1] != keys.shape[-1] or q.shape[:-2] != keys.shape[:-2] or q.dtype != keys.dtype:

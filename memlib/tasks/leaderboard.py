@@ -128,7 +128,10 @@ def score(memory, seed: int = 0, weights: str = "facts", count: int = 24, turns:
     kept = max(timed[0][0].state_bytes)
     seconds, pace = (
         sorted(x)[len(x) // 2]
-        for x in zip(*[(a.seconds_per_byte, a.seconds_per_byte / b.seconds_per_byte) for a, b in timed], strict=True)
+        for x in zip(
+            *[(a.seconds_per_byte or 0, (a.seconds_per_byte or 0) / (b.seconds_per_byte or 1)) for a, b in timed],
+            strict=True,
+        )
     )
     heaviest = max(one.most[0] for one in (*weighed, alone))
     return Score(reads, bits, kept, seconds, pace, kept <= LIMIT and heaviest * HEADS <= LIMIT)
