@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ class OneFact:
     been read), how much of its attention each byte's query gives to the fact (mean over heads). Both are None for
     a memory that is not linear in its values.
     state_bytes: bytes of all layers' states after each byte [bytes]; seconds_per_byte: of streaming. Read at once, the
-    bytes are those after the last byte alone, and there is no time of one.
+    bytes are those after the last byte alone, and the time of one is NaN.
     """
 
     text: str
@@ -41,7 +42,7 @@ class OneFact:
     recipe_dye: Tensor | None
     view_dye: Tensor | None
     state_bytes: list[int]
-    seconds_per_byte: float | None
+    seconds_per_byte: float
 
     @property
     def right(self) -> bool:
@@ -83,7 +84,7 @@ def _stream(model, tokens: Tensor):
 
 def _prompt(model, tokens: Tensor):
     logits, state = model.step(tokens, model.init(1))
-    return logits, state, [sum(map(state_bytes, state.memories))], None
+    return logits, state, [sum(map(state_bytes, state.memories))], math.nan
 
 
 def _answer(model, logits: Tensor, state, right: str) -> tuple[str, float]:

@@ -129,7 +129,7 @@ def score(memory, seed: int = 0, weights: str = "facts", count: int = 24, turns:
     seconds, pace = (
         sorted(x)[len(x) // 2]
         for x in zip(
-            *[(a.seconds_per_byte or 0, (a.seconds_per_byte or 0) / (b.seconds_per_byte or 1)) for a, b in timed],
+            *[(a.seconds_per_byte, a.seconds_per_byte / b.seconds_per_byte) for a, b in timed],
             strict=True,
         )
     )
