@@ -217,40 +217,18 @@ IS = {
     "trials": whole(1),
     "device": lambda good: ["tpu9", -3, Nothing()],
 }
-for one in (
-    "width",
-    "value_width",
-    "values",
-    "heads",
-    "rate",
-    "size",
-    "local",
-    "n",
-    "steps",
-    "pairs",
-    "keys",
-    "length",
-):
-    IS[one] = whole(1)
-for one in (
-    "dim",
-    "layers",
-    "conv",
-    "count",
-    "passage",
-    "every",
-    "batch",
-    "distance",
-    "times",
-    "topics",
-    "steady",
-    "segment",
-):
-    IS[one] = whole(1)
-for one in ("sinks", "compressed", "gap", "after", "layer", "head"):
-    IS[one] = whole(0)
-for one in ("at_once", "count_bias", "stop", "rescale", "shuffled", "rebound", "quiet", "log", "log_x", "still"):
-    IS[one] = flag
+IS |= {
+    one: kind
+    for kind, names in {
+        whole(
+            1
+        ): "width value_width values heads rate size local n steps pairs keys length dim layers conv count passage "
+        "every batch distance times topics steady segment",
+        whole(0): "sinks compressed gap after layer head",
+        flag: "at_once count_bias stop rescale shuffled rebound quiet log log_x still",
+    }.items()
+    for one in names.split()
+}
 
 
 def call(to, given: dict | None = None, star=(), **kinds):
@@ -941,7 +919,14 @@ def short(value) -> str:
     )
 
 
-SAID = [name for name in [*KNOWN, *METHODS] if not name.startswith(("memlib.draw", "memlib.widgets"))]
+SHOWN = ("memlib.draw", "memlib.widgets")  # figures: of these only the good call holds, not yet what bad ones say
+SAID = [name for name in [*KNOWN, *METHODS] if not name.startswith(SHOWN)]
+
+
+@pytest.mark.parametrize("name", [name for name in KNOWN if name not in SAID])
+def test_a_figure_is_made_of_what_is_called_good(name):
+    to, given, star, _ = KNOWN[name]()
+    ran(to, given, star)
 
 
 @pytest.mark.parametrize("name", SAID)
