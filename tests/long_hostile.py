@@ -74,7 +74,7 @@ LOSES = {  # a cheat that earns nothing; what it breaks for its own later answer
 FREE = {  # odd, but the answer is right: it earns its points
     "100 MB to the raw output": f"{RIGHT}\nimport os\nfor _ in range(100): os.write(1, b'x' * 1_000_000)",
     "100 MB printed": f"{RIGHT}\nfor _ in range(100): print('x' * 1_000_000)",
-    "a process left running": f"{RIGHT}\nimport subprocess\nsubprocess.Popen(['sleep', '400'])",
+    "a process left running": f"{RIGHT}\nimport subprocess\nsubprocess.Popen(['sleep', '4711.25'])",
     "its folder emptied": f"{RIGHT}\nimport os, shutil\nfor p in os.listdir('.'): shutil.rmtree(p, ignore_errors=True)",
     "stdout closed": f"{RIGHT}\nimport sys\nsys.stdout.close()",
     "threads": f"{RIGHT}\nimport threading, time\nthreading.Thread(target=time.sleep, args=(30,), daemon=True).start()",
@@ -109,7 +109,7 @@ def test_it_earns_nothing(source, said, tmp_path):
 def test_it_is_odd_and_right(source, tmp_path):
     verdict = grade(handed_in(tmp_path, OTHERS | {"read": source}), cell_seconds=10)
     assert verdict["points"] == TOTAL, verdict
-    assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "400"]]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "4711.25"]]
 
 
 def test_an_answer_that_kills_the_judge_is_a_fault_that_names_it(tmp_path):
