@@ -619,7 +619,6 @@ last = {name: y[-1] for name, (_, y) in lines.items()}
 assert last["window of 512"] == last["compressive, 256 + 64 of 4"] == 0
 assert last["window of 32 and the 8 nearest"] > last["full cache"] + 0.15
 took = {name: sum(run["seconds"] for run in runs) for name, runs in stories.items()}
-assert took["window of 32 and the 8 nearest"] > 2 * took["full cache"]  # as a mask over all scores, it is only slower
 for name, y in last.items():
     print(f"{name:31} {21 * y:2.0f} of 21 at 5,000 bytes; all four distances in {took[name]:.0f} s")
 
@@ -830,7 +829,7 @@ for n in sizes:
         spent[name].append(sorted(times)[4] * 1e3)
 pair = 2 * 64 * 4  # bytes of a key and a value
 assert kept["full cache"] == kept["32 nearest, exact"] == [8 * n * pair for n in sizes]
-assert all(spent[name][-1] > 2 * spent[name][0] for name in ("full cache", "32 nearest, exact"))
+assert kept["window of 512"] == [8 * 512 * pair] * 4  # what is compared with the query: all that is kept
 assert KNN(32, 1).fetch(mem, query)[0].k.shape[-2] == 32  # of 32,768
 print(f"of {8 * 32768 * pair / 2**20:.0f} MB kept, {8 * 32 * pair / 2**10:.0f} KB travel to the query")
 display(

@@ -965,7 +965,7 @@ assert farthest["Python", 0.5] > 1.2 * measured["Python", "window"][-1]
 
 # %%
 def step_times(memories, n, times=20):
-    """Milliseconds of an update and a read after n tokens, 8 heads of 64 (the quickest of 20); bytes of the state."""
+    """Milliseconds of an update and a read after n tokens, 8 heads of 64 (the quickest of 20); and bytes of the state."""
     past, new = (KV(torch.randn(8, m, 64), torch.randn(8, m, 64)) for m in (n, 1))
     held = {name: memory.update(memory.init(past), past) for name, memory in memories.items()}
     best = dict.fromkeys(memories, math.inf)
@@ -975,7 +975,7 @@ def step_times(memories, n, times=20):
             held[name] = memory.update(held[name], new)
             memory.read(held[name], new.k)
             best[name] = min(best[name], 1e3 * (time.perf_counter() - begin))
-    return {name: (best[name], state_bytes(mem)) for name, mem in held.items()}
+    return best, {name: state_bytes(mem) for name, mem in held.items()}
 
 
 lengths, beside = [1024, 4096, 16384], KNN(32, local=64)
@@ -985,22 +985,26 @@ rivals = {
     "joint: 64 and 32 nearest": Joint(Window(64), beside),
     "gated: 64 and 32 nearest": Gated(Window(64), beside, gate_memory=0.5),
 }
-cost = [step_times(rivals, n) for n in lengths]
-pair, last = 2 * 8 * 64 * 4, {name: size for name, (_, size) in cost[-1].items()}
+timed, kept = [], []
+for n in lengths:
+    spent, sizes = step_times(rivals, n)
+    timed.append(spent)
+    kept.append(sizes)
+pair, last = 2 * 8 * 64 * 4, kept[-1]
 assert last["window of 64"] == 64 * pair and last["full cache"] == (16384 + 20) * pair
 assert last["joint: 64 and 32 nearest"] == last["gated: 64 and 32 nearest"] == (16384 + 20 + 64) * pair
 for name in rivals:
     print(
         f"{name:26}",
         "   ".join(
-            f"{n:,}: {one_n[name][0]:.2f} ms, {one_n[name][1] / 2**20:.1f} MB"
-            for n, one_n in zip(lengths, cost, strict=True)
+            f"{n:,}: {ms[name]:.2f} ms, {size[name] / 2**20:.1f} MB"
+            for n, ms, size in zip(lengths, timed, kept, strict=True)
         ),
     )
-alone = [step_times({"window": Window(64)}, n)["window"][0] for n in lengths]
+alone = [step_times({"window": Window(64)}, n)[0]["window"] for n in lengths]
 print("window of 64, timed alone    ", "   ".join(f"{n:,}: {ms:.2f} ms" for n, ms in zip(lengths, alone, strict=True)))
 draw.curves(
-    {name: (lengths, [one_n[name][0] for one_n in cost]) for name in rivals},
+    {name: (lengths, [ms[name] for ms in timed]) for name in rivals},
     x="tokens read",
     log_x=True,
     y="milliseconds a token",
