@@ -1,4 +1,4 @@
-# make course   the environment in .venv, and JupyterLab on the first notebook
+# make course   the environment in .venv, and JupyterLab on the first lesson
 # make test     the same environment, and every test
 # PORT=8890  BROWSER=none  PYTHON=python3.12  TORCH_INDEX=https://download.pytorch.org/whl/cpu
 
@@ -17,7 +17,7 @@ FIND = for p in $(NAMES); do \
 
 .PHONY: help course test notebooks bench experiments new
 help:
-	@echo "make course      make .venv, install, open JupyterLab on the first notebook (PORT=, BROWSER=none)"
+	@echo "make course      make .venv, install, open JupyterLab on the first lesson (PORT=, BROWSER=none)"
 	@echo "make test        the same environment, and every test"
 	@echo "make notebooks   build notebooks/, exercises/ and solutions/ from chapters/ (FILMS=1: make the films anew)"
 	@echo "make experiments make the runs that take too long for a lesson, and are not stored yet (all: two hours)"

@@ -77,6 +77,24 @@ def lab(folder: Path, home: Path):
         _end(server)
 
 
+@contextmanager
+def course(home: Path):
+    """What `make course` starts, over a folder of a learner's own in `home`; gives the address that it prints."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = _settled(home) | {"PORT": str(port), "BROWSER": "none", "MEMLIB_MY": str(home / "my")}
+    words = [sys.executable, "-P", str(ROOT / "memlib" / "course" / "lab.py")]
+    server = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        found = next((found for found in (re.search(r"ready: (\S+)", line) for line in server.stdout) if found), None)
+        assert found, "make course printed no address"
+        yield found[1]
+    finally:
+        _end(server)
+        server.stdout.close()
+
+
 def _answering(server: subprocess.Popen, address: str, log: Path) -> None:
     directly, end = urllib.request.build_opener(urllib.request.ProxyHandler({})), time.monotonic() + 60
     while time.monotonic() < end and server.poll() is None:

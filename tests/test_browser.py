@@ -16,13 +16,17 @@ LESSONS = sorted((browser.ROOT / "notebooks").glob("*.ipynb"))
 MISSING = "No lesson was tried in a browser: Chromium is not installed. On Debian: apt-get install -y chromium"
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def chromium():
     if browser.CHROMIUM is None:
         if EVERY:
             pytest.fail(MISSING)
         warnings.warn(MISSING, stacklevel=1)  # printed at the end, where a skip is not
         pytest.skip(MISSING)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    chromium()
     home = tmp_path_factory.mktemp("home")
     copy = shutil.copytree(browser.ROOT / "notebooks", home / "notebooks")
     with browser.lab(copy, home) as address:
@@ -44,6 +48,18 @@ def test_a_lesson_runs_plays_and_turns_offline(address, lesson):
         page.locator("body[data-jp-theme-light=false]").wait_for(state="attached")
         shoot_all(page, lesson.stem, "dark")
         browser.menu(page, "Settings", "Theme", "JupyterLab Light")  # the server keeps it for the next lesson
+    assert asked == []
+
+
+def test_make_course_opens_a_copy_of_the_first_lesson_without_nbgrader(tmp_path):
+    chromium()
+    with browser.course(tmp_path) as address, browser.browser() as (page, asked):
+        assert f"/lab/tree/lessons/{LESSONS[0].name}?" in address
+        browser.open_notebook(page, address)
+        menus = page.locator(".lm-MenuBar-item").all_inner_texts()
+        assert "Help" in menus and "Nbgrader" not in menus
+        assert page.locator(".jp-DirListing-item").count() == len(LESSONS)  # the learner's own folder alone
+        browser.shoot(page, "course")
     assert asked == []
 
 

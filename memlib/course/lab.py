@@ -1,6 +1,7 @@
-"""JupyterLab on the first notebook: `python lab.py`, run by make with the environment's own interpreter.
+"""JupyterLab on the first lesson: `python lab.py`, run by make with the environment's own interpreter.
 
-PORT= another port than 8888; BROWSER=none opens no browser. The address is printed once the server answers.
+It shows the learner's own folder, my/, where lessons.py has laid a copy of each lesson: running them changes nothing
+that git looks at. PORT= another port than 8888; BROWSER=none opens no browser. The address is printed once it answers.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+MY = Path(os.environ.get("MEMLIB_MY") or ROOT / "my").resolve()
+BESIDE = Path(__file__).parent
 PATIENCE = 90
 
 
@@ -37,10 +40,25 @@ def port() -> int:
 def command(number: int) -> list[str]:
     """How JupyterLab is started."""
     words = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={number}", "--log-level=ERROR"]
-    words += ["--ServerApp.port_retries=0", "--ServerApp.answer_yes=True", "--no-browser"]
+    words += ["--ServerApp.port_retries=0", "--ServerApp.answer_yes=True", "--no-browser", f"--ServerApp.root_dir={MY}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         words.append("--allow-root")
     return words
+
+
+def surroundings(token: str) -> dict[str, str]:
+    """The environment of JupyterLab and its kernels: without nbgrader's menus, for this start alone."""
+    config = os.pathsep.join(filter(None, [str(BESIDE / "jupyter"), os.environ.get("JUPYTER_CONFIG_PATH")]))
+    own = {"JUPYTER_CONFIG_PATH": config, "JUPYTER_TOKEN": token}
+    return {"OMP_NUM_THREADS": "1", **os.environ, **own}  # the course's steps are too small for more threads
+
+
+def first() -> str:
+    """The page of the first lesson, when all are laid where the learner runs them."""
+    if subprocess.call([sys.executable, "-P", str(BESIDE / "lessons.py"), str(MY / "lessons")]):
+        sys.exit(1)
+    found = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    return f"lab/tree/lessons/{found[0].name}" if found else "lab"
 
 
 def wait(server: subprocess.Popen, address: str) -> None:
@@ -64,11 +82,9 @@ def wait(server: subprocess.Popen, address: str) -> None:
 def main() -> int:
     """Start it, print the address, open the browser, and stay until it is stopped."""
     number, token = port(), secrets.token_hex(16)
-    found = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    page = f"lab/tree/notebooks/{found[0].name}" if found else "lab"
+    page = first()
     print(f"Starting JupyterLab on port {number} ...", flush=True)
-    env = {"OMP_NUM_THREADS": "1", **os.environ, "JUPYTER_TOKEN": token}  # the course's steps are too small for more
-    server = subprocess.Popen(command(number), cwd=ROOT, env=env, stdin=subprocess.DEVNULL)
+    server = subprocess.Popen(command(number), cwd=MY, env=surroundings(token), stdin=subprocess.DEVNULL)
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     try:
         wait(server, f"http://127.0.0.1:{number}/api")
