@@ -653,6 +653,17 @@ def test_progress_adds_the_points_of_what_was_solved(tmp_path, monkeypatch):
     assert line.endswith(f"{CORE} of {CORE} points  all solved")
 
 
+def test_what_is_solved_so_far_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "MY", tmp_path)
+    assert progress.so_far() == "Nothing is solved yet. The first exercise: memlib start 00"
+    progress.record({"chapter": "00_cache", "tasks": [task(NAMES[0], 2, 2), task(NAMES[1], 0, 2)]})
+    assert progress.so_far() == "Solved so far: 1 task in 1 chapter. The table: memlib progress"
+    progress.record({"chapter": "01_window", "tasks": [task("a", 2, 2), task("b", 1, 1)]})
+    assert progress.so_far() == "Solved so far: 3 tasks in 2 chapters. The table: memlib progress"
+    (tmp_path / ".progress.json").write_text("{")
+    assert "is damaged: delete it" in progress.so_far() and "\n" not in progress.so_far()
+
+
 # The tournament
 
 

@@ -32,7 +32,7 @@ from memlib.lm import data
 from memlib.course import progress
 
 model = lm.load("facts")  # reads bytes, answers questions about what it has read
-print(progress.progress())  # what you have solved so far
+print(progress.so_far())
 
 # %% [markdown]
 # ## One fact

@@ -52,6 +52,19 @@ def solved_tasks() -> dict[str, dict[str, int]]:
     return kept
 
 
+def so_far() -> str:
+    """What is solved, in one line, for a lesson; `progress` is the table."""
+    try:
+        kept = {name: done for name, done in solved_tasks().items() if done}
+    except CourseError as error:
+        return str(error)
+    if not kept:
+        return "Nothing is solved yet. The first exercise: memlib start 00"
+    tasks = sum(map(len, kept.values()))
+    where = f"{len(kept)} chapters" if len(kept) > 1 else "1 chapter"
+    return f"Solved so far: {tasks} task{'s' * (tasks > 1)} in {where}. The table: memlib progress"
+
+
 def progress() -> str:
     """A line a chapter: points, and the tasks that are still open."""
     lines, kept = [], solved_tasks()
