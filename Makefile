@@ -5,6 +5,7 @@
 PORT ?= 8888
 TORCH_INDEX ?=
 export PORT TORCH_INDEX
+unexport PYTHONDONTWRITEBYTECODE  # some hundred processes begin; what one has compiled the others read
 
 COURSE = memlib/course
 IN = .venv/bin/python
