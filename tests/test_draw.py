@@ -110,7 +110,11 @@ def test_the_boxes_of_a_film_are_the_recipes_and_its_bars_the_views(name):
         got, place = np.zeros((len(want), N)), {color: [] for color in style.token_colors(N)}
         for i, color in enumerate(style.token_colors(N)):
             place[color].append(i)
-        for x, wide, color, said in zip(boxes.x, boxes.width, boxes.marker.color, boxes.hovertext, strict=True):
+        for x, wide, base, color, said in zip(
+            boxes.x, boxes.width, boxes.base, boxes.marker.color, boxes.hovertext, strict=True
+        ):
+            if base:
+                continue  # above or below the slots: on its way
             named = [i for i in place[color] if said.endswith(f" of {style.safe(draw.label(TEXT[i]))}")]
             which = [i for i in named if want[round(x), i] > 0]
             got[round(x), which[0]] += wide / box
@@ -172,7 +176,8 @@ def test_steps_say_what_they_are_told_to_say():
 def test_what_is_held_is_filled_what_is_forgotten_is_outlined_and_now_is_marked():
     text, _, now = draw.moment(recipe(Window(2), K[:5]), list("abcde"), step=3).data
     colors = draw.token_colors(5)
-    assert text.marker.color == (style.CLEAR, style.CLEAR, colors[2], colors[3], style.CLEAR)
+    unseen = [f"{color}00" for color in colors]
+    assert text.marker.color == (unseen[0], unseen[1], colors[2], colors[3], unseen[4])
     assert text.marker.line.color == (colors[0], colors[1], colors[2], style.INK, style.CLEAR)
     assert list(now.x) == [3]
 
@@ -293,7 +298,7 @@ def test_the_first_cell_that_differs_is_boxed_and_named():
 def test_the_dye_stands_still_or_plays():
     x = torch.linspace(1, 0, 50).expand(3, 50)
     moving, still = (draw.dye(h, x, "x" * 50, (2, 6), after="4711", still=h is None) for h in (x, None))
-    assert moving.frames and not still.frames and (len(moving.data), len(still.data)) == (4, 3)
+    assert moving.frames and not still.frames and (len(moving.data), len(still.data)) == (5, 4)
     assert draw.alt(moving).startswith("Of the fact 'xxxx' the slots hold 90% when it has been read and 0% at the end")
     assert draw.alt(still).startswith("Of the fact 'xxxx' the last byte gives 0% of its attention")
 
@@ -318,8 +323,44 @@ def test_the_dyed_text_is_read_on_and_the_fact_is_struck_out_when_nothing_is_lef
     x[0, 15:30] = 1
     frames = draw.dye(x, x, text[:60], (0, 15), after="47").frames
     shown = [frame.layout.annotations[-1].text for frame in frames]
-    assert len(shown) == 60 and "▌" in shown[20] and "47" in shown[-1].split("</s>")[-1]
-    assert "<s>" not in shown[20] and "<s>" in shown[40]
+    assert len(shown) == 48 and "▌" in shown[16] and "47" in shown[-1].split("</s>")[-1]
+    assert "<s>" not in shown[16] and "<s>" in shown[32]
+
+
+def test_the_curves_of_a_fact_grow_from_step_to_step_each_behind_a_dot():
+    held, seen = torch.linspace(1, 0.5, 60)[None], torch.linspace(0, 0.25, 60)[None]
+    frames = draw.dye(held, seen, "x" * 60, (2, 6)).frames
+    assert len({len(line.x) for frame in frames for line in frame.data[:2]}) == 1  # so that they can move
+    for frame in frames:
+        t = int(frame.name)
+        left, view, dots = frame.data
+        assert left.x[-1] == max(left.x) == t and np.allclose(left.y, held[0, left.x.tolist()], atol=1e-4)
+        assert np.allclose(view.y, seen[0, view.x.tolist()], atol=1e-4)
+        assert list(dots.x) == [t, t] and np.allclose(dots.y, [held[0, t], seen[0, t]], atol=1e-4)
+
+
+def test_a_box_keeps_its_name_drops_in_and_lies_below_in_the_step_that_lets_it_go():
+    fig = draw.film(recipe(Window(2), K[:5]), list("abcde"))
+    at = [{name: where for name, where in zip(f.data[1].ids, f.data[1].base, strict=True)} for f in fig.frames]
+    for t in range(5):
+        held = {f"{i}.0" for i in range(max(0, t - 1), t + 1)}
+        assert {name for name, base in at[t].items() if base == 0} == held
+        assert {name for name, base in at[t].items() if base < 0} == ({f"{t - 2}.0"} if t > 1 else set())
+        assert {name for name, base in at[t].items() if base > 0} == ({f"{t + 1}.0"} if t < 4 else set())
+    boxes = fig.frames[2].data[1]
+    strong = dict(zip(boxes.ids, boxes.marker.color, strict=True))
+    assert strong["0.0"].endswith("66") and strong["3.0"].endswith("00") and len(strong["2.0"]) == 7
+    assert fig.layout.yaxis2.range[0] < 0 and "lets go" in fig.layout.annotations[1].text
+    stays = draw.film(recipe(Full(), K[:5]), list("abcde"))
+    assert stays.layout.yaxis2.range[0] == 0 and "lets go" not in stays.layout.annotations[1].text
+
+
+def test_steps_and_play_let_the_picture_slide_and_the_slider_jumps():
+    fig = film("window")
+    menus = [button for menu in fig.layout.updatemenus for button in menu.buttons]
+    slides = {button.label: button.args[1]["transition"]["duration"] for button in menus}
+    assert slides["◀ step"] == slides["step ▶"] == slides["▶ play"] == 300 and 0 < slides["▶▶ fast"] < 250
+    assert all(step.args[1]["transition"]["duration"] == 0 for step in fig.layout.sliders[0].steps)
 
 
 def test_tensors_of_any_kind_are_drawn():

@@ -290,6 +290,15 @@ def whole(fig: go.Figure, t: int) -> list[dict]:
     return [over(a, b.to_plotly_json()) for a, b in zip(start, fig.frames[t].data, strict=True)]
 
 
+def in_place(boxes: dict) -> dict:
+    """The boxes in the slots, without those that leave or are still to come."""
+    here = [i for i, base in enumerate(boxes["base"]) if base == 0]
+    flat = boxes | {key: [boxes[key][i] for i in here] for key in ("x", "width", "text", "hovertext")}
+    for key in ("marker", "textfont"):
+        flat[key] = {"color": [boxes[key]["color"][i] for i in here]}
+    return flat
+
+
 def test_each_step_of_a_film_says_marks_and_colours_what_its_recipe_holds():
     fig, colors = draw.film(HELD, TOKENS, SEEN), draw.token_colors(N)
     assert draw.alt(fig) == (
@@ -297,6 +306,7 @@ def test_each_step_of_a_film_says_marks_and_colours_what_its_recipe_holds():
     )
     for t in range(N):
         text, slots, now, bars = whole(fig, t)
+        slots = in_place(slots)
         held = set(range(max(0, t - 2), t + 1))
         assert [color == colors[i] for i, color in enumerate(text["marker"]["color"])] == [i in held for i in range(N)]
         assert list(now["x"]) == [t] and fig.frames[t].name == str(t)
@@ -377,7 +387,7 @@ def test_tiers_are_named_counted_and_framed_where_their_slots_stand(memory):
     frames = [(shape.x0, shape.x1) for shape in fig.layout.shapes]
     assert [high - low for low, high in frames] == pytest.approx([max(slots) for slots in tiers.values()])
     for t in range(9):
-        boxes = whole(fig, t)[1]
+        boxes = in_place(whole(fig, t)[1])
         for x, said in zip(boxes["x"], boxes["hovertext"], strict=True):
             name, place = said.split(":")[0].rsplit(" ", 1)
             low, high = frames[list(tiers).index(name)]
@@ -519,13 +529,16 @@ def test_the_fact_is_marked_byte_for_byte_as_it_is_read_and_fades_as_it_is_lost(
             else f": {mean[t]:.0%} of the fact is left"
         )
         assert step.label == f"byte {t}{told}"
-        left, *gets = frame.data
-        at = list(left.x)
-        assert at[-1] == t and at == [s for s in map(int, (f.name for f in fig.frames)) if s <= t]
+        left, *gets, dots = frame.data
+        at = [int(x) for x in left.x]
+        assert at == [min(s, t) for s in map(int, (f.name for f in fig.frames))]
+        assert list(dots.x) == [t] * 4 and np.allclose(dots.y, [mean[t], *GIVEN[:, t]], atol=6e-5)
         assert np.allclose(left.y, mean[at], atol=6e-5)
         assert all(np.allclose(line.y, GIVEN[i][at], atol=6e-5) and list(line.x) == at for i, line in enumerate(gets))
     assert str(SPAN[1] - 1) in [frame.name for frame in fig.frames]
-    assert [line.name for line in fig.data] == ["left in the slots"] + [f"attention to it, layer {i}" for i in range(3)]
+    assert [line.name for line in fig.data[:-1]] == ["left in the slots"] + [
+        f"attention to it, layer {i}" for i in range(3)
+    ]
     assert draw.alt(fig) == (
         f"Of the fact 'The door code is 4711.' the slots hold {mean[SPAN[1] - 1]:.0%} when it has been read and "
         f"{mean[-1]:.0%} at the end; the last byte gives {GIVEN[:, -1].max():.0%} of its attention to it "

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from memlib.draw import style
 from memlib.draw.frames import CONTROLS, playing
 
-FRAMES = 60  # at most; a longer text moves several bytes a frame
+FRAMES = 48  # at most; a longer text moves several bytes a frame
 COLUMNS = 78  # bytes a line of text
 LINES = 6  # the newest lines are shown; the fact's own line stays on top
 DASHES = ("dash", "dot", "dashdot")
@@ -61,7 +61,7 @@ def dye(
         return fig
     frames = [
         go.Frame(
-            data=_curves(left, seen, at, t),
+            data=[{"type": "scatter", "x": curve.x, "y": curve.y} for curve in _curves(left, seen, at, t)],
             name=str(t),
             layout={"annotations": [*caption, _text(letters, span, left, t, after if t == n - 1 else "")]},
         )
@@ -91,16 +91,28 @@ def _says(left, seen, text: str, span: tuple[int, int]) -> str:
 
 
 def _curves(left, seen, at: list[int], now: int) -> list[go.Scatter]:
-    x = [t for t in at if t <= now]
-    lines = []
+    """The curves as far as `now`: always of as many points, so that they grow from step to step, each behind a dot."""
+    x = np.minimum(at, now).astype(np.int16)
+    lines, heads = [], []
     if left is not None:
-        line = {"color": style.OKABE_ITO[5], "width": 4}
-        lines.append(go.Scatter(x=x, y=left[x].round(4), name="left in the slots", mode="lines", line=line))
+        line = {"color": style.OKABE_ITO[5], "width": 4, "simplify": False}
+        lines.append(go.Scatter(x=x, y=_short(left[x]), name="left in the slots", mode="lines", line=line))
+        heads.append((left[now], style.OKABE_ITO[5]))
     for layer, row in enumerate(seen):
-        line = {"color": COLORS[layer % 3], "width": 2, "dash": DASHES[layer % 3]}
+        line = {"color": COLORS[layer % 3], "width": 2, "dash": DASHES[layer % 3], "simplify": False}
         name = f"attention to it, layer {layer}"
-        lines.append(go.Scatter(x=x, y=row[x].round(4), name=name, mode="lines", line=line))
-    return lines
+        lines.append(go.Scatter(x=x, y=_short(row[x]), name=name, mode="lines", line=line))
+        heads.append((row[now], COLORS[layer % 3]))
+    if not lines:
+        return lines
+    dots = {"color": [color for _, color in heads], "size": 9}
+    high = _short(np.array([v for v, _ in heads]))
+    head = {"mode": "markers", "marker": dots, "showlegend": False, "hoverinfo": "skip", "cliponaxis": False}
+    return [*lines, go.Scatter(x=[now] * len(heads), y=high, **head)]
+
+
+def _short(values: np.ndarray) -> np.ndarray:
+    return values.round(4).astype(np.float32)
 
 
 def _text(letters: list[str], span: tuple[int, int], left, now: int, after: str) -> dict:

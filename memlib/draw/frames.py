@@ -40,9 +40,11 @@ def heading(fig: go.Figure, text: str, x: float, y: float) -> None:
     )
 
 
-def _jump(milliseconds: int) -> dict:
+def _jump(milliseconds: int, moving: int = 0) -> dict:
+    """A frame lasts so long; for the first `moving` milliseconds what is drawn slides to its new place."""
     frame = {"duration": milliseconds, "redraw": True}
-    return {"frame": frame, "transition": {"duration": 0}, "mode": "immediate", "fromcurrent": True}
+    moves = {"duration": moving, "easing": "cubic-in-out"}
+    return {"frame": frame, "transition": moves, "mode": "immediate", "fromcurrent": True}
 
 
 def _slider(names: list[str], said: list[str]) -> dict:
@@ -67,17 +69,17 @@ def _slider(names: list[str], said: list[str]) -> dict:
     }
 
 
-PLAYING = [("▶ play", None, 700), ("▶▶ fast", None, 200), ("❚❚ pause", [None], 0)]
+PLAYING = [("▶ play", None, 800, 300), ("▶▶ fast", None, 250, 150), ("❚❚ pause", [None], 0, 0)]
 
 
-def _button(label: str, to: list | None, milliseconds: int) -> dict:
-    return {"label": label, "method": "animate", "args": [to, _jump(milliseconds)]}
+def _button(label: str, to: list | None, milliseconds: int, moving: int) -> dict:
+    return {"label": label, "method": "animate", "args": [to, _jump(milliseconds, moving)]}
 
 
 def _steps(names: list[str], now: int) -> list[dict]:
     """A step on or back from `now`: every frame brings its own two."""
     back, on = names[max(now - 1, 0)], names[min(now + 1, len(names) - 1)]
-    return [_button("◀ step", [back], 0), _button("step ▶", [on], 0)]
+    return [_button("◀ step", [back], 300, 300), _button("step ▶", [on], 300, 300)]
 
 
 def _menu(x: float, buttons: list[dict]) -> dict:

@@ -99,7 +99,7 @@ class Sheets:
             "textangle": 0,
             "constraintext": "none",
             "hoverinfo": "skip",
-            "textfont": {"size": 14 if ACROSS / n > 12 else 11},
+            "textfont": {"size": 14},
         }
         point = {
             "type": "scatter",

@@ -10,7 +10,6 @@ import plotly.graph_objects as go
 
 from memlib.draw import style
 from memlib.draw.frames import CONTROLS, HEAD, heading, joined, playing
-from memlib.draw.style import ACROSS
 
 TEXT, PLANE = 44, 228  # pixels of the two panels
 NAMES = (
@@ -131,7 +130,7 @@ class Plane:
             "yaxis": "y",
             "width": 0.94,
         }
-        size = {"size": 14 if ACROSS / n > 12 else 11}
+        size = {"size": 14}
         plane = {"type": "scatter", "xaxis": "x2", "yaxis": "y2"}
         said = [f"{name}: token {i}" for i, name in enumerate(labels)]
         edge = {"color": style.INK, "width": 2}

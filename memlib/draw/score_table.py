@@ -52,9 +52,9 @@ def board(
     for y, name in enumerate(names):
         for x, head in enumerate(more, len(heads)):
             text = style.safe(notes.get(name, {}).get(head, ""))
-            fig.add_annotation(x=x + 0.15, y=y, text=text, showarrow=False, font={"size": 13})
+            fig.add_annotation(x=x + 0.15, y=y, text=text, showarrow=False, font={"size": 14})
     for y in range(len(names) - len(missing), len(names)):
-        said = {"text": "not measured yet", "showarrow": False, "font": {"size": 13}}
+        said = {"text": "not measured yet", "showarrow": False, "font": {"size": 14}}
         fig.add_annotation(x=(len(heads) - 1) / 2, y=y, **said)
     fig.update_xaxes(
         side="top",

@@ -13,7 +13,8 @@ import plotly.graph_objects as go
 
 from memlib.draw import style
 from memlib.draw.frames import CONTROLS, HEAD, heading, joined, playing
-from memlib.draw.slot_story import HELD, Told
+from memlib.draw.slot_boxes import BELOW, boxes, pieces
+from memlib.draw.slot_story import Told
 from memlib.draw.style import ACROSS
 
 
@@ -67,11 +68,17 @@ class Play(Told):
     @cached_property
     def panels(self) -> list[tuple[str, int]]:
         """(name, pixels) from top to bottom."""
-        slots = ("what each slot holds (slots, oldest first)", 54) if self.boxed else ("what each slot holds", 120)
-        slots = (slots[0], 82) if self.tiers else slots
+        slots = ("what each slot holds (oldest first)", 54) if self.boxed else ("what each slot holds", 120)
+        slots = (slots[0], 76) if self.tiers else slots
+        slots = (f"{slots[0]} · below: what this step lets go", slots[1] + 30) if self.falls else slots
         panels = [("the text   ▼ now · filled: still in memory · outlined: forgotten", 46), slots]
-        panels += [("what the query of this step receives of each token", 90)] * (self.views is not None)
+        panels += [("what the query of this step receives of each token", 84)] * (self.views is not None)
         return panels if self.names is None else [(name, p) for name, (_, p) in zip(self.names, panels, strict=True)]
+
+    @cached_property
+    def falls(self) -> bool:
+        """Whether boxes ever leave."""
+        return self.boxed and any(set(pieces(self, t)) - set(pieces(self, t + 1)) for t in range(self.steps - 1))
 
     def dressed(self, t: int, title: str, says: str, bottom: int) -> go.Figure:
         """All panels at step t."""
@@ -115,9 +122,10 @@ class Play(Told):
     def _axes(self) -> dict:
         axes: dict[str, dict]
         if self.boxed:
-            axes = {"xaxis2": {"range": [-0.5, self.room - 0.5]}}
+            low = BELOW if self.falls else -0.05 if self.tiers else 0
+            axes = {"xaxis2": {"range": [-0.5, self.room - 0.5]}, "yaxis2": {"range": [low, 1]}}
             if self.tiers:
-                axes = {"xaxis2": {"range": [-0.53, self.room - 0.47]}, "yaxis2": {"range": [-0.05, 1.5]}}
+                axes = {"xaxis2": {"range": [-0.53, self.room - 0.47]}, "yaxis2": {"range": [low, 1.5]}}
         else:
             axes = {
                 "yaxis2": style.row_ticks([str(s) for s in range(int(self.room))], 120)
@@ -164,7 +172,7 @@ class Play(Told):
             "hoverinfo": "skip",
             "marker": {"symbol": "triangle-down", "size": 13, "color": style.INK},
         }
-        text["textfont"] = {"size": 14 if ACROSS / n > 12 else 11}
+        text["textfont"] = {"size": 14}
         fixed = [text, slots, point] + [view] * (self.views is not None)
         axis = ["", "2", "", "3"]
         whole = [a | {"xaxis": f"x{i}", "yaxis": f"y{i}"} for a, i in zip(fixed, axis, strict=False)]
@@ -172,7 +180,7 @@ class Play(Told):
 
     def changes(self, t: int) -> list[dict]:
         """What of `traces` is another from step to step: all that a frame carries."""
-        slots = self._boxes(t) if self.boxed else {"type": "heatmap", "z": self._levels(t)}
+        slots = boxes(self, t, self._fitting) if self.boxed else {"type": "heatmap", "z": self._levels(t)}
         moving = [self._text(t), slots, {"type": "scatter", "x": [self.now(t)]}]
         if self.views is not None:
             row = self.views[self.now(t) if self.at is None else t]
@@ -182,37 +190,12 @@ class Play(Told):
     def _text(self, t: int) -> dict:
         held, now, color, line, letter, width = self.held(t), self.now(t), [], [], [], []
         for i, own in enumerate(self.colors):
-            color.append(own if held[i] else style.CLEAR)
+            color.append(own if held[i] else f"{own}00")  # unseen, and of its own colour while it fades
             line.append(style.INK if i == now else own if i < now else style.CLEAR)
             letter.append(style.over(own) if held[i] else style.INK)
             width.append(3 if i == now else 1.5)
         marker = {"color": color, "line": {"color": line, "width": width}}
         return {"type": "bar", "marker": marker, "textfont": {"color": letter}}
-
-    def _boxes(self, t: int) -> dict:
-        """Each slot a box, divided among its tokens by weight."""
-        box = 1 - min(0.2, 6 * self.room / ACROSS)  # six pixels between two slots
-        most, x, wide, which, said = max(1.0, *(r.sum(1).max(initial=0) for r in self.recipes)), [], [], [], []
-        for (at, name), row in zip(self.places(t), self.recipes[t], strict=True):
-            left = at - box / 2
-            for i in np.flatnonzero(row > HELD):
-                share = box * row[i] / most
-                x.append(round(left + share / 2, 4))
-                wide.append(round(share, 4))
-                which.append(int(i))
-                said.append(f"{style.safe(name)}: {row[i]:.3g} of {style.safe(self.labels[i])}")
-                left += share
-        fits = [self._fitting(ACROSS / self.room * w)[i] for w, i in zip(wide, which, strict=True)]
-        return {
-            "type": "bar",
-            "x": x,
-            "y": [1] * len(x),
-            "width": wide,
-            "text": fits,
-            "hovertext": said,
-            "marker": {"color": [self.colors[i] for i in which]},
-            "textfont": {"color": [style.over(self.colors[i]) for i in which]},
-        }
 
     def _heat(self) -> dict:
         signed = min(r.min(initial=0) for r in self.recipes) < 0
