@@ -1,335 +1,289 @@
 # %% [markdown]
 # # 00 · Meet the cache
 #
-# **The course.** A language model remembers what it has read in a *key-value cache* that grows with every
-# token. This course shows what happens when that cache is replaced by a memory of another kind: each one
-# moves before your eyes, on the real tensors of a small trained model.
+# A model reads a door code, then small talk, then the question. Four memories read along.
+# **Press play:** how much of the fact does each still hold, and what does it answer?
+
+# %% tags=["film", "folded"]
+from memlib import course
+
+course.here("00").four_memories()
+
+# %% [markdown]
+# Two of the four still know. In this course you take each of them apart, break it, mend it, and build your own.
 #
-# | path | what to do | honest time |
-# |---|---|---|
-# | one hour | the films, knobs and questions of 00 and 01; pass over the code | 60 minutes |
-# | three weeks | the core chapters with their exercises | about sixteen hours |
-# | a term | everything | about thirty hours |
-#
-# The table in the README says which chapters are here; the others follow. You need Python and matrix multiplication, no GPU.
-#
-# **After this chapter you can** compute attention by hand, say what a key-value pair is and what the memory
-# (*Mem*) of standard attention is, name what a cache costs in bytes and in work per token, and place a method on
-# the map of efficient attention, internal memory and external memory. **Time:** 60 minutes for the lesson, and 45
-# for the exercise: two sittings. **How to read:** run each cell with Shift+Enter. Cells of `assert` lines prove
-# what the text above them says; they show nothing, which means that it is true.
-#
-# In this course a *token* is one byte of text: one letter.
+# **Now you.** Click into the next cell and press Shift+Enter, then do the same with the cell below it.
 
 # %%
-import time
+import math
 
 import torch
 
-from memlib import KV, Full, Window, attend, lm, outputs, recipe, state_bytes, states, tasks, view
-from memlib import draw, widgets
-from memlib.lm import data
-from memlib.course import progress
+from memlib import Full, draw, lm, recipe, tasks, view, widgets
+from memlib.course import here, progress, puzzle, quiz
 
-model = lm.load("facts")  # reads bytes, answers questions about what it has read
+model = lm.load("facts")  # a small language model that answers questions about what it has read
+here = here("00")
 print(progress.so_far())
 
 # %% [markdown]
-# ## One fact
-#
-# Through the whole course runs one small story. Early in a text stands a fact, then comes small talk (a *Hmmm*
-# only fills it up to the length you choose), then the question. **Does the model still know?** Type another code
-# if you like: four digits. In the picture the orange line says how much of the fact is still **stored**; the other
-# lines say how much of its attention each byte spends on it.
+# Type a fact of your own and ask for it. Say first whose, then what: "The cat's name is Momo."
 
 # %%
 widgets.one_fact(Full(), model)
 
 # %% [markdown]
-# The model cannot know beforehand which code you type. It has to find it in the text it has read: in the keys
-# and values that its layers have kept. The whole chapter is about those.
+# The model cannot know beforehand which code you type. It must find it in what it has kept of the text.
+# What it keeps is called its **cache**. It works with letters: one **token**, in this course, is one byte of text.
+# The thick line says how much of the fact is still **stored**. The thin ones say how much of its attention
+# each letter spends on it.
 #
-# Now ask for 4711 and move *bytes between* to its right end (it takes some seconds). The orange line stays at
-# 100 %, all of the fact is in the cache, and yet the answer becomes another number of the talk: **having is not
-# finding**. (Another code may hold out a little longer.) This small model finds more than nineteen facts of twenty
-# over 1,000 bytes, and fewer and fewer beyond; below is what was measured on facts it had never been trained on. (In
-# the code `recipe_dye` is the orange line, how much of the fact is **stored**; `view_dye` is how much
-# each byte **receives**.)
-#
-# A sentence of your own works too; its last word is taken for the answer. Say first whose, then what. A fact said the
-# other way round (type "Rex is Anna's dog.", ask "what is Anna's dog called?" and look at what the model says) is found
-# less often, however near it is: when the model read *Rex* it could not know whose name that was, and what it has kept
-# of a byte stays as it is.
+# Now move *bytes between* to its right end. The thick line stays at 100 %, and the answer is wrong all the same.
+# All of the fact is there, and the model no longer finds it among so much talk: **having is not finding**.
+# Here is how often it finds new facts, measured over hundreds of texts.
 
 # %%
-door = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
-fact = tasks.one_fact(Full(), model=model, stream=lm.stream(150, seed=1, own=door))
-print(f"right: {fact.answer!r}   the model says: {fact.said!r}   probability of the right answer: {fact.p:.3f}")
-assert fact.said == fact.answer and fact.p > 0.5 and fact.recipe_dye[:, -1].min() == 1
-shares = {
-    int(far): share["all"] for far, share in lm.card("facts")["right_answers"].items()
-}  # python -m memlib.lm.evaluate facts
+here.having_is_not_finding()
+
+# %% claims
+door, shares = tasks.one_fact(Full(), model=model, stream=lm.stream(150, seed=1, own=here.DOOR)), here.right_answers()
+assert door.said == door.answer and door.p > 0.5 and door.recipe_dye[:, -1].min() == 1
 assert min(shares[far] for far in (32, 128, 256, 512, 1024)) > 0.95 > shares[1800] > shares[2500] > shares[4000]
-talk = lm.stream(1000, seed=0, own=door).prompt  # what the picture reads at its right end
-assert model.generate(talk, 4) != b"4711" and model.generate(talk, 4) in talk
-usual, turned = (lm.card("facts")[f"right_answers_{how}"] for how in ("trained_wordings", "value_first"))
-assert all(turned[far] < usual[far] for far in usual)  # said the other way round: less often, at every distance
-rex = lm.Fact("Rex is Anna's dog.", "what is Anna's dog called?", "Rex")
-assert model.generate(lm.stream(150, seed=0, own=rex).prompt, 3) != b"Rex"
-draw.curves(
-    {"full cache": (list(shares), list(shares.values()))},
-    x="bytes between fact and question",
-    log_x=True,
-    y="right answers",
-    title="Having is not finding: new facts, all in the cache",
-)
-
-# %% tags=["film"]
-draw.dye(
-    fact.recipe_dye,
-    fact.view_dye,
-    fact.text,
-    fact.fact_span,
-    after=fact.said,
-    title="The fact's dye: how much of it is in the cache, how much each byte receives of it",
-)
+far = lm.stream(1000, seed=0, own=here.DOOR).prompt  # what the picture reads at its right end
+assert model.generate(far, 4) != b"4711" and model.generate(far, 4) in far  # another number of the talk
+four = here.read_by_four()
+assert [name for name, fact in four.items() if fact.right] == ["everything", "64 + look-up"]
+assert four["the newest 64"].recipe_dye[:, -1].max() == 0 and four["one average"].recipe_dye[:, -1].max() < 0.02
 
 # %% [markdown]
-# ## Do you know attention already?
+# ## Five questions first
 #
-# Never seen it? Skip these five questions and come back after the next section. If all five are easy, jump to
-# *The cache of a real model*.
+# Never seen attention? Skip them and come back later. All five easy? Go on at *The cache of a real model*.
 
 # %%
-display(
-    widgets.quiz(
-        "A query is compared with the keys. By what?",
-        ["their distance in the text", "a scaled dot product", "a sum of both vectors"],
-        1,
-        "Score = q . k / sqrt(d): large where both point the same way.",
-    ),
-    widgets.quiz(
-        "What turns the scores into weights?",
-        ["softmax over the keys", "softmax over the width", "dividing by the largest"],
-        0,
-        "exp of each score, divided by their sum over the keys: at least 0, together 1.",
-    ),
-    widgets.quiz(
-        "Scores are all equal, values are 3, 6 and 9. What is read?",
-        ["18", "6", "9"],
-        1,
-        "Equal weights: the plain mean, 6. A read is an average, never a sum.",
-    ),
-    widgets.quiz(
-        "Which tokens may token 5 look at, in a model that writes text?",
-        ["0 to 4", "0 to 5", "all"],
-        1,
-        "Causal: itself and what came before.",
-    ),
-    widgets.quiz(
-        "Which of q, k, v of an old token are needed again later?",
-        ["all three", "k and v", "q only"],
-        1,
-        "Later queries compare with its key and average its value; its own query has done its work.",
-    ),
-)
+quiz("00", "compared", "weights", "mean", "causal", "kept")
 
 # %% [markdown]
-# ## Attention by hand, with three tokens
+# ## A query looks for keys
 #
-# A **key-value pair** $(k_i, v_i)$ is what token $i$ leaves behind: the key says *what can be asked for here*,
-# the value *what you get*. A query $q$ asks every key, and gets an average of the values:
+# Every token leaves a **key** and a **value**: the key says what it can be found by, the value what one gets.
+# A later token asks with a **query**. Query and key are lists of numbers; with two numbers each they are arrows.
+#
+# How well do they fit? Multiply them number by number and add up. That is the **dot product** $q\cdot k$.
+# Turn the key: where is the product largest, where is it 0?
+
+# %%
+widgets.knob(here.one_key, angle=(0, 360, 120, 10))
+
+# %% [markdown]
+# **Your first line.** Three keys are the rows of a table `k`. One product with each key: that is `k @ q`. Long vectors
+# have large products, so every product is divided by $\sqrt d$, where $d$ says how many numbers a key has.
+# The results are the **scores**.
+
+# %% puzzle
+k = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+q = torch.tensor([2.0, 0.0])
+# BEGIN SOLUTION
+scores = k @ q / math.sqrt(2)
+# END SOLUTION
+# WRONG: scores = k @ q
+# WRONG: scores = k * q / math.sqrt(2)
+# WRONG: scores = q @ k / 2
+puzzle(lambda: scores, k @ q / 2**0.5, axes=("key",))
+
+# %% [markdown]
+# Why the root? Products of wide random vectors grow with it. Divided, they stay where they are.
+
+# %%
+here.why_the_root()
+
+# %% [markdown]
+# Scores become shares: take $e$ to the power of each score, then divide by the sum of all. This is the **softmax**.
+# No share is below 0, and together they make 1. Turn the query and watch the shares.
+
+# %%
+widgets.knob(here.three_keys, angle=(0, 360, 70, 10))
+
+# %% [markdown]
+# **Your second line.** Make shares of these scores. `x.exp()` and `x.sum()` are all you need.
+
+# %% puzzle
+s = torch.tensor([0.0, 1.0, 2.0])
+# BEGIN SOLUTION
+shares = s.exp() / s.exp().sum()
+# END SOLUTION
+# WRONG: shares = s / s.sum()
+# WRONG: shares = s.exp() / s.sum()
+# WRONG: shares = s.exp() / s.exp().max()
+puzzle(lambda: shares, torch.softmax(torch.tensor([0.0, 1.0, 2.0]), 0), axes=("key",))
+
+# %% [markdown]
+# **Your third line.** What the query gets is the average of the values, weighted by the shares. Here a value is one
+# number.
+
+# %% puzzle
+w, v = torch.tensor([0.125, 0.25, 0.625]), torch.tensor([8.0, 16.0, 40.0])
+# BEGIN SOLUTION
+read = (w * v).sum()
+# END SOLUTION
+# WRONG: read = v.mean()
+# WRONG: read = v.sum()
+# WRONG: read = w * v
+puzzle(lambda: read, 30.0)
+
+# %% [markdown]
+# That was attention, all of it. Written in one line:
 #
 # $$\mathrm{Att}(q,\mathrm{Mem})=\sum_i \frac{e^{\,q\cdot k_i/\sqrt d}}{\sum_j e^{\,q\cdot k_j/\sqrt d}}\;v_i .$$
 #
-# The *score* of a key is its dot product with the query, divided by $\sqrt d$ ($d$ numbers in a key). Turning
-# scores into weights by exponentials that are divided by their sum is called the **softmax**.
+# A **key-value pair** $(k_i, v_i)$ is what token $i$ leaves behind; **Mem** is all the pairs that are read.
 #
-# Three pairs, width $d=1$, so $\sqrt d=1$; the query is 1. The keys are $\ln 1, \ln 2, \ln 5$, the values
-# 8, 16 and 40. **Step 1, scores:** $\ln 1,\ln 2,\ln 5$. **Step 2, exponentials:** 1, 2, 5. **Step 3,
-# weights:** divide by their sum 8: $\tfrac18,\tfrac28,\tfrac58$. **Step 4, read:** $\tfrac18\cdot 8+
-# \tfrac28\cdot 16+\tfrac58\cdot 40=1+4+25=30$.
+# ## By hand, with three tokens
+#
+# Keys and query have one number each, so $\sqrt d=1$; the query is 1. The keys are $\ln 1, \ln 2, \ln 5$, the values
+# 8, 16 and 40.
+#
+# 1. Scores: $\ln 1,\ \ln 2,\ \ln 5$.
+# 2. Exponentials: 1, 2, 5. Their sum is 8.
+# 3. Shares: $\tfrac18,\ \tfrac28,\ \tfrac58$.
+# 4. Read: $\tfrac18\cdot 8+\tfrac28\cdot 16+\tfrac58\cdot 40=1+4+25=30$.
+#
+# **Predict:** which pair takes all when the query is -4? And what is read when it is 0? Then move it.
 
 # %%
-three = KV(torch.tensor([[1.0], [2.0], [5.0]]).log(), torch.tensor([[8.0], [16.0], [40.0]]))
-assert abs(attend(torch.ones(1, 1), three).item() - 30) < 1e-4
+widgets.knob(here.weights_of, query=(-4.0, 4.0, 1.0, 0.25))
 
 # %% [markdown]
-# Move the query. At 0 it asks for nothing in particular and gets the mean; far to the right the third pair
-# takes all; to the left the first. **Predict** the bars at query = -3 before you go there.
+# *"Attention can add values up."* It cannot: whatever the query, the read stays between the smallest and the largest
+# value. At query 0 it is the plain mean.
 
-# %%
-widgets.knob(
-    lambda query: draw.bars(
-        {
-            f"pair {i}: value {v}": w
-            for i, (v, w) in enumerate(zip((8, 16, 40), torch.softmax(query * three.k[:, 0], 0).tolist(), strict=True))
-        },
-        y="weight",
-        top=1,
-        title=f"query {query:.1f} reads {attend(torch.full((1, 1), float(query)), three).item():.1f}",
-    ),
-    query=(-4.0, 4.0, 1.0, 0.25),
-)
-
-# %%
-assert abs(attend(torch.zeros(1, 1), three).item() - 64 / 3) < 1e-4  # no preference: the mean
-many = [attend(torch.full((1, 1), float(x)), three).item() for x in range(-40, 41)]
-assert 8 - 1e-4 <= min(many) and max(many) <= 40 + 1e-4  # never outside of the values
+# %% claims
+assert abs(here.read_with(1) - 30) < 1e-4 and abs(here.read_with(0) - 64 / 3) < 1e-4
+reads = [here.read_with(x) for x in range(-40, 41)]
+assert 8 - 1e-4 <= min(reads) and max(reads) <= 40 + 1e-4  # never outside of the values
+grown, divided = here.spreads(False)[1], here.spreads(True)[1]
+assert all(1.9 < b / a < 2.1 for a, b in zip(grown, grown[1:]))  # four times as wide, twice as large
+assert all(0.9 < x < 1.1 for x in divided)
 
 # %% [markdown]
-# *Misconception: "attention can add values up."* It cannot: whatever the query, the read stays between the
-# smallest and the largest value. A memory of averages will meet this again.
-#
 # ## The cache of a real model
 #
-# Where do q, k and v come from? The model turns each byte into a vector $x$, and three trained matrices turn that
-# into $q=W_q\,x$, $k=W_k\,x$ and $v=W_v\,x$. One such trio is a **head**; several heads side by side, whose reads
-# are put together into the next $x$, are a **layer**; layers follow one another. Ours has 3 layers of 4 heads, 32
-# numbers in each q, k and v.
+# In a model a token's numbers are a vector $x$, and three trained tables make $q$, $k$ and $v$ of it. One such trio is
+# a **head**. Some heads side by side are a **layer**; layers follow one another. Ours has 3 layers of 4 heads, with 32
+# numbers in each key.
 #
-# Type a sentence: you see one head of one layer. Which of the three must be kept?
+# Type a sentence and look into one head. Which of the three must be kept for later?
 
 # %%
-widgets.typed(
-    lambda text, layer, head: draw.keys(*tasks.heads(model, text, layer, head), [bytes([b]) for b in text.encode()]),
-    text="The door code is 4711.",
-    layer=(0, 2, 1),
-    head=(0, 3, 0),
-)
+widgets.typed(here.one_head, text="The door code is 4711.", layer=(0, 2, 1), head=(0, 3, 0))
 
 # %% [markdown]
-# Keys and values stay, one pair a byte: that is the cache. Watch it grow. For standard attention
-# $\mathrm{Mem}_i=(K_{\le i},V_{\le i})$: **all** pairs up to and including the newest, and every method of this
-# course replaces exactly this Mem in $\mathrm{Att}(q_i,\mathrm{Mem})$ by something else.
+# Keys and values stay, one pair a token: the **key-value cache**. Each pair lies in a place of its own, a **slot**.
+#
+# Two pictures will come back in every chapter. The **recipe** says what a slot holds of each token. The **view** says
+# what a token's query receives of each token. Play the film: with each letter a slot is added.
 
 # %% tags=["film"]
 text = "The door code is 4711."
 q, k, v = tasks.heads(model, text, layer=1, head=0)
-draw.film(recipe(Full(), k), list(text), views=view(Full(), q, k), title="The full cache: one more slot a byte")
+draw.film(recipe(Full(), k), list(text), views=view(Full(), q, k), title="The full cache grows")
 
-# %%
-held = states(Full(), KV(k, v))
-assert [mem.n for mem in held] == list(range(1, len(text) + 1))  # one pair a byte, none leaves
-assert torch.equal(recipe(Full(), k)[-1], torch.eye(len(text)))  # slot j holds byte j, whole
-causal = torch.nn.functional.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True)[0]
-assert torch.allclose(outputs(Full(), q, KV(k, v)), causal, atol=1e-5)  # Att(q, Mem) IS standard attention
+# %% claims
+from memlib import KV, Window, outputs, states
+
+words = "The door code is 4711."
+q1, k1, v1 = tasks.heads(model, words, layer=1, head=0)
+held = states(Full(), KV(k1, v1))
+assert [mem.n for mem in held] == list(range(1, len(words) + 1))  # one pair a byte, none leaves
+assert torch.equal(recipe(Full(), k1)[-1], torch.eye(len(words)))  # slot j holds byte j, whole
+causal = torch.nn.functional.scaled_dot_product_attention(q1[None], k1[None], v1[None], is_causal=True)[0]
+assert torch.allclose(outputs(Full(), q1, KV(k1, v1)), causal, atol=1e-5)  # this IS standard attention
+assert torch.allclose(outputs(Window(len(words)), q1, KV(k1, v1)), causal, atol=1e-5)  # nothing has left yet
 
 # %% [markdown]
+# For standard attention Mem is **all** pairs, up to and including the newest. Every other method of this course puts
+# something else in the place of this Mem.
+#
 # ## What it costs
 #
-# Bytes of a cache: $2\cdot$ layers $\cdot$ key-value heads $\cdot$ width $\cdot$ tokens $\cdot$ batch $\cdot$ bytes a
-# number. For our model that is 3 KB a byte of text; for a model of 32 layers with 32 heads of 128 in two-byte
-# numbers (its tokens are pieces of words) it is 512 KB **a token**, and 64 GB for a context of 128k.
+# Each token adds a pair in every head of every layer. In our model that is 3 KB for every letter. In a model of 32
+# layers with 32 heads, 128 numbers a key and 2 bytes a number it is half a megabyte for every token. A context of
+# 128k tokens takes 64 GB.
+#
+# And the work: the query of a token is compared with every key it may see.
+# **Predict:** the text becomes twice as long. What happens to the work of its last token? And to that of the whole
+# text? Then look.
 
 # %%
-ours = sum(state_bytes(states(Full(), layer_kv)[-1]) for _, layer_kv in model.qkv(data.as_bytes(text)[None].long()))
-assert ours == 2 * 3 * 4 * 32 * len(text) * 1 * 4
-assert 2 * 32 * 32 * 128 * 1 * 1 * 2 == 512 * 1024 and 512 * 1024 * 128 * 1024 == 64 * 1024**3
+here.constant_cost()
 
 # %% [markdown]
-# Work of attention: the query of token $i$ is compared with $i+1$ keys. **Predict:** n doubles. What happens to
-# that work for one token at the end, and for the whole text? And with a memory of fixed size?
+# With everything kept, the last token of a text twice as long costs twice as much, and the whole text four times. The
+# window's line is flat: a memory of fixed size makes every token cost the same, and a text twice as long costs twice.
 
+# %% claims
+from memlib import state_bytes
+from memlib.lm import data
 
-# %%
-def pairs_read(memory, n):
-    """Pairs that the queries of n tokens read: by the last one, and by all together."""
-    sizes = [memory.slots(mem).n for mem in states(memory, KV(torch.zeros(n, 1), torch.zeros(n, 1)))]
-    return sizes[-1], sum(sizes)
-
-
-for memory in (Full(), Window(64)):
-    (last, whole), (last2, whole2) = pairs_read(memory, 512), pairs_read(memory, 1024)
-    print(f"{memory!r:12}: one token x{last2 / last:.2f}, the whole text x{whole2 / whole:.2f}")
-assert pairs_read(Full(), 1024)[0] == 2 * pairs_read(Full(), 512)[0]
-assert abs(pairs_read(Full(), 1024)[1] / pairs_read(Full(), 512)[1] - 4) < 0.01
-assert pairs_read(Window(64), 1024)[0] == pairs_read(Window(64), 512)[0]
-assert abs(pairs_read(Window(64), 1024)[1] / pairs_read(Window(64), 512)[1] - 2) < 0.1
-
-# %% [markdown]
-# And on this machine, now: one query in each of 8 heads of width 64, a growing cache. The dots are measured as you
-# run the cell: about a straight line, proportional to the pairs.
-
-
-# %%
-def milliseconds(n, times=30):
-    """The median time of one read over n pairs, 8 heads."""
-    kv, one, spent = KV(torch.randn(8, n, 64), torch.randn(8, n, 64)), torch.randn(8, 1, 64), []
-    for _ in range(times):
-        begin = time.perf_counter()
-        attend(one, kv)
-        spent.append(time.perf_counter() - begin)
-    return sorted(spent)[times // 2] * 1e3
-
-
-lengths = [1024, 4096, 8192, 16384]
-draw.curves(
-    {"time of one read": (lengths, [milliseconds(n) for n in lengths])},
-    x="pairs in the cache",
-    y="milliseconds",
-    title="One token's read, measured here",
-)
+letters = data.as_bytes("The door code is 4711.")[None].long()
+ours = sum(state_bytes(states(Full(), layer_kv)[-1]) for _, layer_kv in model.qkv(letters))
+assert ours == 2 * 3 * 4 * 32 * 4 * letters.numel() and ours // letters.numel() == 3 * 1024
+assert 2 * 32 * 32 * 128 * 2 == 512 * 1024 and 512 * 1024 * 128 * 1024 == 64 * 1024**3
+short, long = here.pairs_read(Full(), 512), here.pairs_read(Full(), 1024)
+assert long[-1] == 2 * short[-1] and abs(sum(long) / sum(short) - 4) < 0.01
+short, long = here.pairs_read(Window(64), 512), here.pairs_read(Window(64), 1024)
+assert long[-1] == short[-1] and abs(sum(long) / sum(short) - 2) < 0.1
 
 # %% [markdown]
 # ## The map
 #
-# Three ways out of the growing cost:
+# There are three ways out of the growing cost.
 #
-# - **Efficient attention** changes what is compared, or how: sparse patterns keep all pairs and compare fewer of
-#   them; linear attention never compares at all, it adds the pairs up.
-# - **Internal memory**: the past lives in a state of fixed size inside the model (a window, an average, a
-#   recurrent state, a compressed tier). $\mathrm{Att}(q,\mathrm{Mem})$ with a small Mem.
-# - **External memory**: the past, or a whole library, lives in a store beside the model; a query fetches the few
-#   pairs nearest to it.
+# - **Efficient attention** compares less. Sparse patterns keep all pairs and compare some of them. Linear attention
+#   compares nothing: it adds the pairs up.
+# - **Internal memory** keeps the past in a state of fixed size: a window, an average, a few compressed pairs.
+# - **External memory** keeps the past, or a library, in a store beside the model. A query fetches the few nearest pairs.
 #
-# They overlap: a window is also a sparse pattern, linear attention's sum is also an internal memory, and fetching the
-# nearest pairs of one's own past is also sparse attention. The course shows each of these as an equality.
-
-# %%
-assert torch.allclose(outputs(Window(len(text)), q, KV(k, v)), causal, atol=1e-5)  # a window nothing has left yet
-
-# %% [markdown]
+# They overlap: a window is also a sparse pattern, and the sum of linear attention is also an internal memory.
+#
 # ## Three questions to take along
 
 # %%
-display(
-    widgets.quiz(
-        "What is Mem for standard attention when the query of token 7 reads?",
-        ["pairs 0 to 6", "pairs 0 to 7", "the last layer's output"],
-        1,
-        "(K, V) of all tokens up to and including its own: eight pairs.",
-    ),
-    widgets.quiz(
-        "A context of 4,000 tokens grows to 8,000. The bytes of the cache...",
-        ["double", "grow four times", "stay the same"],
-        0,
-        "Bytes are proportional to tokens. It is the work over the whole text that grows four times.",
-    ),
-    widgets.quiz(
-        "A phone assistant must listen for ever with 1 MB of state. Its maker proposes to compute attention over all it "
-        "has heard by very fast code. What happens?",
-        [
-            "fast code keeps it within 1 MB",
-            "it outgrows 1 MB; sparse attention over the same cache would not",
-            "it outgrows 1 MB; an internal memory would not",
-        ],
-        2,
-        "Fast code and sparse attention change what is computed; the pairs are kept all the same. Only a state of fixed "
-        "size has a bound for an endless stream. What it forgets is the question of the next chapters.",
-    ),
-)
+quiz("00", "mem", "bytes", "phone")
 
 # %% [markdown]
 # ## Words of this chapter
 #
+# - **token**: a piece of text; here one byte.
 # - **query, key, value**: what a token asks, what it can be found by, what it hands over.
-# - **key-value pair** $(k_i,v_i)$: what token $i$ leaves in the memory.
-# - **attention** Att(q, Mem): the average of the values, weighted by the softmax of the scores.
-# - **key-value cache**: all pairs of the past, Mem of standard attention. It grows with every token.
-# - **recipe**: what a slot holds of each token. **view**: what a query receives of each token.
-# - **dye**: the fact's bytes, marked, so that one can see where they are.
+# - **score, softmax, share**: how well a key fits; how scores become shares of 1.
+# - **key-value pair** $(k_i,v_i)$: what token $i$ leaves behind. **Slot**: the place where a pair lies.
+# - **attention** Att(q, Mem): the average of the values, weighted by the shares.
+# - **key-value cache**: all pairs of the past, the Mem of standard attention. It grows with every token.
+# - **head, layer**: a trio of q, k and v; several heads side by side.
+# - **recipe**, **view**: what a slot holds of each token; what a query receives of each token.
 #
 # ## Now you
 #
-# In a terminal of this JupyterLab (File, New, Terminal): `memlib start 00`, then open `my/00_cache.ipynb`.
+# In a terminal of this JupyterLab (File, New, Terminal) type `memlib start 00`, then open `my/00_cache.ipynb`.
+#
+# ## Deeper: said the other way round
+#
+# Type "Rex is Anna's dog." and ask "what is Anna's dog called?", with *Rex* expected. A fact said the other way round
+# is found less often, however near it is. When the model read *Rex* it could not know whose name that was, and what it
+# has kept of a letter stays as it is.
+
+# %% claims
+usual, turned = (lm.card("facts")[f"right_answers_{how}"] for how in ("trained_wordings", "value_first"))
+assert all(turned[far] < usual[far] for far in usual)  # said the other way round: less often, at every distance
+rex = lm.Fact("Rex is Anna's dog.", "what is Anna's dog called?", "Rex")
+assert model.generate(lm.stream(150, seed=0, own=rex).prompt, 3) != b"Rex"
+
+# %% [markdown]
+# ## Deeper: the time of one read, on this machine
+#
+# One query in each of 8 heads of width 64, a growing cache, measured as you run the cell. The time is about
+# proportional to the pairs.
+
+# %%
+here.time_of_a_read()

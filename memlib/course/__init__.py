@@ -1,7 +1,7 @@
 """The course around the library: building the notebooks, grading the answers, the command line.
 
 What an exercise imports: `from memlib.course import grade_button, inputs, look, number, report`; what a lesson may:
-`claims`, `here` and `puzzle`.
+`claims`, `here`, `puzzle` and `quiz`.
 """
 
 from importlib import import_module
@@ -15,8 +15,9 @@ LATER = {  # loaded when they are asked for
     "here": "memlib.course.paths",
     "look": "memlib.course.notebook.side_by_side",
     "puzzle": "memlib.course.notebook.puzzles",
+    "quiz": "memlib.course.notebook.quizzes",
 }
-__all__ = ["claims", "grade_button", "here", "inputs", "look", "number", "puzzle", "report"]
+__all__ = ["claims", "grade_button", "here", "inputs", "look", "number", "puzzle", "quiz", "report"]
 
 
 def __getattr__(name: str):

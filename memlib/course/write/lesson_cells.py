@@ -40,11 +40,12 @@ def _names(source: str) -> set[str]:
 
 
 def plain_cell(cell: Cell, cell_id: str):
-    """A text or code cell as it is; the source of a quiz is folded, for it holds the answer."""
+    """A text or code cell as it is; folded where its tags say so, and the source of a quiz that holds the answer."""
     if cell.kind == "markdown":
         return new_markdown_cell(cell.source, id=cell_id)
     tags = {"tags": cell.options["tags"]} if cell.options.get("tags") else {}
-    make = _folded if "widgets.quiz(" in cell.source else _open
+    folded = "widgets.quiz(" in cell.source or "folded" in cell.options.get("tags", ())
+    make = _folded if folded else _open
     return make(cell.source, cell_id, **tags)
 
 
