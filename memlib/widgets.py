@@ -132,7 +132,8 @@ def one_fact(
         own = facts.Fact(told.strip(), asked.strip(), wanted.strip())
         read = resized(memory, *size) if size else memory
         seen = tasks.one_fact(read, distance=far, model=model, stream=facts.stream(far, own=own), at_once=True)
-        dyed = draw.dye(seen.recipe_dye, seen.view_dye, seen.text, seen.fact_span, after=seen.said, still=True)
+        parts = (seen.recipe_dye, seen.view_dye, seen.text, seen.fact_span)
+        dyed = draw.dye(*parts, title="Where the fact is", after=seen.said, still=True)
         return dyed, _told(seen) + f"<p>{html.escape(draw.alt(dyed))}</p>"
 
     figure, said, again = _live(see, *list(boxes.values())[3:])

@@ -46,6 +46,13 @@ FIGURES = {
     "space": lambda: draw.space(K[:, :2], Q[:, :2], view(KNN(3, 4), Q, K), TEXT, local=4, origin=[0, 0]),
     "moment of space": lambda: draw.space(K[:, :2], Q[:, :2], view(KNN(3), Q, K), TEXT, step=9),
     "dye": lambda: draw.dye(torch.rand(3, N), torch.rand(3, N), "".join(TEXT), (4, 9)),
+    "memories": lambda: draw.memories(
+        {"all": torch.ones(N), "none": torch.zeros(N)},
+        "".join(TEXT),
+        (4, 9),
+        {"all": ("4711", True), "none": ("?", False)},
+    ),
+    "arrows": lambda: draw.arrows({"q": (1.0, 0.5), "k": torch.tensor([-0.5, 1.0])}),
 }
 
 
@@ -437,3 +444,32 @@ def test_a_film_in_key_space_wants_a_row_a_token():
         draw.space(torch.zeros(3, 2), torch.zeros(3, 2), torch.zeros(3, 3), "abc", rests=-1)
     with pytest.raises(ValueError, match="step must be from 0 to 2, got 3"):
         draw.space(torch.zeros(3, 2), torch.zeros(3, 2), torch.zeros(3, 3), "abc", step=3)
+
+
+def test_a_row_of_each_memory_says_what_it_holds_and_answers_when_all_is_read():
+    held = {"all": np.ones(20), "some": np.linspace(1, 0.25, 20)}
+    fig = draw.memories(held, "ab code is 4711. xyz", (3, 16), {"all": ("4711", True), "some": ("a<b", False)})
+    assert len(fig.frames) >= 20 and {len(frame.layout.annotations) for frame in fig.frames} == {
+        len(fig.layout.annotations)
+    }
+    for frame in fig.frames:
+        now, bars = int(frame.name), frame.data[0]
+        wanted = [row[now] if now >= 3 else 0 for row in held.values()]
+        assert np.allclose(bars.x, wanted, atol=1e-4)
+        assert list(bars.text) == ([f"{x:.0%} of the fact" for x in wanted] if now >= 3 else ["", ""])
+        told = [note.text for note in frame.layout.annotations[-2:]]
+        last = now == 19
+        assert told == (["<b>✓ “4711”</b>", "<b>✗ “a&lt;b”</b>"] if last else ["reads on …"] * 2)
+        assert "".join(c for c in frame.layout.annotations[-3].text if c == "▌") == "▌"
+    assert "some holds 25% of the fact and answers 'a<b', wrong" in draw.alt(fig)
+    with pytest.raises(ValueError, match="says must have the names of held"):
+        draw.memories(held, "x" * 20, (1, 2), {"all": ("4711", True)})
+
+
+def test_arrows_end_where_their_numbers_say():
+    fig = draw.arrows({"q": (1.0, -0.5), "k": torch.tensor([-0.5, 2.0])}, reach=3)
+    assert [(trace.x[-1], trace.y[-1]) for trace in fig.data[1:]] == [(1.0, -0.5), (-0.5, 2.0)]
+    assert draw.alt(fig) == "q (1.00, -0.50); k (-0.50, 2.00)." and fig.layout.xaxis.range == (-3, 3)
+    for bad in ((1.0,), (1.0, 2.0, 3.0), (np.nan, 1.0)):
+        with pytest.raises(ValueError, match="arrows: k must be two finite numbers"):
+            draw.arrows({"k": bad})

@@ -542,6 +542,17 @@ KNOWN = {  # module.name -> a good call
     "memlib.draw.alt": lambda: call(draw.alt, {"fig": draw.bars({"a": 1.0})}, fig=lambda good: ["x", 3, Nothing(), {}]),
     "memlib.draw.label": lambda: call(draw.label, {"token": "a"}, token=anything),
     "memlib.draw.token_colors": lambda: call(draw.token_colors, {"n": 3}, n=whole(0)),
+    "memlib.draw.arrows": lambda: call(
+        draw.arrows, {"named": {"q": (1.0, 0.0)}}, named=by_name, says=words, reach=number
+    ),
+    "memlib.draw.memories": lambda: call(
+        draw.memories,
+        {"held": {"a": np.ones(9)}, "text": "abcdefghi", "span": (1, 3), "says": {"a": ("x", True)}},
+        held=by_name,
+        text=words,
+        span=span,
+        says=by_name,
+    ),
     "memlib.draw.bars": lambda: call(
         draw.bars,
         {"values": {"a": 1.0, "b": 2.0}},

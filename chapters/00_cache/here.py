@@ -18,6 +18,9 @@ MEMORIES = {
 }
 DOOR = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
 THREE = KV(torch.tensor([[1.0], [2.0], [5.0]]).log(), torch.tensor([[8.0], [16.0], [40.0]]))
+SCORES = torch.tensor([2.0, 0.0, 2.0]) / math.sqrt(2)  # what the three puzzles ask for
+SHARES = torch.softmax(torch.tensor([0.0, 1.0, 2.0]), 0)
+READ = 30.0
 KEYS = {"k₀": 20.0, "k₁": 140.0, "k₂": 250.0}  # degrees; all two long
 
 
@@ -34,7 +37,7 @@ def four_memories():
     one = seen["everything"]
     held = {name: fact.recipe_dye.mean(0) for name, fact in seen.items()}
     says = {name: (fact.said, fact.right) for name, fact in seen.items()}
-    return draw.remembered(held, one.text, one.fact_span, says, title="One fact, four memories: does it still know?")
+    return draw.memories(held, one.text, one.fact_span, says, title="One fact, four memories: does it still know?")
 
 
 def arrow(degrees: float, length: float = 2.0) -> torch.Tensor:

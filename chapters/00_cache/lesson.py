@@ -20,9 +20,9 @@ import math
 import torch
 
 from memlib import Full, draw, lm, recipe, tasks, view, widgets
-from memlib.course import here, progress, puzzle, quiz
+from memlib.course import ask, here, progress, puzzle
 
-model = lm.load("facts")  # a small language model that answers questions about what it has read
+model = lm.load("facts")  # a small model that answers questions on what it has read
 here = here("00")
 print(progress.so_far())
 
@@ -61,7 +61,7 @@ assert four["the newest 64"].recipe_dye[:, -1].max() == 0 and four["one average"
 # Never seen attention? Skip them and come back later. All five easy? Go on at *The cache of a real model*.
 
 # %%
-quiz("00", "compared", "weights", "mean", "causal", "kept")
+ask("00", "compared", "weights", "mean", "causal", "kept")
 
 # %% [markdown]
 # ## A query looks for keys
@@ -89,7 +89,7 @@ scores = k @ q / math.sqrt(2)
 # WRONG: scores = k @ q
 # WRONG: scores = k * q / math.sqrt(2)
 # WRONG: scores = q @ k / 2
-puzzle(lambda: scores, k @ q / 2**0.5, axes=("key",))
+puzzle(lambda: scores, here.SCORES, axes=("key",))
 
 # %% [markdown]
 # Why the root? Products of wide random vectors grow with it. Divided, they stay where they are.
@@ -115,7 +115,7 @@ shares = s.exp() / s.exp().sum()
 # WRONG: shares = s / s.sum()
 # WRONG: shares = s.exp() / s.sum()
 # WRONG: shares = s.exp() / s.exp().max()
-puzzle(lambda: shares, torch.softmax(torch.tensor([0.0, 1.0, 2.0]), 0), axes=("key",))
+puzzle(lambda: shares, here.SHARES, axes=("key",))
 
 # %% [markdown]
 # **Your third line.** What the query gets is the average of the values, weighted by the shares. Here a value is one
@@ -129,7 +129,7 @@ read = (w * v).sum()
 # WRONG: read = v.mean()
 # WRONG: read = v.sum()
 # WRONG: read = w * v
-puzzle(lambda: read, 30.0)
+puzzle(lambda: read, here.READ)
 
 # %% [markdown]
 # That was attention, all of it. Written in one line:
@@ -162,7 +162,7 @@ assert abs(here.read_with(1) - 30) < 1e-4 and abs(here.read_with(0) - 64 / 3) < 
 reads = [here.read_with(x) for x in range(-40, 41)]
 assert 8 - 1e-4 <= min(reads) and max(reads) <= 40 + 1e-4  # never outside of the values
 grown, divided = here.spreads(False)[1], here.spreads(True)[1]
-assert all(1.9 < b / a < 2.1 for a, b in zip(grown, grown[1:]))  # four times as wide, twice as large
+assert all(1.9 < b / a < 2.1 for a, b in zip(grown[:-1], grown[1:], strict=True))  # four times as wide, twice as large
 assert all(0.9 < x < 1.1 for x in divided)
 
 # %% [markdown]
@@ -186,7 +186,7 @@ widgets.typed(here.one_head, text="The door code is 4711.", layer=(0, 2, 1), hea
 # %% tags=["film"]
 text = "The door code is 4711."
 q, k, v = tasks.heads(model, text, layer=1, head=0)
-draw.film(recipe(Full(), k), list(text), views=view(Full(), q, k), title="The full cache grows")
+draw.film(recipe(Full(), k), list(text), view(Full(), q, k), title="The full cache grows")
 
 # %% claims
 from memlib import KV, Window, outputs, states
@@ -249,7 +249,7 @@ assert long[-1] == short[-1] and abs(sum(long) / sum(short) - 2) < 0.1
 # ## Three questions to take along
 
 # %%
-quiz("00", "mem", "bytes", "phone")
+ask("00", "mem", "bytes", "phone")
 
 # %% [markdown]
 # ## Words of this chapter

@@ -1,7 +1,7 @@
 """The course around the library: building the notebooks, grading the answers, the command line.
 
 What an exercise imports: `from memlib.course import grade_button, inputs, look, number, report`; what a lesson may:
-`claims`, `here`, `puzzle` and `quiz`.
+`ask`, `claims`, `here` and `puzzle`.
 """
 
 from importlib import import_module
@@ -10,14 +10,14 @@ from memlib.course.notebook.reporting import report
 from memlib.course.notebook.seeds import inputs, number
 
 LATER = {  # loaded when they are asked for
+    "ask": "memlib.course.notebook.quizzes",
     "claims": "memlib.course.notebook.assertions",
     "grade_button": "memlib.course.notebook.button",
     "here": "memlib.course.paths",
     "look": "memlib.course.notebook.side_by_side",
     "puzzle": "memlib.course.notebook.puzzles",
-    "quiz": "memlib.course.notebook.quizzes",
 }
-__all__ = ["claims", "grade_button", "here", "inputs", "look", "number", "puzzle", "quiz", "report"]
+__all__ = ["ask", "claims", "grade_button", "here", "inputs", "look", "number", "puzzle", "report"]
 
 
 def __getattr__(name: str):

@@ -4,14 +4,14 @@ Two pictures are never confused: the recipe (what a slot holds: slots x tokens) 
 receives: queries x tokens). `film` and `moment` show both, step by step. `alt(fig)` says what a figure shows.
 """
 
-from memlib.draw.arrows import arrows
+from memlib.draw.vectors import arrows
 from memlib.draw.bar_chart import bars
 from memlib.draw.difference import compare
 from memlib.draw.fact_film import dye
 from memlib.draw.heat_maps import influence, reach, recipe, view
 from memlib.draw.lines import curves, predict_then
 from memlib.draw.matrix_film import matrices
-from memlib.draw.memories_film import remembered
+from memlib.draw.memories_film import memories
 from memlib.draw.plane_film import space
 from memlib.draw.score_table import board
 from memlib.draw.slot_film import film, moment
@@ -35,7 +35,7 @@ __all__ = [
     "predict_then",
     "reach",
     "recipe",
-    "remembered",
+    "memories",
     "space",
     "token_colors",
     "view",

@@ -96,7 +96,7 @@ def _curves(left, seen, at: list[int], now: int) -> list[go.Scatter]:
     lines, heads = [], []
     if left is not None:
         line = {"color": style.OKABE_ITO[5], "width": 4, "simplify": False}
-        lines.append(go.Scatter(x=x, y=_short(left[x]), name="left in the slots", mode="lines", line=line))
+        lines.append(go.Scatter(x=x, y=_short(left[x]), name="still stored", mode="lines", line=line))
         heads.append((left[now], style.OKABE_ITO[5]))
     for layer, row in enumerate(seen):
         line = {"color": COLORS[layer % 3], "width": 2, "dash": DASHES[layer % 3], "simplify": False}

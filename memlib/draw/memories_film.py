@@ -1,6 +1,6 @@
 """One fact read by several memories at once: what each still holds, byte by byte, and what it answers.
 
-Used as `draw.remembered`.
+Used as `draw.memories`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROW, HEAD, COLUMNS = 52, 96, 86  # pixels a memory and for the text above; lette
 NAMES, ANSWERS = 0.18, 0.74  # where bars begin and end, in shares of the width
 
 
-def remembered(held: dict, text: str, span: tuple[int, int], says: dict, title: str = "") -> go.Figure:
+def memories(held: dict, text: str, span: tuple[int, int], says: dict, title: str = "") -> go.Figure:
     """Does it still know? A row a memory: how much of one fact it holds, and at the end what it answers.
 
     held: {name: [bytes of the text]}, the share of the fact in the memory after each byte; text: what is read;
@@ -112,4 +112,5 @@ def _says(shares: np.ndarray, says: dict) -> str:
         f"{name} holds {row[-1]:.0%} of the fact and answers {said!r}, {'right' if right else 'wrong'}"
         for row, (name, (said, right)) in zip(shares, says.items(), strict=True)
     ]
-    return "; ".join(told) + "."
+    whole = "; ".join(told) + "."
+    return whole[:1].upper() + whole[1:]

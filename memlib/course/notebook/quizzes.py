@@ -1,4 +1,4 @@
-"""`quiz`: a lesson's questions by their keys, as `chapters/NN_name/quizzes.toml` holds them.
+"""`ask`: a lesson's questions by their keys, as `chapters/NN_name/quizzes.toml` holds them.
 
     [compared]
     question = "A query is compared with the keys. By what?"
@@ -20,7 +20,7 @@ from memlib.course.paths import CHAPTERS, CourseError, chapter, shown
 ENTRIES = {"question", "options", "right", "feedback"}
 
 
-def quiz(number: str, *keys: str):
+def ask(number: str, *keys: str):
     """The questions of a chapter with these keys, one below the other; the feedback is about the option chosen."""
     import ipywidgets
 
@@ -29,9 +29,7 @@ def quiz(number: str, *keys: str):
     kept = questions(number)
     unknown = [key for key in keys if key not in kept]
     if unknown or not keys:
-        raise CourseError(
-            f"quiz: chapter {number} has the questions {', '.join(kept)}; got {', '.join(keys) or 'none'}"
-        )
+        raise CourseError(f"ask: chapter {number} has the questions {', '.join(kept)}; got {', '.join(keys) or 'none'}")
     return ipywidgets.VBox([widgets.quiz(**kept[key]) for key in keys])
 
 

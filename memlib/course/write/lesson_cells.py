@@ -12,6 +12,7 @@ from memlib.course.notebook.answers import defined
 from memlib.course.source import BEGIN, END, Cell, solution_lines, solved, stub
 from memlib.course.write.library_text import library_text
 
+DEEPER = r"#+ Deeper\b"  # a heading that starts collapsed
 WRONG = "# WRONG:"
 FOLD = "<details><summary>A solution</summary>\n\n```python\n{}\n```\n\n</details>"
 
@@ -40,9 +41,10 @@ def _names(source: str) -> set[str]:
 
 
 def plain_cell(cell: Cell, cell_id: str):
-    """A text or code cell as it is; folded where its tags say so, and the source of a quiz that holds the answer."""
+    """A text or code cell as it is; what goes deeper is collapsed, what its tags say or a quiz that answers folded."""
     if cell.kind == "markdown":
-        return new_markdown_cell(cell.source, id=cell_id)
+        closed = {"jp-MarkdownHeadingCollapsed": True} if re.match(DEEPER, cell.source) else {}
+        return new_markdown_cell(cell.source, id=cell_id, metadata=closed)
     tags = {"tags": cell.options["tags"]} if cell.options.get("tags") else {}
     folded = "widgets.quiz(" in cell.source or "folded" in cell.options.get("tags", ())
     make = _folded if folded else _open

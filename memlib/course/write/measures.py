@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from memlib.course.paths import CourseError
 from memlib.course.source import Cell
+from memlib.course.write.lesson_cells import DEEPER
 
 REWRITTEN: tuple[str, ...] = ("00_cache",)  # the chapters that are held to the limits
 WORDS, LINES, CELL, MEDIAN, WIDE, MINUTES = 1500, 60, 12, 6, 92, 45
 LONG = 3  # minutes: a player, a knob, an experiment
 PLAYED = re.compile(r"widgets\.(?:player|knob|typed|one_fact|predict|detective)\(")
 QUIZ = re.compile(r"widgets\.quiz\(")
-KEYED = re.compile(r"(?<![.\w])quiz\(([^)]*)\)")  # quiz("00", "one", "two")
+KEYED = re.compile(r"(?<![.\w])ask\(([^)]*)\)")  # ask("00", "one", "two")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _quizzes(source: str) -> int:
 
 
 def _is_deeper(cell: Cell) -> bool:
-    return cell.kind == "markdown" and re.match(r"#+ Deeper\b", cell.source) is not None
+    return cell.kind == "markdown" and re.match(DEEPER, cell.source) is not None
 
 
 def _is_folded(cell: Cell) -> bool:
