@@ -52,9 +52,9 @@ def test_no_feedback_stands_in_the_built_notebook(name):
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("[a]\nquestion = 'x'", "wanted are feedback, question, right"),
-        ("[a]\nquestion = 'x'\noptions = ['a', 'b']\nright = 2\nfeedback = ['c', 'd']", "a sentence for each of 2"),
-        ("[a]\nquestion = 'x'\noptions = ['a', 'b']\nright = 1\nfeedback = ['c']", "a sentence for each of 2"),
+        ("[a]\nquestion = 'x'", "wanted are feedback, options, question, right"),
+        ("[a]\nquestion = 'x'\noptions = ['a', 'b']\nright = 2\nfeedback = ['c', 'd']", "a sentence for each of the 2"),
+        ("[a]\nquestion = 'x'\noptions = ['a', 'b']\nright = 1\nfeedback = ['c']", "a sentence for each of the 2"),
         ("[a", "quizzes.toml"),
     ],
 )

@@ -4,7 +4,6 @@ Two pictures are never confused: the recipe (what a slot holds: slots x tokens) 
 receives: queries x tokens). `film` and `moment` show both, step by step. `alt(fig)` says what a figure shows.
 """
 
-from memlib.draw.vectors import arrows
 from memlib.draw.bar_chart import bars
 from memlib.draw.difference import compare
 from memlib.draw.fact_film import dye
@@ -17,6 +16,7 @@ from memlib.draw.score_table import board
 from memlib.draw.slot_film import film, moment
 from memlib.draw.style import alt, label, token_colors
 from memlib.draw.tensors import keys
+from memlib.draw.vectors import arrows
 
 __all__ = [
     "alt",
