@@ -536,9 +536,7 @@ def test_the_fact_is_marked_byte_for_byte_as_it_is_read_and_fades_as_it_is_lost(
         assert np.allclose(left.y, mean[at], atol=6e-5)
         assert all(np.allclose(line.y, GIVEN[i][at], atol=6e-5) and list(line.x) == at for i, line in enumerate(gets))
     assert str(SPAN[1] - 1) in [frame.name for frame in fig.frames]
-    assert [line.name for line in fig.data[:-1]] == ["still stored"] + [
-        f"attention to it, layer {i}" for i in range(3)
-    ]
+    assert [line.name for line in fig.data[:-1]] == ["still stored"] + [f"attention to it, layer {i}" for i in range(3)]
     assert draw.alt(fig) == (
         f"Of the fact 'The door code is 4711.' the slots hold {mean[SPAN[1] - 1]:.0%} when it has been read and "
         f"{mean[-1]:.0%} at the end; the last byte gives {GIVEN[:, -1].max():.0%} of its attention to it "
