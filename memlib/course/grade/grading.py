@@ -19,7 +19,6 @@ from pathlib import Path
 
 from memlib.course.grade import nbval_runner, submission
 from memlib.course.grade.reference import fresh_reference
-from memlib.course.notebook import parts
 from memlib.course.notebook.difference import first_difference
 from memlib.course.notebook.sentences import ISOLATION, UNANSWERED, from_kernel
 from memlib.course.paths import CourseError
@@ -85,9 +84,9 @@ def _asked(handed: submission.Submission, edition, chapter: str | None) -> Exerc
 def _sums(tasks: list[dict]) -> dict:
     core, bonus = ([t for t in tasks if t["bonus"] is b] for b in (False, True))
     return {
-        "points": parts.plain_number(sum(t["points"] for t in core)),
+        "points": sum(t["points"] for t in core),
         "total": sum(t["of"] for t in core),
-        "bonus": parts.plain_number(sum(t["points"] for t in bonus)),
+        "bonus": sum(t["points"] for t in bonus),
         "bonus_total": sum(t["of"] for t in bonus),
     }
 
@@ -204,21 +203,16 @@ def _nbval(book: dict, seed: int, seconds: float, end: float) -> list[dict]:
 
 
 def _task(exercise: Exercise, name: str, answers: dict, records: dict, expected: str, extra: str) -> dict:
-    task, points = exercise.tasks[name], 0
+    task = exercise.tasks[name]
     state, said = _state(exercise, name, answers, records, expected, extra)
-    if state == "passed":
-        points = task.points
-    elif state == "failed" and not any(record["error"] or record["stopped"] for record in records.values()):
-        right, of = parts.tally(task, records["check"]["text"], expected)
-        points = parts.earned(task, right, of) if right < of else 0
-        said = f"{right} of {of} parts are right. {said}" if 0 < right < of else said
+    failed = state != "passed"
     return {
         "task": name,
         "kind": task.kind,
         "bonus": task.bonus,
-        "points": points,
+        "points": 0 if failed else task.points,
         "of": task.points,
-        "state": "part" if 0 < points < task.points else state,
+        "state": state,
         "feedback": said,
         "next": task.next if state == "failed" else "",
     }
@@ -237,11 +231,7 @@ def _state(exercise, name, answers, records, expected, extra) -> tuple[str, str]
             return ("unanswered" if said == UNANSWERED else "failed"), said
     if records["check"]["outcome"] == "passed":
         return "passed", "As asked for."
-    printed = records["check"]["text"]
-    if parts.open_all(printed):
-        return "unanswered", UNANSWERED
-    unread = parts.unread(printed)
-    return "failed", f"{unread}." if unread else first_difference(printed, expected) or "Something else was shown."
+    return "failed", first_difference(records["check"]["text"], expected) or "Something else was shown."
 
 
 def verdict_text(verdict: dict) -> str:
