@@ -43,7 +43,8 @@ def memories(held: dict, text: str, span: tuple[int, int], says: dict, title: st
     caption = list(layout.annotations)
 
     def notes(now: int) -> list:
-        told = [_answer(*(says[name] if now == n - 1 else ("", None)), row) for row, name in enumerate(names)]
+        answers = says.values() if now == n - 1 else [("", None)] * len(names)
+        told = [_answer(said, right, row) for row, (said, right) in enumerate(answers)]
         return [*caption, _text(letters, span, now), *told]
 
     fig.update_layout(annotations=notes(n - 1))

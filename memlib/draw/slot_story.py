@@ -29,7 +29,7 @@ class Told:
             raise ValueError(f"views must have a row for each of the {rows} {what}, got shape {list(self.views.shape)}")
         self.stride = -(-n // self.steps)  # tokens a step: several where a memory reads by segments
         parts = max(np.count_nonzero(r) for r in self.recipes)
-        self.boxed = parts <= 4 * n and all(r.min(initial=0) >= 0 for r in self.recipes)
+        self.boxed = bool(parts <= 4 * n and all(r.min(initial=0) >= 0 for r in self.recipes))
         self.tiers = {} if tiers is None else self._tiers(tiers)
         most = max(1, max(len(r) for r in self.recipes))
         self.room = most if not self.tiers else sum(max(v) for v in self.tiers.values()) + GAP * (len(self.tiers) - 1)
