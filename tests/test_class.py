@@ -320,10 +320,10 @@ def test_the_class_sees_the_commonest_first_difference(tmp_path):
     some[1]["tasks"][0]["feedback"] = some[3]["tasks"][0]["feedback"] = "result is 3, expected 4."
     made = results([{"student": f"s{i}", "outcome": "graded", "result": v} for i, v in enumerate(some)])
     task = made["tasks"][0]
-    assert (task["passed"], task["failed"], task["unanswered"], task["missing"]) == (1, 2, 1, 0)
+    assert [task[s] for s in gradebook.STATES] == [1, 0, 2, 1, 0]
     assert task["differences"] == [{"feedback": "result is 3, expected 4.", "students": 2}]
     page = pages.class_page(made)
-    assert "2 × result is 3, expected 4." in page and 'aria-label="1 right, 2 not yet, 1 open"' in page
+    assert "2 × result is 3, expected 4." in page and 'aria-label="1 right, 0 in part, 2 not yet, 1 open"' in page
     suites = ElementTree.fromstring(gradebook.as_junit(made))
     assert [suite.get("failures") for suite in suites] == ["7", "8", "7", "8"]
     refused = results([{"student": "r", "outcome": "refused", "result": {"problem": "Damaged <x>."}}, {"student": "p"}])
@@ -448,7 +448,7 @@ def test_an_edition_is_graded_by_the_same_command(own, capsys):
     public = str(ROOT / "solutions" / "00_cache.ipynb")
     assert cli.main(["grade", "one", public, "--edition", str(own), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert (said["points"], said["bonus"]) == (0, 0) and "is of the public edition" in said["notes"][0]
+    assert said["points"] < 2 and said["bonus"] == 0 and "is of the public edition" in said["notes"][0]
     assert cli.main(["grade", "one", solution, "--json"]) == 1
     assert "whoever released it grades it, with --edition" in json.loads(capsys.readouterr().out)["problem"]
 
@@ -518,7 +518,9 @@ def test_under_nbgrader_a_check_that_is_not_the_courses_is_never_right(monkeypat
     monkeypatch.setattr("IPython.get_ipython", Shell)
     with pytest.raises(LookupError, match="not one of the course's"):
         nbgrader_check.agree("x: 1.00")
-    source, wanted = next(iter(nbgrader_check.stored_checks().items()))
+    source, (*_, wanted) = next(
+        (source, found) for source, found in nbgrader_check.stored_checks().items() if found[:2] == ("00_cache", "read")
+    )
     Shell.user_ns["In"].append(source)
     Shell.execution_count = 2
     first, *_ = nbgrader_check.parts(wanted)

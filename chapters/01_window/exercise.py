@@ -219,7 +219,7 @@ look("reach")
 # <details><summary>Hint 2</summary>The two numbers you want stand in the description of each stream.</details>
 # <details><summary>Hint 3</summary>A stream that never asks for its beginning needs no sink.</details>
 
-# %% task="choose" points=2 kind="choose" minutes=6
+# %% task="choose" points=2 kind="choose" minutes=6 parts=["chat", "form", "agent"]
 # BEGIN SOLUTION
 chat = (10, 0)
 form = (8, 2)

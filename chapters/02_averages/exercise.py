@@ -74,9 +74,7 @@ pairs_kept = [100, 100, 100, 1, 1]
 # NEXT: Count the pairs that are there when the read is worked out, the current one included; a mean kept as one is one.
 five = "window", "moving average", "weighted average", "cumulative average", "exponential average"
 for what, counts in {"read": pairs_read, "kept": pairs_kept}.items():
-    if counts is ...:
-        raise NotImplementedError(what)
-    report(what, dict(zip(five, counts, strict=False)), digits=0, sealed=True)
+    report(what, counts if counts is ... else dict(zip(five, counts, strict=False)), digits=0, sealed=True)
 
 # %% look="kept"
 look("kept")
@@ -260,7 +258,7 @@ look("follow")
 # <details><summary>Hint 3</summary>The last one needs a rate: slow enough to quiet the noise, fast enough to have followed
 # within 36 steps. Your <code>steps_to_follow</code> rules some out.</details>
 
-# %% task="choose" points=2 kind="choose" minutes=8
+# %% task="choose" points=2 kind="choose" minutes=8 parts=["needle", "gist", "drift"]
 # BEGIN SOLUTION
 needle = Window(64)
 gist = CumulativeAverage()

@@ -75,9 +75,7 @@ folded_before_6 = 4
 # %% check="order"
 # NEXT: Token form: update, then read. Segment form: read, then update. Then count segments that are complete.
 for name, order in {"token form": token_form, "segment form": segment_form}.items():
-    if order is ...:
-        raise NotImplementedError(name)
-    report(name, re.sub("[^abc]", "", str(order).lower()), sealed=True)
+    report(name, order if order is ... else re.sub("[^abc]", "", str(order).lower()), sealed=True)
 report("updates", updates, digits=0, sealed=True)
 report("tokens in the state that token 6 reads", folded_before_6, digits=0, sealed=True)
 
@@ -301,7 +299,7 @@ look("bug")
 # <details><summary>Hint 2</summary>Halving from token to token; two alike and zeros; all alike.</details>
 # <details><summary>Hint 3</summary>A window gives up its oldest. The network gives up what it will not be asked for any more.</details>
 
-# %% task="lost" points=2 kind="explain" minutes=6
+# %% task="lost" points=2 kind="explain" minutes=6 parts="reports"
 # BEGIN SOLUTION
 moving = "X"
 cumulative = "W"
@@ -343,7 +341,7 @@ look("lost")
 # <details><summary>Hint 2</summary>One of the rules is for what must not be averaged at all.</details>
 # <details><summary>Hint 3</summary>For how long is the answer true: always, some 200 readings, or until the next mark?</details>
 
-# %% task="choose" points=2 kind="choose" minutes=5
+# %% task="choose" points=2 kind="choose" minutes=5 parts=["scale", "river", "alarm"]
 # BEGIN SOLUTION
 scale = "cumulative"
 river = "exponential"

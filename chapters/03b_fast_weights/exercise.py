@@ -228,7 +228,7 @@ look("erase")
 # <details><summary>Hint 2</summary>64 by 64 recalls nearly all of 32 pairs, and about nine tenths of 64.</details>
 # <details><summary>Hint 3</summary>Print the recall of every width for 20 pairs.</details>
 
-# %% task="width" points=2 kind="choose" minutes=5
+# %% task="width" points=2 kind="choose" minutes=5 parts=["20 pairs", "50 pairs", "90 pairs"]
 # BEGIN SOLUTION
 for_20 = 32
 for_50 = 64

@@ -99,9 +99,7 @@ gone_at = "a"
 # NEXT: Follow one pair: where does it enter, when does it leave the local tier, when is it mixed, when is it gone?
 letters = {"order": order, "of another memory": other, "no longer told apart": mixed_at, "wholly gone": gone_at}
 for name, word in letters.items():
-    if word is ...:
-        raise NotImplementedError(name)
-    report(name, "".join(c for c in str(word).lower() if c.isalpha()), sealed=True)
+    report(name, word if word is ... else "".join(c for c in str(word).lower() if c.isalpha()), sealed=True)
 
 # %% look="order"
 look("order")
@@ -324,7 +322,7 @@ look("pasts")
 # <details><summary>Hint 2</summary>To be found at all, a pooled pair among random keys wants keys as sums, and at rate r it is one of r.</details>
 # <details><summary>Hint 3</summary>For a topic every token should count alike: mean keys, count bias, and as many tokens as possible.</details>
 
-# %% task="choose" points=3 kind="choose" minutes=12
+# %% task="choose" points=3 kind="choose" minutes=12 parts=["orders", "suspects", "room"]
 # BEGIN SOLUTION
 orders = Hybrid(36, 4, 4)
 suspects = Hybrid(20, 20, 4, MeanPool(rescale=True))
@@ -357,11 +355,11 @@ for name, choice in chosen.items():
     most = choice.local + choice.compressed + (choice.rate - 1 if choice.compressed else 0)
     report(f"{name} within 43 pairs", most <= 43 and choice.rate in (2, 4, 8))
 report("orders are found", found_share(orders, 36) >= 0.99)
-report("of the suspects the newest are found", found_share(suspects, 16) >= 0.98)
+report("suspects, the newest are found", found_share(suspects, 16) >= 0.98)
 report("suspects are among the best four", found_share(suspects, 100, best=4) >= 0.92)
-report("of the room what is asked for is found", found_share(room, 16) >= 0.98)
+report("room, what is asked for is found", found_share(room, 16) >= 0.98)
 noisy = tasks.gist_and_drift(room, steady=400, after=0, noise=4.0, trials=600, seed=number(1, 10**6, name="noise"))
-report("of the room the topic is named", bool(noisy[-40:].mean() >= 0.85))
+report("room, the topic is named", bool(noisy[-40:].mean() >= 0.85))
 
 # %% look="choose"
 look("choose")

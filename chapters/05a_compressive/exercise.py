@@ -292,7 +292,7 @@ look("least_rate")
 # <details><summary>Hint 2</summary>Of a slot one token in c is found at best: of the rates that reach, the smallest.</details>
 # <details><summary>Hint 3</summary>A topic wants the longest average that holds nothing of the topic before. The change, and step 80 after it, fall on the border of a segment: compare 16 + 16 c with 80.</details>
 
-# %% task="choose" points=2 kind="choose" minutes=7
+# %% task="choose" points=2 kind="choose" minutes=7 parts=["codes", "orders", "topic", "meeting"]
 # BEGIN SOLUTION
 codes = 1
 orders = 2

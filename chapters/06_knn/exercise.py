@@ -139,7 +139,7 @@ look("mask")
 # <details><summary>Hint 2</summary>For c: nobody asks where the pairs of a datastore come from.</details>
 # <details><summary>Hint 3</summary>For d: a later key with a larger product. One early and one late key are enough.</details>
 
-# %% task="counter" points=3 kind="choose" minutes=12
+# %% task="counter" points=3 kind="choose" minutes=12 parts=["a,", "c,", "d,", "true"]
 # BEGIN SOLUTION
 true_ones = "be"
 query_a = torch.tensor([1.0, 0.0])
@@ -396,7 +396,7 @@ look("bug")
 # <details><summary>Hint 2</summary>The mean of 8 values with a noise of deviation 2 is off by 0.7. And what do 4,000 scores around 0 weigh together, beside one of 8?</details>
 # <details><summary>Hint 3</summary>A datastore that is kept answers everyone from everything.</details>
 
-# %% task="choose" points=2 kind="choose" minutes=8
+# %% task="choose" points=2 kind="choose" minutes=8 parts=["the name", "the vote", "desk", "handbook"]
 # BEGIN SOLUTION
 name_k = 8
 vote_k = 256
@@ -425,7 +425,6 @@ won = [
 report("k is one of four", name_k in (1, 8, 256, 4000) and vote_k in (1, 8, 256, 4000))
 report("the name is received", told(name_k, alone, (alone == 8.0).float()) >= 0.85)
 report("the vote is above 0.3 in every crowd", all(won))
-known = {}
 for stream, when in {"desk": str(desk).strip().lower(), "handbook": str(handbook).strip().lower()}.items():
     pairs, held, found, leaks = (
         KV(9 * torch.eye(6), torch.arange(1.0, 7.0)[:, None]),
@@ -441,10 +440,9 @@ for stream, when in {"desk": str(desk).strip().lower(), "handbook": str(handbook
         found += bool((KNN(1, 0).read(held, asked).round() == (day + 1 if stream == "desk" else 1)).all())
         other = 9 * pairs.k[: max(day, 0)]
         leaks += stream == "desk" and int((KNN(1, 0).read(held, other).round() == pairs.v[:day]).sum())
-    known[f"{stream}, found on all days"] = found == 6
-    known[f"{stream}, told to others"] = bool(leaks)
     report(f"{stream} is cleared or kept", when in ("cleared", "kept"))
-report("days", known, digits=0)
+    report(f"{stream}, found on all days", found == 6)
+    report(f"{stream}, told to others", bool(leaks))
 
 # %% look="choose"
 look("choose")

@@ -65,9 +65,7 @@ matrix_part = 0.25
 # %% check="fits"
 # NEXT: Write down the bytes of one head and of one pair. Then: what does this memory need when it needs most?
 for place, said in {"a": map_a, "b": map_b, "c": map_c}.items():
-    if said is ...:
-        raise NotImplementedError("the map")
-    report(place, (str(said).lower().split() or [""])[0], sealed=True)
+    report(place, said if said is ... else (str(said).lower().split() or [""])[0], sealed=True)
 report("pairs in float32", pairs_32, digits=0, sealed=True)
 report("pairs in 16 bits", pairs_16, digits=0, sealed=True)
 report("compressed slots", slots_left, digits=0, sealed=True)
@@ -129,7 +127,7 @@ def pairs(n, name):
     return KV(8 * F.normalize(normal(n, 32, name=f"{name} keys"), dim=-1), normal(n, 32, name=f"{name} values"))
 
 
-# %% task="choose" points=4 kind="choose" minutes=20
+# %% task="choose" points=4 kind="choose" minutes=20 parts=["device", "endless", "document", "counsel", "chat"]
 # BEGIN SOLUTION
 device = Half(42)
 endless = Window(24)
@@ -396,7 +394,7 @@ look("detective")
 # <details><summary>Hint 2</summary>All known and a state that does not grow: no cache, and no datastore either.</details>
 # <details><summary>Hint 3</summary>Box one: what has four equal weights? Count what is not grouped. Box two: each weight is three quarters of the one before; what is the rate, and what is 1 / rate?</details>
 
-# %% task="inside" points=3 kind="hand" minutes=15
+# %% task="inside" points=3 kind="choose" minutes=15 parts=["assistant one", "assistant two", "assistant three", "assistant four", "box one", "box two"]
 # BEGIN SOLUTION
 inside = "cfbe"
 box_one = ("hybrid", 6)
@@ -445,7 +443,7 @@ look("inside")
 # <details><summary>Hint 2</summary>A cliff: a window. A shoulder that begins early and ends high: crosstalk. Exactly 1/N: one answer for all.</details>
 # <details><summary>Hint 3</summary>What would an average do with twice the bytes? It is still one pair.</details>
 
-# %% task="explain" points=2 kind="explain" minutes=10
+# %% task="explain" points=2 kind="explain" minutes=10 parts="reports"
 # BEGIN SOLUTION
 which = "cedab"
 at_2000 = 0.009

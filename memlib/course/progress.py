@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from memlib.course import variables
+from memlib.course.notebook.parts import plain_number
 from memlib.course.paths import ROOT, CourseError, chapters, shown
 from memlib.course.source import load_exercise
 
@@ -29,20 +30,23 @@ def start(name: str) -> tuple[Path, bool]:
 
 
 def record(verdict: dict) -> None:
-    """Keep what a verdict says is solved in my/.progress.json; what was solved once stays solved."""
+    """Keep what a verdict gives in my/.progress.json; what was solved once stays solved."""
     kept = solved_tasks()
     done = kept.setdefault(verdict["chapter"], {})
     for task in verdict["tasks"]:
+        before = done.get(task["task"], [0, 0])
         if task["state"] == "passed":
             done[task["task"]] = task["of"]
+        elif isinstance(before, list) and task.get("points", 0) > before[0]:
+            done[task["task"]] = [task["points"], task["of"]]
     MY.mkdir(exist_ok=True)
     path = MY / ".progress.json"
     path.with_suffix(".partial").write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     os.replace(path.with_suffix(".partial"), path)
 
 
-def solved_tasks() -> dict[str, dict[str, int]]:
-    """Chapter -> task -> points, of what was graded as solved."""
+def solved_tasks() -> dict[str, dict]:
+    """Chapter -> task -> points where it was solved, [points, of how many] where a part of it was right."""
     try:
         kept = json.loads((MY / ".progress.json").read_text("utf-8"))
     except FileNotFoundError:
@@ -74,10 +78,11 @@ def progress() -> str:
             continue
         tasks = load_exercise(name).tasks
         core = [task for task in tasks.values() if not task.bonus]
-        done = {task for task in tasks if task in kept.get(name, {})}
-        points = sum(task.points for task in core if task.name in done)
+        got = kept.get(name, {})
+        done = {task for task in tasks if isinstance(got.get(task, []), int)}
+        points = sum(task.points if task.name in done else got.get(task.name, [0])[0] for task in core)
         total = sum(task.points for task in core)
         still = [task for task in tasks if task not in done]
         rest = f"still open: {', '.join(still)}" if still else "all solved"
-        lines.append(f"{name}  {points} of {total} points  {rest}")
+        lines.append(f"{name}  {plain_number(points)} of {total} points  {rest}")
     return "\n".join(lines) or "There are no chapters."

@@ -4,7 +4,8 @@ A cell begins with a line `# %%`; `# %% [markdown]` begins a text cell, whose li
 on the same line as `name=value`, the value in JSON:
 
     # %% tags=["film"]                                            a lesson's film: its picture is kept
-    # %% task="dilated" points=2 kind="write" minutes=8           an answer; also bonus=true, hides=["Window"]
+    # %% task="dilated" points=2 kind="write" minutes=8           an answer; also bonus=true, hides=["Window"],
+                                                                  parts=["chat", "form"] (see notebook/parts.py)
     # %% check="dilated"                                          prints plain numbers with `report`
     # %% look="dilated"                                           holds `look("dilated")`: yours beside the target
     # %% show="memlib.Window"                                     a lesson's: the library's text, as `Mine`, and what
@@ -30,7 +31,8 @@ from pathlib import Path
 from memlib.course.paths import ABSENT, CHAPTERS, CourseError, shown
 
 KINDS = ("write", "hand", "order", "choose", "bug", "explain", "design")
-OPTIONS = {"tags", "task", "points", "kind", "minutes", "bonus", "hides", "check", "look", "show"}
+OPTIONS = {"tags", "task", "points", "kind", "minutes", "bonus", "hides", "parts", "check", "look", "show"}
+PARTS = {"hand": "reports", "order": "reports"}  # kind -> what a part is, unless the task says otherwise
 FLAGS = {"claims", "puzzle"}  # options without a value
 BLANK = "...  # your answer"
 BEGIN, GIVEN, END = "# BEGIN SOLUTION", "# GIVEN", "# END SOLUTION"
@@ -64,6 +66,7 @@ class Task:
     kind = property(lambda self: self.answer.options.get("kind"))
     bonus = property(lambda self: self.answer.options.get("bonus", False))
     hides = property(lambda self: self.answer.options.get("hides", []))
+    parts = property(lambda self: self.answer.options.get("parts", PARTS.get(self.kind, "one")))
 
 
 @dataclass(eq=False)
@@ -181,6 +184,8 @@ def _add_task(exercise: Exercise, cell: Cell) -> None:
             raise cell.wrong(f"task {task.name!r} needs {key}=, a whole number from 1")
     if task.kind not in KINDS:
         raise cell.wrong(f"task {task.name!r} needs kind=, one of {', '.join(KINDS)}")
+    if task.parts not in ("one", "reports") and not (isinstance(task.parts, list) and task.parts):
+        raise cell.wrong(f'parts= of task {task.name!r} is neither "one" nor "reports" nor a list of names')
     if BEGIN not in cell.source:
         raise cell.wrong(f"task {task.name!r} has no '{BEGIN}'")
     exercise.tasks[task.name] = task

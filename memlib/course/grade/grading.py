@@ -19,6 +19,7 @@ from pathlib import Path
 
 from memlib.course.grade import nbval_runner, submission
 from memlib.course.grade.reference import fresh_reference
+from memlib.course.notebook import parts
 from memlib.course.notebook.difference import first_difference
 from memlib.course.notebook.sentences import ISOLATION, UNANSWERED, from_kernel
 from memlib.course.paths import CourseError
@@ -84,9 +85,9 @@ def _asked(handed: submission.Submission, edition, chapter: str | None) -> Exerc
 def _sums(tasks: list[dict]) -> dict:
     core, bonus = ([t for t in tasks if t["bonus"] is b] for b in (False, True))
     return {
-        "points": sum(t["points"] for t in core),
+        "points": parts.plain_number(sum(t["points"] for t in core)),
         "total": sum(t["of"] for t in core),
-        "bonus": sum(t["points"] for t in bonus),
+        "bonus": parts.plain_number(sum(t["points"] for t in bonus)),
         "bonus_total": sum(t["of"] for t in bonus),
     }
 
@@ -203,16 +204,21 @@ def _nbval(book: dict, seed: int, seconds: float, end: float) -> list[dict]:
 
 
 def _task(exercise: Exercise, name: str, answers: dict, records: dict, expected: str, extra: str) -> dict:
-    task = exercise.tasks[name]
+    task, points = exercise.tasks[name], 0
     state, said = _state(exercise, name, answers, records, expected, extra)
-    failed = state != "passed"
+    if state == "passed":
+        points = task.points
+    elif state == "failed" and not any(record["error"] or record["stopped"] for record in records.values()):
+        right, of = parts.tally(task, records["check"]["text"], expected)
+        points = parts.earned(task, right, of) if right < of else 0
+        said = f"{right} of {of} parts are right. {said}" if 0 < right < of else said
     return {
         "task": name,
         "kind": task.kind,
         "bonus": task.bonus,
-        "points": 0 if failed else task.points,
+        "points": points,
         "of": task.points,
-        "state": state,
+        "state": "part" if 0 < points < task.points else state,
         "feedback": said,
         "next": task.next if state == "failed" else "",
     }
@@ -231,7 +237,11 @@ def _state(exercise, name, answers, records, expected, extra) -> tuple[str, str]
             return ("unanswered" if said == UNANSWERED else "failed"), said
     if records["check"]["outcome"] == "passed":
         return "passed", "As asked for."
-    return "failed", first_difference(records["check"]["text"], expected) or "Something else was shown."
+    printed = records["check"]["text"]
+    if parts.open_all(printed):
+        return "unanswered", UNANSWERED
+    unread = parts.unread(printed)
+    return "failed", f"{unread}." if unread else first_difference(printed, expected) or "Something else was shown."
 
 
 def verdict_text(verdict: dict) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from memlib.course import variables
 from memlib.course.notebook import hide
 from memlib.course.notebook.execution import execute
+from memlib.course.notebook.parts import unread
 from memlib.course.notebook.report_text import RoundingEdge, no_edges
 from memlib.course.paths import CourseError
 from memlib.course.source import Cell, Exercise, solved
@@ -83,6 +84,8 @@ def expected(exercise: Exercise, seed: int = 0) -> dict[str, str]:
         if printed.error is not None:
             error = f"{type(printed.error).__name__}: {printed.error}"
             raise check.wrong(f"the solution of task {name!r} fails: {error}") from printed.error
+        if said := unread(printed.text):
+            raise check.wrong(f"the solution of task {name!r} fails: {said}")
         if not printed.text.strip():
             raise check.wrong(f"the check of task {name!r} prints nothing")
     return {name: printed.text for name, printed in results.items()}

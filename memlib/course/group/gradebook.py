@@ -18,7 +18,7 @@ from memlib.course.notebook.sentences import ISOLATION
 from memlib.course.paths import CourseError
 from memlib.course.source import Exercise
 
-STATES = ("passed", "failed", "unanswered", "missing")
+STATES = ("passed", "part", "failed", "unanswered", "missing")
 
 
 def collect(exercise: Exercise, batch: dict, rows: list[dict], present) -> dict:
@@ -56,7 +56,7 @@ def _student(row: dict, present: bool) -> dict:
 
 def _task(task, verdicts: list[dict]) -> dict:
     found = [one for verdict in verdicts for one in verdict["tasks"] if one["task"] == task.name]
-    said = Counter(one["feedback"] for one in found if one["state"] == "failed")
+    said = Counter(one["feedback"] for one in found if one["state"] in ("failed", "part"))
     common = [{"feedback": text, "students": count} for text, count in said.most_common(3)]
     states = {state: sum(one["state"] == state for one in found) for state in STATES}
     own = {"task": task.name, "kind": task.kind, "bonus": task.bonus, "of": task.points}
@@ -133,7 +133,7 @@ def as_junit(results: dict) -> str:
         for task in tasks:
             case = ElementTree.SubElement(suite, "testcase", classname=results["chapter"], name=task["task"])
             if task["state"] != "passed":
-                kind = "failure" if task["state"] == "failed" else "skipped"
+                kind = "failure" if task["state"] in ("failed", "part") else "skipped"
                 ElementTree.SubElement(case, kind, message=_xml(task["feedback"]))
         if not tasks:
             case = ElementTree.SubElement(suite, "testcase", classname=results["chapter"], name="the file")

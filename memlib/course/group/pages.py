@@ -10,9 +10,9 @@ from html import escape
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --paper: #ffffff; --box: #f6f8fa;
-  --passed: #007a5a; --failed: #b84a00; --open: #8c959f; }
+  --passed: #007a5a; --part: #0072b2; --failed: #b84a00; --open: #8c959f; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa4af; --line: #3d444d; --paper: #14181d;
-  --box: #1d2329; --passed: #2fbf94; --failed: #ff9d57; --open: #6e7781; } }
+  --box: #1d2329; --passed: #2fbf94; --part: #56b4e9; --failed: #ff9d57; --open: #6e7781; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 76rem;
   margin: 1.5rem auto 4rem; padding: 0 1.5rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: .6rem 0 .2rem; overflow-wrap: anywhere; }
@@ -26,21 +26,24 @@ th { color: var(--soft); font-weight: 600; }
 td { overflow-wrap: anywhere; }
 .n { text-align: right; white-space: nowrap; padding-right: 1.2rem; }
 .said { width: 55%; } .name { min-width: 6rem; } .narrow { white-space: nowrap; }
-.passed { color: var(--passed); } .failed { color: var(--failed); } .open { color: var(--soft); }
+.passed { color: var(--passed); } .part { color: var(--part); }
+.failed { color: var(--failed); } .open { color: var(--soft); }
 .state { white-space: nowrap; font-weight: 600; }
 pre { background: var(--box); border: 1px solid var(--line); border-radius: 6px; padding: .7rem; overflow-x: auto;
   max-height: 30rem; font: 14px/1.45 ui-monospace, monospace; }
 details { margin: .4rem 0; } summary { cursor: pointer; }
 svg text { fill: var(--ink); font: 14px system-ui, sans-serif; } svg .soft { fill: var(--soft); }
-rect.passed { fill: var(--passed); } rect.failed { fill: var(--failed); } rect.open { fill: var(--open); }
+rect.passed { fill: var(--passed); } rect.part { fill: var(--part); }
+rect.failed { fill: var(--failed); } rect.open { fill: var(--open); }
 a { color: inherit; } li { margin: .2rem 0; }
 """
-SIGNS = {"passed": "✓ right", "failed": "✗ not yet", "unanswered": "– open", "missing": "– missing"}
+SIGNS = {"passed": "✓ right", "part": "◐ in part", "failed": "✗ not yet"}
+SIGNS |= {"unanswered": "– open", "missing": "– missing"}
 UNGRADED = {
     "refused": "This file was not graded.",
     "fault": "Grading failed, which says nothing about the answers.",
 }
-CLASSES = {"passed": "passed", "failed": "failed", "unanswered": "open", "missing": "open"}
+CLASSES = {"passed": "passed", "part": "part", "failed": "failed", "unanswered": "open", "missing": "open"}
 
 
 def _page(title: str, body: str) -> str:
@@ -116,8 +119,8 @@ def _link(student: dict) -> str:
 
 
 def _histogram(points: list[int], total: int) -> str:
-    """How many students have how many points."""
-    counts, high, wide = Counter(points), 120, min(60, 1000 // (total + 1))
+    """How many students have how many points; a fraction counts down."""
+    counts, high, wide = Counter(map(int, points)), 120, min(60, 1000 // (total + 1))
     most, bars = max(counts.values()), ""
     for value in range(total + 1):
         tall, x = round(high * counts[value] / most), value * wide
@@ -136,23 +139,24 @@ def _histogram(points: list[int], total: int) -> str:
 def _tasks(tasks: list[dict], graded: int) -> str:
     rows = ""
     for task in tasks:
-        counts = (task["passed"], task["failed"], task["unanswered"] + task["missing"])
+        counts = (task["passed"], task["part"], task["failed"], task["unanswered"] + task["missing"])
         said = "".join(f"<br>{one['students']} × {escape(one['feedback'])}" for one in task["differences"])
         name = f"{escape(task['task'])}<br><span class=soft>{task['kind']}{', bonus' if task['bonus'] else ''}</span>"
         rows += f"<tr><td class=name>{name}</td><td class=n>{task['of']}</td>"
         rows += f"<td class=narrow>{_bar(counts, graded)}</td><td class=said>{said.removeprefix('<br>')}</td></tr>\n"
-    heads = "<th>Task</th><th class=n>Points</th><th>Right, not yet, open</th><th>Commonest first differences</th>"
+    heads = "<th>Task</th><th class=n>Points</th><th>Right, in part, not yet, open</th>"
+    heads += "<th>Commonest first differences</th>"
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>\n"
 
 
-def _bar(counts: tuple[int, int, int], of: int) -> str:
+def _bar(counts: tuple[int, ...], of: int) -> str:
     """Shares side by side, and the numbers in words: the colours say nothing that the text does not."""
     wide, x, parts = 220, 0.0, ""
-    for kind, count in zip(("passed", "failed", "open"), counts, strict=True):
+    for kind, count in zip(("passed", "part", "failed", "open"), counts, strict=True):
         share = wide * count / max(of, 1)
         parts += f'<rect class="{kind}" x="{x:.1f}" y="2" width="{share:.1f}" height="12"/>'
         x += share
-    said = "{} right, {} not yet, {} open".format(*counts)
+    said = "{} right, {} in part, {} not yet, {} open".format(*counts)
     picture = f'<svg role="img" aria-label="{said}" width="{wide}" height="16">{parts}</svg>'
     return f"{picture}<br><span class=soft>{said}</span>"
 

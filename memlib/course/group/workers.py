@@ -76,7 +76,7 @@ def outcome(code: int, text: bytes, last: str) -> tuple[str, dict]:
     """What `memlib grade one` said, by its exit code and output; what cannot be understood is a fault."""
     try:
         said = json.loads(text)
-        if code == 0 and isinstance(said["points"], int) and isinstance(said["tasks"], list):
+        if code == 0 and isinstance(said["points"], (int, float)) and isinstance(said["tasks"], list):
             return "graded", said
         if code in (1, 3) and isinstance(said["problem"], str):
             return {1: "refused", 3: "fault"}[code], {"problem": said["problem"]}

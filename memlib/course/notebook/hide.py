@@ -51,16 +51,17 @@ def _subclasses(cls) -> list[type]:
     return [one for one in type.__subclasses__(cls) if not _is_hidden(one)]
 
 
-def begin(*hidden: str, space: dict | None = None, to: TextIO | None = None) -> None:
+def begin(*hidden: str, space: dict | None = None, to: TextIO | None = None, plain: TextIO | None = None) -> None:
     """Hide the names (in all of memlib, and in the notebook `space`) and all printing but that of `report`, which
-    goes to `to` (default: where printing went before). AttributeError where memlib has no such name."""
+    goes to `to` (default: where printing went before), unsealed also to `plain`. AttributeError where memlib has no
+    such name."""
     end()
     import memlib
 
     unknown = [name for name in hidden if not hasattr(memlib, name)]
     if unknown:
         raise AttributeError(f"memlib has no {unknown[0]!r} to hide")
-    mute(to)
+    mute(to, plain)
     _hidden.extend(getattr(memlib, name) for name in hidden)
     space = vars(sys.modules["__main__"]) if space is None else space
     if _hidden:

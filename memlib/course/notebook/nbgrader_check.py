@@ -1,30 +1,47 @@
-"""Under nbgrader a check fails by raising: there `report` compares with what is wanted as it prints.
+"""Under nbgrader a check fails by raising, and earns a part of its points by a number that it shows.
 
 nbgrader says by NBGRADER_EXECUTION that it runs the notebook, and puts its own copy of every check cell back before
-that. What is wanted is found by the text of the check: in the public exercises, or in the `# wanted:` line that an
-edition's checks end with.
+that. What is wanted is found by the text of the check: in the public exercises, or in the line `# wanted: ... of
+01_window by_hand` that an edition's checks end with. Where a task has parts, `report` compares and goes on, and the
+points are shown when the cell has ended.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass, field
 from functools import cache
 
 from memlib.course.notebook.difference import first_difference
+from memlib.course.notebook.parts import earned, name_of, tally_of
 from memlib.course.notebook.report_text import digests, parts
 from memlib.course.paths import ROOT
+from memlib.course.source import Task, load_exercise
 
-_at: list = [None, 0]  # the cell that is running, and how many reports it has made
+
+@dataclass
+class Running:
+    """The check that runs: what is wanted, report by report, and what came so far."""
+
+    cell: int
+    task: Task
+    wanted: list[str]
+    whole: str  # what is wanted as text; "" where only its digests are known
+    came: list[tuple[str, bool]] = field(default_factory=list)
+
+
+_running: Running | None = None
 
 
 @cache
-def stored_checks() -> dict[str, str]:
-    """The source of every check of the public exercises -> what it prints when all is right."""
+def stored_checks() -> dict[str, tuple[str, str, str]]:
+    """The source of every check of the public exercises -> chapter, task, and what it prints when all is right."""
     found = {}
     for path in sorted((ROOT / "exercises").glob("*.ipynb")):
         for cell in json.loads(path.read_text("utf-8"))["cells"]:
-            if "check" in cell["metadata"].get("memlib", {}):
-                found["".join(cell["source"]).strip()] = "".join(cell["outputs"][0]["text"])
+            if name := cell["metadata"].get("memlib", {}).get("check"):
+                found["".join(cell["source"]).strip()] = path.stem, name, "".join(cell["outputs"][0]["text"])
     return found
 
 
@@ -32,19 +49,45 @@ def agree(text: str) -> None:
     """Raise where a report differs from what is wanted; where nothing is known of the check, that is said."""
     from IPython import get_ipython
 
+    global _running
     shell = get_ipython()
-    source = shell.user_ns["In"][-1].strip()
-    _at[:] = [shell.execution_count, _at[1] + 1 if _at[0] == shell.execution_count else 1]
-    whole = stored_checks().get(source)
-    last = source.splitlines()[-1]
-    wanted = last.removeprefix("# wanted: ") if last.startswith("# wanted: ") else whole and digests(whole)
-    if not wanted:
+    if _running is None or _running.cell != shell.execution_count:
+        _running = _known(shell.user_ns["In"][-1].strip(), shell.execution_count)
+        if _running.task.parts != "one":
+            shell.events.register("post_run_cell", _ended)
+    place = len(_running.came)
+    _running.came.append((name_of(text), _running.wanted[place : place + 1] == [digests(text)]))
+    if _running.task.parts == "one" and not _running.came[-1][1]:
+        raise AssertionError(_said(text, _running.whole, place))
+
+
+def _known(source: str, cell: int) -> Running:
+    if found := re.search(r"^# wanted: (.+) of (\w+) (\w+)$", source.splitlines()[-1]):
+        return Running(cell, load_exercise(found[2]).tasks[found[3]], found[1].split(), "")
+    if source not in stored_checks():
         raise LookupError("This check is not one of the course's: nothing is known of what it should print.")
-    place = _at[1] - 1
-    if wanted.split()[place : place + 1] != [digests(text)]:
-        raise AssertionError(_said(text, whole, place))
+    chapter, name, whole = stored_checks()[source]
+    return Running(cell, load_exercise(chapter).tasks[name], digests(whole).split(), whole)
 
 
-def _said(text: str, whole: str | None, place: int) -> str:
-    wanted = parts(whole or "")[place : place + 1]
+def _ended(result) -> None:
+    """Show the points of a task with parts that is not right in all of them; an error of the cell says 0 already."""
+    from IPython import get_ipython
+
+    shell, points = get_ipython(), points_of(_running)
+    shell.events.unregister("post_run_cell", _ended)
+    if result.success and points is not None:
+        shell.displayhook(points)
+
+
+def points_of(run: Running) -> int | float | None:
+    """What the reports that came earn; None where all is right. The bonus is worth nothing under nbgrader."""
+    right, of = tally_of(run.task, run.came) if len(run.came) == len(run.wanted) else (0, 1)
+    if right == of:
+        return None
+    return 0 if run.task.bonus else earned(run.task, right, of)
+
+
+def _said(text: str, whole: str, place: int) -> str:
+    wanted = parts(whole)[place : place + 1]
     return (wanted and first_difference(text, wanted[0])) or "This differs from what was asked for."

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
 _before: list[tuple[TextIO, TextIO]] = []
 _report_to: TextIO | None = None
+_plain_to: TextIO | None = None
 
 
 class Nowhere(io.TextIOBase):
@@ -27,23 +29,28 @@ class Nowhere(io.TextIOBase):
         """Stay open: what runs next writes here too."""
 
 
-def mute(to: TextIO | None = None) -> None:
-    """Swallow all printing but that of `report`, which goes to `to` (default: where printing went before)."""
-    global _report_to
+def mute(to: TextIO | None = None, plain: TextIO | None = None) -> None:
+    """Swallow all printing but that of `report`, which goes to `to` (default: where printing went before).
+
+    plain: where it goes unsealed as well.
+    """
+    global _report_to, _plain_to
     unmute()
-    _report_to = to or sys.stdout
+    _report_to, _plain_to = to or sys.stdout, plain
     _before.append((sys.stdout, sys.stderr))
     sys.stdout, sys.stderr = Nowhere(sys.stdout), Nowhere(sys.stderr)
 
 
 def unmute() -> None:
     """Put printing back."""
-    global _report_to
-    _report_to = None
+    global _report_to, _plain_to
+    _report_to = _plain_to = None
     while _before:
         sys.stdout, sys.stderr = _before.pop()
 
 
-def say(text: str) -> None:
-    """Print a report's text to where it is heard."""
+def say(text: str, plain: Callable[[], str] = str) -> None:
+    """Print a report's text to where it is heard; `plain` gives it unsealed, for whoever asked for that."""
     print(text, file=_report_to or sys.stdout, flush=True)
+    if _plain_to:
+        print(plain(), file=_plain_to)

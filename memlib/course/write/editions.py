@@ -63,7 +63,7 @@ def drawn_exercise(chapter: str, seed: int, folder: Path = CHAPTERS) -> tuple[Ex
             last = error
             continue
         for name, text in printed.items() if seed else ():
-            exercise.tasks[name].check.source += f"\n# wanted: {digests(text)}"
+            exercise.tasks[name].check.source += f"\n# wanted: {digests(text)} of {chapter} {name}"
         return exercise, printed
     raise CourseError(f"{chapter}: every draw leads to a rounding edge; report with more digits. {last}")
 
