@@ -507,22 +507,17 @@ def test_look_reads_what_is_wanted_from_the_learners_file(own, monkeypatch):
         side_by_side._stored("read", "00_cache", "x")
 
 
-def test_under_nbgrader_a_check_that_is_not_the_courses_is_never_right(monkeypatch):
+def test_under_nbgrader_a_check_that_is_not_the_courses_is_never_right():
     """Fail closed: where nothing is known of a check, report raises."""
     from memlib.course.notebook import nbgrader_check
 
-    class Shell:
-        user_ns = {"In": ["", "report('x', 1)"]}
-        execution_count = 1
-
-    monkeypatch.setattr("IPython.get_ipython", Shell)
+    nbgrader_check.begin("report('x', 1)")
     with pytest.raises(LookupError, match="not one of the course's"):
         nbgrader_check.agree("x: 1.00")
     source, (*_, wanted) = next(
         (source, found) for source, found in nbgrader_check.stored_checks().items() if found[:2] == ("00_cache", "read")
     )
-    Shell.user_ns["In"].append(source)
-    Shell.execution_count = 2
+    nbgrader_check.begin(source)
     first, *_ = nbgrader_check.parts(wanted)
     nbgrader_check.agree(first)
     with pytest.raises(AssertionError, match="Nothing was printed for"):

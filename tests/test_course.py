@@ -43,10 +43,8 @@ def double(x):
 # %% check="double"
 # NEXT: Twice is not
 # NEXT: squared.
+# WHY double(1) == 3: That is: thrice, "3: x".
 report("double", double(inputs(3, name="x")), axes=("place",))
-
-# %% look="double"
-look("double")
 
 # %% task="total" points=3 kind="bug" minutes=1
 def total(x):
@@ -141,18 +139,18 @@ def test_sources_are_read_as_jupytext_reads_them(path):
         ('    # END SOLUTION\n\n\n# %% check="double"', '\n\n# %% check="double"', 10, "without '# END SOLUTION'"),
         ("    # BEGIN SOLUTION\n    return 2 * x", "    return 2 * x", 11, "without '# BEGIN SOLUTION'"),
         ("    return 2 * x\n", "    # BEGIN SOLUTION\n", 11, "inside a block that has not ended"),
-        ('task="total"', 'task="double"', 23, "'double' stands twice"),
-        (' points=3 kind="bug"', ' kind="bug"', 23, "needs points="),
-        ('kind="bug"', 'kind="bugs"', 23, "needs kind="),
-        ("# NEXT: Divide by nothing.\n", "", 32, "needs '# NEXT: ...'"),
-        ('# %% check="total"', "# %%", 23, "'total' has no check cell"),
-        ('check="total"', 'check="totals"', 32, "no task 'totals' above"),
-        ('check="total"', 'check="double"', 32, "has two checks"),
-        ('look="double"', 'look="other"', 20, "no task 'other' above"),
+        ('task="total"', 'task="double"', 21, "'double' stands twice"),
+        (' points=3 kind="bug"', ' kind="bug"', 21, "needs points="),
+        ('kind="bug"', 'kind="bugs"', 21, "needs kind="),
+        ("# NEXT: Divide by nothing.\n", "", 30, "needs '# NEXT: ...'"),
+        ('# %% check="total"', "# %%", 21, "'total' has no check cell"),
+        ('check="total"', 'check="totals"', 30, "no task 'totals' above"),
+        ('check="total"', 'check="double"', 30, "has two checks"),
+        ("# WHY double(1) == 3: That", "# WHY double(1) = 3: That", 18, "a WHY line is '# WHY condition: "),
         ("minutes=1 hides", "minutes=soon hides", 8, "not JSON"),
         ("minutes=1 hides", "minute=1 hides", 8, "is not an option"),
-        ('report("total", total(inputs(4, name="x")))', "total(inputs(4, name='x'))", 32, "prints nothing"),
-        ("    return x.sum()", "    return x.summ()", 32, "the solution of task 'total' fails: AttributeError"),
+        ('report("total", total(inputs(4, name="x")))', "total(inputs(4, name='x'))", 30, "prints nothing"),
+        ("    return x.sum()", "    return x.summ()", 30, "the solution of task 'total' fails: AttributeError"),
         ("import torch\n", "import torchy\n", 4, "this cell fails: ModuleNotFoundError"),
         ("# # A tiny", "A tiny", 2, "a line of a text cell begins with '# '"),
     ],
@@ -175,6 +173,10 @@ def test_solutions_are_cut_out_and_given_code_is_shown(tiny):
     assert cells["total"].source == "def total(x):\n    return x.mean()"
     assert cells["hand"].source == "kept = ...  # your answer"
     assert cells["double-look"].source == 'look("double", "77_tiny")'
+    assert cells["double-check"].source.startswith("%%check double\nreport(") and "WHY" not in str(cells)
+    ids = [cell.id for cell in nbformat.read(tiny / "exercises" / "77_tiny.ipynb", 4).cells]
+    assert ids[2:4] == ["double", "double-look"] and ids[-3:] == ["double-check", "total-check", "hand-check"]
+    assert cells[ids[-4]].metadata == {"jp-MarkdownHeadingCollapsed": True}, "what is compared is folded"
     assert cells["double-check"].metadata.memlib == {"check": "double", "next": "Twice is not squared."}
     assert cells["hand-check"].metadata.nbgrader.points == 0  # nbgrader refuses more than full marks
     solved = {cell.id: cell for cell in nbformat.read(tiny / "solutions" / "77_tiny.ipynb", 4).cells}
@@ -296,7 +298,7 @@ def test_what_is_printed_can_be_read_back():
         (..., NotImplementedError, "x is not answered yet"),
         ([1, ...], NotImplementedError, "x is not answered yet"),
         ([[1.0, float("nan")]], ValueError, "x holds a NaN, the first at row 0, column 1"),
-        (object(), TypeError, "x is a object; wanted a tensor"),
+        (object(), TypeError, "x is an object; wanted a tensor"),
         (torch.zeros(80, 80), ValueError, "x holds 6400 numbers; a report prints at most 5000"),
         (torch.zeros(1, 1, 1, 1), ValueError, "x has 4 axes; name them"),
     ],
@@ -307,7 +309,7 @@ def test_what_cannot_be_reported_is_said_in_a_sentence(value, error, message):
 
 
 def test_a_report_of_the_wrong_depth_is_refused():
-    with pytest.raises(ValueError, match=r"x has 1 axis, wanted 2 \(slot, token\)"):
+    with pytest.raises(ValueError, match=r"x is a list; wanted is a table, .* \(slot, token\)"):
         report_text.table("x", [1, 2], axes=("slot", "token"))
 
 
@@ -569,7 +571,7 @@ def test_a_malformed_file_is_refused_in_one_sentence(content, why, tmp_path, cap
 def test_a_byte_order_mark_is_no_harm(tiny):
     text = (tiny / "exercises" / "77_tiny.ipynb").read_text()
     (tiny / "bom.ipynb").write_text("\ufeff" + text)
-    assert len(submission.read_submission(tiny / "bom.ipynb").cells) == 9
+    assert len(submission.read_submission(tiny / "bom.ipynb").cells) == 12
 
 
 def test_a_fault_of_the_course_is_never_a_learners_zero(tiny, monkeypatch):
@@ -647,13 +649,13 @@ def test_without_its_sources_look_and_the_button_say_so_in_one_sentence(tmp_path
     monkeypatch.setattr(paths, "CHAPTERS", tmp_path / "chapters")
     monkeypatch.setattr(source.load_exercise, "__defaults__", (tmp_path / "chapters", lambda cells: cells))
     side_by_side.look(task, name)
-    assert capsys.readouterr().out.strip() == paths.ABSENT
+    assert paths.ABSENT in capsys.readouterr().out
     assert button.grade_button(name).value == f"<p>{paths.ABSENT}</p>"
     box.children[0].click()
     assert box.children[1].value == f"<p>{paths.ABSENT}</p>" and not box.children[0].disabled
     monkeypatch.setattr(side_by_side, "ROOT", tmp_path)
     side_by_side.look(task, name)
-    assert capsys.readouterr().out.strip().endswith(f"{name}.ipynb is missing or damaged: take the whole project.")
+    assert f"{name}.ipynb is missing or damaged: take the whole project." in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -667,7 +669,8 @@ def kernel():
 
         def hear(message):
             content = message["content"]
-            said.append(content.get("text", "") or "\n".join(content.get("traceback", [])))
+            shown = content.get("data", {}).get("text/plain", "") if "data" in content else content.get("text", "")
+            said.append(shown or "\n".join(content.get("traceback", [])))
 
         message = client.session.msg("execute_request", {"code": code, "silent": False, "allow_stdin": False})
         message["metadata"] = {"cellId": cell_id} if cell_id else {}
@@ -692,9 +695,9 @@ def test_the_button_grades_what_was_run_in_the_kernel(kernel, tmp_path):
     setup = next(cell for cell in found.cells if cell.kind == "code").source
     one, two, three = list(found.tasks.values())[:3]
     kernel(setup)
-    assert kernel(f"look({one.name!r}, {name!r})").strip() == f"{one.name}: Not answered yet."
+    assert kernel(f"look({one.name!r}, {name!r})").strip() == "– Not answered yet."
     kernel(source.solved(one.answer), one.name)
-    assert kernel(f"look({one.name!r}, {name!r})").strip() == f"{one.name}: as asked for."
+    assert kernel(f"look({one.name!r}, {name!r})").startswith("✓ Right.")
     kernel(source.solved(two.answer))
     kernel(source.stub(three.answer), three.name)
     assert "Not answered yet." in kernel(f"look({three.name!r}, {name!r})")

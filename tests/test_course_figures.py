@@ -197,7 +197,7 @@ def test_what_stands_outside_of_the_answers_is_told_apart(found):
     def cell(kind, source, name=None):
         return source, {"cell_type": kind, "metadata": {"nbgrader": {"grade_id": name}} if name else {}, "id": source}
 
-    checks = [cell("code", t.check.source, f"{n}-check") for n, t in found.tasks.items()]
+    checks = [cell("code", t.shown_check, f"{n}-check") for n, t in found.tasks.items()]
     cells = [cell("code", "mine", "double"), cell("code", "helper"), cell("markdown", "words"), *checks[:2]]
     handed = submission.Submission("x", cells, {})
     assert submission.answers(handed, found) == {"double": "mine"}
@@ -345,20 +345,18 @@ def test_every_report_of_a_check_has_its_own_digest():
     assert same == [True, False, True]
 
 
-def test_under_nbgrader_each_report_is_held_to_its_own_place(monkeypatch):
+def test_under_nbgrader_each_report_is_held_to_its_own_place():
     a, b = report_text.table("a", [1, 2]), report_text.table("b", 3)
     wanted = report_text.digests(f"{a}\n{b}")
-    shell = SimpleNamespace(user_ns={"In": [f"report()\n# wanted: {wanted}"]}, execution_count=4)
-    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
-    monkeypatch.setattr(nbgrader_check, "_at", [None, 0])
+    nbgrader_check.begin(f"report()\n# wanted: {wanted} of 01_window mask")
     nbgrader_check.agree(a)
     nbgrader_check.agree(b)
     with pytest.raises(AssertionError):
         nbgrader_check.agree(b)  # a third was not asked for
-    shell.execution_count = 5
+    nbgrader_check.begin(f"report()\n# wanted: {wanted} of 01_window mask")
     with pytest.raises(AssertionError):
         nbgrader_check.agree(b)
-    shell.execution_count = 6
+    nbgrader_check.begin(f"report()\n# wanted: {wanted} of 01_window mask")
     nbgrader_check.agree(a)
 
 

@@ -3,7 +3,6 @@
 import ast
 import io
 from functools import cache
-from types import SimpleNamespace
 
 import pytest
 from test_exercises import EXERCISES, load, visible
@@ -96,15 +95,6 @@ def test_each_entry_is_marked_and_shown_as_it_was_written():
     ]  # fmt: skip
 
 
-class Shell:
-    """As much of IPython's shell as the check under nbgrader asks for."""
-
-    def __init__(self, source: str):
-        self.user_ns, self.execution_count, self.shown, self.hooks = {"In": ["", source]}, 1, [], []
-        self.events = SimpleNamespace(register=lambda _, f: self.hooks.append(f), unregister=lambda *_: None)
-        self.displayhook = self.shown.append
-
-
 @cache
 def source_of(name: str, task: str) -> str:
     checks = nbgrader_check.stored_checks().items()
@@ -113,16 +103,12 @@ def source_of(name: str, task: str) -> str:
 
 def by_nbgrader(name: str, task: Task, answer: str, monkeypatch) -> float:
     """The points that nbgrader takes from a check: by `determine_grade` of nbgrader 0.8 and later."""
-    shell = Shell(source_of(name, task.name))
-    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
-    monkeypatch.setattr(nbgrader_check, "_running", None)
+    nbgrader_check.begin(source_of(name, task.name))
     with monkeypatch.context() as inside:
         inside.setenv("NBGRADER_EXECUTION", "autograde")
         error = run_exercise(load(name), {task.name: answer}, 0, {task.name})[task.name].error
-    for hook in shell.hooks:
-        hook(SimpleNamespace(success=error is None))
-    full = 0 if task.bonus else task.points
-    return 0 if error else shell.shown[0] if shell.shown else full
+    shown, full = nbgrader_check.points(), 0 if task.bonus else task.points
+    return 0 if error else full if shown is None else shown
 
 
 def ours(name: str, task: Task, answer: str) -> float:

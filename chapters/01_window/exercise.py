@@ -39,9 +39,6 @@ report("after token 4", after_4, axes=("place",), digits=0, sealed=True)
 report("after token 9", after_9, axes=("place",), digits=0, sealed=True)
 report("first lost", first_lost, digits=0, sealed=True)
 
-# %% look="by_hand"
-look("by_hand")
-
 # %% [markdown]
 # ## Core 2 · The mask of a window (2 points, 6 minutes)
 #
@@ -72,9 +69,6 @@ size, sinks = number(2, 4, name="size"), number(2, 3, name="sinks")
 report("plain mask", local_mask(8, size, 0), axes=("query", "key"), digits=0)
 report("with sinks", local_mask(8, size, sinks), axes=("query", "key"), digits=0)
 report("short text", local_mask(2, size + 3, sinks), axes=("query", "key"), digits=0)
-
-# %% look="mask"
-look("mask")
 
 # %% [markdown]
 # ## Core 3 · A dilated window (3 points, 12 minutes)
@@ -122,9 +116,6 @@ report("view", view(mine, inputs(11, 2, name="q"), k)[-3:], axes=("query", "toke
 many = KV(inputs(90, 2, name="many k"), inputs(90, 2, name="many v"))
 report("state stays bounded", state_bytes(states(mine, many)[-1]) <= 3 * size * stride * 4 * 4)
 
-# %% look="dilated"
-look("dilated")
-
 # %% [markdown]
 # ## Stretch 1 · Find the bugs (2 points, 8 minutes)
 #
@@ -169,9 +160,6 @@ size, sinks = number(2, 4, name="size"), number(1, 3, name="sinks")
 report("recipe", recipe(SinkWindow(size, sinks), inputs(10, 2, name="k")), axes=("step", "slot", "token"))
 report("one pair, one sink", recipe(SinkWindow(1, 1), inputs(5, 2, name="k")), axes=("step", "slot", "token"))
 
-# %% look="bug"
-look("bug")
-
 # %% [markdown]
 # ## Stretch 2 · How many layers? (2 points, 6 minutes)
 #
@@ -199,9 +187,6 @@ size = number(3, 9, name="size")
 report("bare windows", {f"distance {d}": layers_needed(d, size, 1) for d in range(1, 31)}, digits=0)
 report("with conv 4", {f"distance {d}": layers_needed(d, size, 4) for d in range(1, 31)}, digits=0)
 report("a window of one", layers_needed(5, 1, 1), digits=0)
-
-# %% look="reach"
-look("reach")
 
 # %% [markdown]
 # ## Stretch 3 · Choose within ten pairs (2 points, 6 minutes)
@@ -238,9 +223,6 @@ for name, (size, sinks) in {"chat": chat, "form": form, "agent": agent}.items():
     report(f"{name} within ten pairs", size + sinks <= 10)
     report(f"{name} answered", sum(i in kept[t] for t, i in asked) / len(asked))
 
-# %% look="choose"
-look("choose")
-
 # %% [markdown]
 # ## Stretch 4 · Explain a curve (1 point, 4 minutes)
 #
@@ -263,10 +245,7 @@ letter = "c"
 
 # %% check="explain"
 # NEXT: Put a number to each sentence: the reach of three layers of 32, the sizes the lesson really ran.
-report("letter", str(letter).strip(" ().").lower(), sealed=True)
-
-# %% look="explain"
-look("explain")
+report("letter", letter, sealed=True)
 
 # %% [markdown]
 # ## Bonus · Two layers that see further (2 points on top, open end)
@@ -297,9 +276,6 @@ report("reaches more than 11", int(((up @ low)[-1] > 0).sum()) > 11)
 report("reads at most six a layer", max(len(set(lower)), len(set(upper))) <= 6)
 report("looks at no future token", min(*lower, *upper) >= 0)
 report("keeps at most 20 pairs", max(lower) + 1 + max(upper) + 1 <= 20)
-
-# %% look="design"
-look("design")
 
 # %% [markdown]
 # ## Your grade

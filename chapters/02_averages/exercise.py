@@ -50,9 +50,6 @@ report("weighted after token 1", weighted_1, sealed=True)
 report("cumulative after token 3", cumulative_3, sealed=True)
 report("exponential after token 2", exponential_2, sealed=True)
 
-# %% look="by_hand"
-look("by_hand")
-
 # %% [markdown]
 # ## Core 2 · Read and kept (2 points, 4 minutes)
 #
@@ -73,11 +70,8 @@ pairs_kept = [100, 100, 100, 1, 1]
 # %% check="kept"
 # NEXT: Count the pairs that are there when the read is worked out, the current one included; a mean kept as one is one.
 five = "window", "moving average", "weighted average", "cumulative average", "exponential average"
-for what, counts in {"read": pairs_read, "kept": pairs_kept}.items():
-    report(what, counts if counts is ... else dict(zip(five, counts, strict=False)), digits=0, sealed=True)
-
-# %% look="kept"
-look("kept")
+report("read", pairs_read, labels=five, digits=0, sealed=True)
+report("kept", pairs_kept, labels=five, digits=0, sealed=True)
 
 # %% [markdown]
 # ## Core 3 · An exponential average with a fair start (3 points, 14 minutes)
@@ -133,9 +127,6 @@ many = KV(inputs(120, 2, name="many k"), inputs(120, 2, name="many v"))
 late_slot = mine.slots(mine.update(mine.init(many), many))
 report("keys after 120 tokens", late_slot.k, axes=("slot", "number"), digits=3)
 report("state stays one pair", state_bytes(states(mine, many)[-1]) <= 64)
-
-# %% look="fair"
-look("fair")
 
 # %% [markdown]
 # ## Stretch 1 · Find the bugs (2 points, 8 minutes)
@@ -199,9 +190,6 @@ report(
     digits=3,
 )
 
-# %% look="bug"
-look("bug")
-
 # %% [markdown]
 # ## Stretch 2 · How long until it follows? (2 points, 8 minutes)
 #
@@ -238,9 +226,6 @@ report("moving", {f"size {n}": steps_to_follow("moving", n, steady) for n in ran
 report("cumulative", {f"after {n}": steps_to_follow("cumulative", 0, n) for n in (1, steady, 3 * steady)}, digits=0)
 follow_rates = (0.5, 0.4, 0.25, 0.1, 0.04, 0.02)
 report("exponential", {f"rate {g}": steps_to_follow("exponential", g, steady) for g in follow_rates}, digits=0)
-
-# %% look="follow"
-look("follow")
 
 # %% [markdown]
 # ## Stretch 3 · Raw pairs or two vectors? (2 points, 8 minutes)
@@ -282,9 +267,6 @@ for name, most in {"needle": 64 * 2 * 16 * 4, "gist": 2 * 16 * 8 + 8, "drift": 2
     report(f"{name} is answered", bool(right[name]))
     report(f"{name} keeps no more bytes than needed", kept[name] <= most)
 
-# %% look="choose"
-look("choose")
-
 # %% [markdown]
 # ## Stretch 4 · Explain a curve (1 point, 4 minutes)
 #
@@ -309,10 +291,7 @@ letter = "c"
 
 # %% check="explain"
 # NEXT: An empty memory would guess: right in one of 16 trials. Was the curve above that just after the switch, or below?
-report("letter", str(letter).strip(" ().").lower(), sealed=True)
-
-# %% look="explain"
-look("explain")
+report("letter", letter, sealed=True)
 
 # %% [markdown]
 # ## Bonus · Average and follow (2 points on top, open end)
@@ -366,9 +345,6 @@ for row in range(many):
     most = max(most, design_numbers(state))
 report("beats the best exponential average by 0.005", hits >= int(max(plain)) + 0.005 * many * long)
 report("state of at most three vectors", most <= 3 * 16 + 8)
-
-# %% look="design"
-look("design")
 
 # %% [markdown]
 # ## Your grade

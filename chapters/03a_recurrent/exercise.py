@@ -45,9 +45,6 @@ report("weight of the old state", old_weight, digits=4, sealed=True)
 report("weights of the four", new_weights, axes=("number",), digits=3, sealed=True)
 report("new h", new_h, sealed=True)
 
-# %% look="by_hand"
-look("by_hand")
-
 # %% [markdown]
 # ## Core 2 · The events of one update (2 points, 4 minutes)
 #
@@ -74,13 +71,10 @@ folded_before_6 = 4
 
 # %% check="order"
 # NEXT: Token form: update, then read. Segment form: read, then update. Then count segments that are complete.
-for name, order in {"token form": token_form, "segment form": segment_form}.items():
-    report(name, order if order is ... else re.sub("[^abc]", "", str(order).lower()), sealed=True)
+report("token form", token_form, sealed=True)
+report("segment form", segment_form, sealed=True)
 report("updates", updates, digits=0, sealed=True)
 report("tokens in the state that token 6 reads", folded_before_6, digits=0, sealed=True)
-
-# %% look="order"
-look("order")
 
 # %% [markdown]
 # ## Core 3 · Two speeds (3 points, 12 minutes)
@@ -130,9 +124,6 @@ at_once = mine.update(mine.update(mine.init(dyed), dyed[:2]), dyed[2:])
 report("in segments of 2 and 4", mine.slots(at_once).v, axes=("slot", "token"), digits=3)
 report("keys fade like values", mine.slots(at_once).k, axes=("slot", "number"), digits=3)
 
-# %% look="two_speeds"
-look("two_speeds")
-
 # %% [markdown]
 # ## Stretch 1 · Sort eight memories (2 points, 5 minutes)
 #
@@ -173,9 +164,6 @@ baskets = {
 for name, basket in baskets.items():
     report(name, basket, sealed=True)
 
-# %% look="sort"
-look("sort")
-
 # %% [markdown]
 # ## Stretch 2 · Two updates are one (2 points, 8 minutes)
 #
@@ -209,9 +197,6 @@ while len(tree) > 1:  # halves of halves: 16 updates in 4 rounds
     tree = [together(tree[i], tree[i + 1]) for i in range(0, len(tree), 2)]
 report("sixteen steps, a times a million", float(tree[0][0]) * 1e6, digits=2)
 report("sixteen steps, b", float(tree[0][1]), digits=3)
-
-# %% look="together"
-look("together")
 
 # %% [markdown]
 # ## Stretch 3 · Find the bugs (2 points, 9 minutes)
@@ -276,9 +261,6 @@ for a, b in ((0, 2), (2, 6), (6, 7)):
     mem = mine.update(mem, KV(dyed.k[a:b].clone(), dyed.v[a:b].clone()))
     report(f"as a segment, tokens {a} to {b - 1}", mine.slots(mem).v.clone(), axes=("slot", "token"), digits=3)
 
-# %% look="bug"
-look("bug")
-
 # %% [markdown]
 # ## Stretch 4 · What is lost first (2 points, 6 minutes)
 #
@@ -321,9 +303,6 @@ for name, letter in {
     report(name, letter, sealed=True)
 report("the moving average gives up token", moving_gives_up, digits=0, sealed=True)
 report("the network gives up token", network_gives_up, digits=0, sealed=True)
-
-# %% look="lost"
-look("lost")
 
 # %% [markdown]
 # ## Stretch 5 · Choose a rule (2 points, 5 minutes)
@@ -375,9 +354,6 @@ for name, rule in {"scale": scale, "river": river, "alarm": alarm}.items():
     mine = errors[str(rule).strip().lower()]
     report(f"{name}, mean error", mine, digits=2)
     report(f"{name}, the smallest of the three", mine == min(errors.values()))
-
-# %% look="choose"
-look("choose")
 
 # %% [markdown]
 # ## Bonus · Two questions, 64 bytes (2 points on top, open end)
@@ -438,9 +414,6 @@ for _ in range(6):
 report("at most 16 numbers", fits)
 report("the capital, always", capitals == asked)
 report("the favourite, 90 of 100", favourites >= 0.9 * asked)
-
-# %% look="design"
-look("design")
 
 # %% [markdown]
 # ## Your grade

@@ -64,9 +64,6 @@ report("local after token 12", local_12, axes=("place",), digits=0, sealed=True)
 report("slots that are read", slots_read, digits=0, sealed=True)
 report("tokens lost", tokens_lost, digits=0, sealed=True)
 
-# %% look="by_hand"
-look("by_hand")
-
 # %% [markdown]
 # ## Core 2 · One update in order (2 points, 4 minutes)
 #
@@ -99,10 +96,7 @@ gone_at = "a"
 # NEXT: Follow one pair: where does it enter, when does it leave the local tier, when is it mixed, when is it gone?
 letters = {"order": order, "of another memory": other, "no longer told apart": mixed_at, "wholly gone": gone_at}
 for name, word in letters.items():
-    report(name, word if word is ... else "".join(c for c in str(word).lower() if c.isalpha()), sealed=True)
-
-# %% look="order"
-look("order")
+    report(name, word, sealed=True)
 
 # %% [markdown]
 # ## Core 3 · A hybrid cache with sinks (3 points, 15 minutes)
@@ -159,9 +153,6 @@ many = KV(inputs(2, 30, 2, name="many k"), inputs(2, 30, 2, name="many v"))
 at_once = mine.update(mine.update(mine.init(many), many[:11]), many[11:])
 report("two heads, eleven pairs and then nineteen", mine.slots(at_once).k[1], axes=("slot", "number"), digits=4)
 report("state stays bounded", state_bytes(at_once) <= (sinks + slots + n_local + rate) * 2 * 2 * 2 * 4)
-
-# %% look="sinks"
-look("sinks")
 
 # %% [markdown]
 # ## Stretch 1 · Find the bugs (2 points, 9 minutes)
@@ -220,9 +211,6 @@ once = bulk.update(bulk.update(bulk.init(dyed), dyed[:2]), dyed[2:])
 report("two pairs, then twelve", bulk.slots(once).v, axes=("slot", "token"))
 report("their keys", bulk.slots(once).k, axes=("slot", "number"), digits=4)
 
-# %% look="bug"
-look("bug")
-
 # %% [markdown]
 # ## Stretch 2 · Joined or mixed: what does the query receive? (2 points, 7 minutes)
 #
@@ -261,9 +249,6 @@ report("of the first pair, mixed", first_mixed, digits=3, sealed=True)
 report("joined with count bias", biased_read, digits=1, sealed=True)
 report("mixed with an empty memory", mixed_empty, digits=2, sealed=True)
 
-# %% look="together"
-look("together")
-
 # %% [markdown]
 # ## Stretch 3 · Two pasts, one compressed state (2 points, 6 minutes)
 #
@@ -299,9 +284,6 @@ k = 9 * torch.eye(c)  # each key is found by its own query
 told_apart = (attend(k, KV(k, other_v.float())) - attend(k, KV(k, before))).abs().amax(1) > 0.01
 report("queries of a full cache that see it", int(told_apart.sum()), digits=0)
 report("the given values are untouched", torch.equal(v, before))
-
-# %% look="pasts"
-look("pasts")
 
 # %% [markdown]
 # ## Stretch 4 · Place the border (3 points, 12 minutes)
@@ -361,9 +343,6 @@ report("room, what is asked for is found", found_share(room, 16) >= 0.98)
 noisy = tasks.gist_and_drift(room, steady=400, after=0, noise=4.0, trials=600, seed=number(1, 10**6, name="noise"))
 report("room, the topic is named", bool(noisy[-40:].mean() >= 0.85))
 
-# %% look="choose"
-look("choose")
-
 # %% [markdown]
 # ## Stretch 5 · A compressed tier that is compressed again (2 points, 12 minutes)
 #
@@ -421,9 +400,6 @@ halves = cascade.update(cascade.update(cascade.init(dyed), dyed[:9]), dyed[9:])
 report("nine pairs, then 25", cascade.slots(halves).v, axes=("slot", "token"))
 report("their keys", cascade.slots(halves).k, axes=("slot", "number"), digits=4)
 
-# %% look="cascade"
-look("cascade")
-
 # %% [markdown]
 # ## Stretch 6 · Explain a curve (1 point, 4 minutes)
 #
@@ -447,10 +423,7 @@ letter = "b"
 
 # %% check="explain"
 # NEXT: Put a number to each sentence, at N = 192: how many right answers would there be?
-report("letter", str(letter).strip(" ().").lower(), sealed=True)
-
-# %% look="explain"
-look("explain")
+report("letter", letter, sealed=True)
 
 # %% [markdown]
 # ## Bonus · Needle and gist within 48 pairs (2 points on top, 25 minutes, open end)
@@ -516,9 +489,6 @@ named = best.init(stream)
 for t in range(0, 512, 8):
     named = best.update(named, stream[t : t + 8])
 report("95 of 100 topics", bool((best.read(named, torch.ones(128, 1, 16)).argmax(-1) == topic).double().mean() >= 0.95))
-
-# %% look="design"
-look("design")
 
 # %% [markdown]
 # ## Your grade

@@ -46,9 +46,6 @@ report("Mem after segment 5", mem_5, axes=("place",), digits=0, sealed=True)
 report("CMem after segment 5", cmem_5, axes=("slot", "place"), digits=0, sealed=True)
 report("the first token leaves at segment", gone, digits=0, sealed=True)
 
-# %% look="by_hand"
-look("by_hand")
-
 # %% [markdown]
 # ## Core 2 · One segment in order (2 points, 4 minutes)
 #
@@ -77,12 +74,9 @@ source = "s"
 
 # %% check="order"
 # NEXT: Follow one pair: it is read raw, it waits in Mem, it is popped, pooled, and stands in CMem.
-report("order", "".join(c for c in str(order).lower() if c.isalpha()), sealed=True)
-report("does not happen", str(never).strip(" ().").lower(), sealed=True)
-report("where CMem's input comes from", str(source).strip(" ().").lower(), sealed=True)
-
-# %% look="order"
-look("order")
+report("order", order, sealed=True)
+report("does not happen", never, sealed=True)
+report("where CMem's input comes from", source, sealed=True)
 
 # %% [markdown]
 # ## Core 3 · How many compressed pairs? (2 points, 8 minutes)
@@ -123,9 +117,6 @@ for rule in ("wait", "floor", "ceil"):
     report(f"{rule}, other numbers", counted([first, then, 7], rate, rule), axes=("part",), digits=0)
     report(f"{rule}, next to nothing", counted([0, 1, 1], rate, rule), axes=("part",), digits=0)
     report(f"{rule}, rate 1", counted([first, then], 1, rule), axes=("part",), digits=0)
-
-# %% look="counted"
-look("counted")
 
 # %% [markdown]
 # ## Stretch 1 · A third queue (3 points, 14 minutes)
@@ -183,9 +174,6 @@ for t in (2, 5):
 report("keys after segment 6", mine.slots(states(mine, dyed)[-1]).k, axes=("slot", "number"), digits=4)
 report("keys with rate 3", wide.slots(states(wide, KV(other, other))[-1]).k, axes=("slot", "number"), digits=4)
 
-# %% look="ladder"
-look("ladder")
-
 # %% [markdown]
 # ## Stretch 2 · Find the bugs (3 points, 10 minutes)
 #
@@ -239,9 +227,6 @@ report("recipe", recipe(mine, k), axes=("step", "slot", "token"))
 report("what equal scores give", view(mine, 0 * q, k)[local : 2 * local], axes=("query", "token"), digits=5)
 report("what the last query receives", view(mine, q, k)[-1], axes=("token",))
 
-# %% look="bug"
-look("bug")
-
 # %% [markdown]
 # ## Stretch 3 · The smallest rate that reaches (2 points, 6 minutes)
 #
@@ -271,9 +256,6 @@ far = [*range(1, layers * (local + compressed) + 3), *range(90, 140)]
 report("rates", {f"distance {d}": least_rate(d, layers, local, compressed) for d in far}, digits=0)
 report("no CMem, near", least_rate(layers * local, layers, local, 0), digits=0)
 report("no CMem, far", least_rate(layers * local + 1, layers, local, 0), digits=0)
-
-# %% look="least_rate"
-look("least_rate")
 
 # %% [markdown]
 # ## Stretch 4 · How hard? (2 points, 7 minutes)
@@ -333,9 +315,6 @@ for name, rate, share, enough in (
     report(f"{name}, a rate on offer", int(rate) in (1, 2, 4, 8, 16))
     report(f"{name}, share reached", share >= enough)
 
-# %% look="choose"
-look("choose")
-
 # %% [markdown]
 # ## Stretch 5 · Explain a curve (1 point, 4 minutes)
 #
@@ -358,10 +337,7 @@ letter = "b"
 
 # %% check="explain"
 # NEXT: Put numbers to each sentence: slots in use, tokens reached, needles found, and the share with the count bias.
-report("letter", str(letter).strip(" ().").lower(), sealed=True)
-
-# %% look="explain"
-look("explain")
+report("letter", letter, sealed=True)
 
 # %% [markdown]
 # ## Bonus · A budget of 32 pairs (2 points on top, open end)
@@ -392,9 +368,6 @@ report("keeps at most 32 pairs", max(memory.slots(mem).n for mem in states(memor
 report("finds .95 of the newest 12", float(found) >= 0.95)
 report("steady topic, .9", float(steps[160:224].mean()) >= 0.9)
 report("after a change, .55", float(steps[288:320].mean()) >= 0.55)
-
-# %% look="design"
-look("design")
 
 # %% [markdown]
 # ## Your grade

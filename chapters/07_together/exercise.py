@@ -62,15 +62,8 @@ written = {
     "blended early": blended_early,
 }
 for name, letters in written.items():
-    report(
-        name,
-        letters if letters is ... else "".join(sorted(c for c in str(letters).lower() if c.isalpha())),
-        sealed=True,
-    )
-report("what g weighs", g_is if g_is is ... else str(g_is).strip(" ()`'\"").split("=")[0].lower(), sealed=True)
-
-# %% look="diagrams"
-look("diagrams")
+    report(name, letters, sealed=True, unordered=True)
+report("what g weighs", g_is if g_is is ... else str(g_is).split("=")[0], sealed=True)
 
 # %% [markdown]
 # ## Core 2 · The gate from two log-sum-exps (2 points, 6 minutes)
@@ -105,9 +98,6 @@ report("gate_memory", memory_read, digits=1, sealed=True)
 report("gate_local", local_read, digits=1, sealed=True)
 report("gate with more pairs", gate_more, digits=3, sealed=True)
 report("nothing fetched", nothing_fetched, digits=1, sealed=True)
-
-# %% look="by_lse"
-look("by_lse")
 
 # %% [markdown]
 # ## Core 3 · One softmax with a tilt (3 points, 10 minutes)
@@ -163,9 +153,6 @@ heads = KV(torch.stack([kv.k, kv.k.flip(0)]), torch.stack([kv.v, kv.v.flip(0)]))
 two = outputs(Tilted(*parts, lambda q: q[..., :1]), torch.stack([q, q.flip(0)]), heads)
 report("two heads", two[:, -1], axes=("head", "number"), digits=3)
 
-# %% look="tilted"
-look("tilted")
-
 # %% [markdown]
 # ## Stretch 1 · Find the bugs (2 points, 8 minutes)
 #
@@ -217,9 +204,6 @@ q, k = inputs(12, 5, name="queries"), inputs(12, 5, name="keys") * uneven
 report("view", view(TwoReads(size, nearest, 0.75), q, k), axes=("query", "token"))
 report("closed gate", view(TwoReads(size, nearest, 0.0), q, k)[-1:], axes=("query", "token"))
 
-# %% look="bug"
-look("bug")
-
 # %% [markdown]
 # ## Stretch 2 · Many memories, one softmax (2 points, 7 minutes)
 #
@@ -248,9 +232,6 @@ report("all of them", one_softmax(outs, lses), axes=("query", "number"), digits=
 report("loud ones", one_softmax(outs, 100 * lses + 400), axes=("query", "number"), digits=3)
 outs[1], lses[1] = 0, -torch.inf
 report("one is empty", one_softmax(outs, lses), axes=("query", "number"), digits=3)
-
-# %% look="many"
-look("many")
 
 # %% [markdown]
 # ## Stretch 3 · Three assistants, one book (3 points, 10 minutes)
@@ -360,9 +341,6 @@ for name, memory, kinds in (
     for kind, good in right_answers(memory, *kinds).items():
         report(f"{name}, {kind}", bool(good))
 
-# %% look="choose"
-look("choose")
-
 # %% [markdown]
 # ## Stretch 4 · Whose memory is broken? (2 points, 7 minutes)
 #
@@ -430,9 +408,6 @@ report("how many letters", len(letters), digits=0)
 for name, letter in zip(("one", "two", "three"), letters, strict=False):
     report(f"assistant {name}", letter, sealed=True)
 
-# %% look="transcripts"
-look("transcripts")
-
 # %% [markdown]
 # ## Stretch 5 · Explain a curve (1 point, 4 minutes)
 #
@@ -455,10 +430,7 @@ letter = "d"
 
 # %% check="explain"
 # NEXT: Four measurements: joint and full cache, with 64 and with 1,024 older bytes. Which of them does your sentence contradict?
-report("letter", str(letter).strip(" ().").lower(), sealed=True)
-
-# %% look="explain"
-look("explain")
+report("letter", letter, sealed=True)
 
 # %% [markdown]
 # ## Bonus · Find it, prefer it, or be silent (2 points on top, open end)
@@ -512,9 +484,6 @@ for kind in ("one side", "both", "nowhere"):
     else:
         report(f"{kind}, at least 0.9 of the right pair", bool(read[torch.arange(len(right)), 0, right].mean() >= 0.9))
 report("no weight below 0", bool((read >= -1e-6).all()))
-
-# %% look="design"
-look("design")
 
 # %% [markdown]
 # ## Your grade

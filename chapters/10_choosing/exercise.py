@@ -65,15 +65,12 @@ matrix_part = 0.25
 # %% check="fits"
 # NEXT: Write down the bytes of one head and of one pair. Then: what does this memory need when it needs most?
 for place, said in {"a": map_a, "b": map_b, "c": map_c}.items():
-    report(place, said if said is ... else (str(said).lower().split() or [""])[0], sealed=True)
+    report(place, said if said is ... else str(said).strip().split(" ")[0], sealed=True)
 report("pairs in float32", pairs_32, digits=0, sealed=True)
 report("pairs in 16 bits", pairs_16, digits=0, sealed=True)
 report("compressed slots", slots_left, digits=0, sealed=True)
 report("the full cache is over at token", too_long, digits=0, sealed=True)
 report("part of a matrix", matrix_part, digits=2, sealed=True)
-
-# %% look="fits"
-look("fits")
 
 # %% [markdown]
 # ## Core 2 · Five places, five memories (4 points, 20 minutes)
@@ -168,9 +165,6 @@ long = pairs(number(80, 200, name="chat"), "chat")
 report("chat, slots", chat.slots(states(chat, long)[-1]).n <= 24)
 report("chat, the beginning", finds(chat, long, long[:8]) >= 0.95)
 report("chat, the newest", finds(chat, long, long[-16:]) >= 0.95)
-
-# %% look="choose"
-look("choose")
 
 # %% [markdown]
 # ## Core 3 · A memory of your own (4 points, 40 minutes, open end)
@@ -286,9 +280,6 @@ report(
 scored = four(mine, seed, 48)
 report("mean of the four above 0.54", sum(scored.values()) / 4 > 0.54)
 
-# %% look="mine"
-look("mine")
-
 # %% [markdown]
 # ## Stretch 1 · A detective in a few lines (3 points, 15 minutes)
 #
@@ -345,9 +336,6 @@ for i in range(12):
     said = name_it(shown)
     boxes[f"box {i}"] = f"{said[0]} {int(said[1])}"
 report("named", boxes)
-
-# %% look="detective"
-look("detective")
 
 # %% [markdown]
 # ## Stretch 2 · What is inside? (3 points, 15 minutes)
@@ -413,9 +401,6 @@ for who, (said, size) in {"box one": box_one, "box two": box_two}.items():
     report(who, str(said).lower().split()[0], sealed=True)
     report(f"{who}, its size", size, digits=0, sealed=True)
 
-# %% look="inside"
-look("inside")
-
 # %% [markdown]
 # ## Stretch 3 · Longer and longer sequences (2 points, 10 minutes)
 #
@@ -453,15 +438,10 @@ reason = "w"
 
 # %% check="explain"
 # NEXT: Multiply each row by N; the number it settles at is what the memory holds. Whose is 18, whose 36, whose 1?
-if any(one is ... for one in (which, at_2000, doubled, reason)):
-    raise NotImplementedError("one of the four is missing")
-report("which", "".join(c for c in "".join(which).lower() if c.isalpha()), sealed=True)
+report("which", which, sealed=True)
 report("share at 2000", at_2000, digits=3, sealed=True)
 report("doubled", doubled, digits=0, sealed=True)
-report("reason", str(reason).strip(" ().").lower(), sealed=True)
-
-# %% look="explain"
-look("explain")
+report("reason", reason, sealed=True)
 
 # %% [markdown]
 # ## Bonus · One stream, nine suspects (2 points on top, open end)
@@ -509,9 +489,6 @@ k, v, q = (torch.as_tensor(x).detach().float() for x in (stream_k, stream_v, str
 report("at most 20 pairs", len(k) <= 20 and k.shape[1:] == (3,) and v.shape == (len(k), 1) and q.shape == (1, 3))
 report("values from 0 to 1", bool(v.min() >= 0 and v.max() <= 1))
 report("any two at least 0.03 apart", bool(answers_of(k, v, q).diff().min() >= 0.03))
-
-# %% look="telling"
-look("telling")
 
 # %% [markdown]
 # ## Your grade

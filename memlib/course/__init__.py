@@ -27,16 +27,17 @@ def __getattr__(name: str):
 
 
 def _watch() -> None:
-    """In a notebook: remember from now on what each cell was run with, for the button and for `look`."""
+    """In a notebook: know `%%check`, and remember what each cell was run with, for the button and for `look`."""
     import sys
 
     if "IPython" in sys.modules:
         from IPython import get_ipython
 
         if get_ipython() is not None:
-            from memlib.course.notebook.answers import watch
+            from memlib.course.notebook import answers, check_cell
 
-            watch(get_ipython())
+            answers.watch(get_ipython())
+            check_cell.register(get_ipython())
 
 
 _watch()

@@ -7,16 +7,17 @@ on the same line as `name=value`, the value in JSON:
     # %% task="dilated" points=2 kind="write" minutes=8           an answer; also bonus=true, hides=["Window"],
                                                                   parts=["chat", "form"] (see notebook/parts.py)
     # %% check="dilated"                                          prints plain numbers with `report`
-    # %% look="dilated"                                           holds `look("dilated")`: yours beside the target
     # %% show="memlib.Window"                                     a lesson's: the library's text, as `Mine`, and what
                                                                   stands here below it
     # %% claims                                                   a lesson's: the assertions of the cells above
     # %% puzzle                                                   a lesson's: a line to write; ends with `puzzle(...)`
 
 In an answer `# BEGIN SOLUTION` and `# END SOLUTION` enclose what the learner writes; commented lines after `# GIVEN`
-inside are what the exercise shows instead (the bug to find). In a check the lines `# NEXT: ...` say where to look
-when it fails; they become metadata. A puzzle holds one line of a solution, and three lines `# WRONG: ...` that must not
-pass for it, which are in no notebook.
+inside are what the exercise shows instead (the bug to find). In a check the lines `# NEXT: ...` say where to look when
+it fails; they become metadata. Lines `# WHY after_4 == [2, 3, 4]: The sink is missing.` say what is wrong with an
+answer for which the condition holds; they are in no notebook. In a notebook the checks stand at the end, each as a
+cell `%%check dilated`, and below each answer a cell `look(...)`, which shows what its check finds. A puzzle holds one
+line of a solution, and three lines `# WRONG: ...` that must not pass for it, which are in no notebook.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ from pathlib import Path
 from memlib.course.paths import ABSENT, CHAPTERS, CourseError, shown
 
 KINDS = ("write", "hand", "order", "choose", "bug", "explain", "design")
-OPTIONS = {"tags", "task", "points", "kind", "minutes", "bonus", "hides", "parts", "check", "look", "show"}
+OPTIONS = {"tags", "task", "points", "kind", "minutes", "bonus", "hides", "parts", "check", "show"}
 PARTS = {"hand": "reports", "order": "reports"}  # kind -> what a part is, unless the task says otherwise
 FLAGS = {"claims", "puzzle"}  # options without a value
 BLANK = "...  # your answer"
+MAGIC = "%%check"
 BEGIN, GIVEN, END = "# BEGIN SOLUTION", "# GIVEN", "# END SOLUTION"
 
 
@@ -61,12 +63,14 @@ class Task:
     answer: Cell
     check: Cell | None = None
     next: str = ""
+    why: list[tuple[str, str]] = field(default_factory=list)  # a condition that wrong answers fulfil, what to say then
 
     points = property(lambda self: self.answer.options.get("points"))
     kind = property(lambda self: self.answer.options.get("kind"))
     bonus = property(lambda self: self.answer.options.get("bonus", False))
     hides = property(lambda self: self.answer.options.get("hides", []))
     parts = property(lambda self: self.answer.options.get("parts", PARTS.get(self.kind, "one")))
+    shown_check = property(lambda self: f"{MAGIC} {self.name}\n{self.check.source}")  # as it stands in a notebook
 
 
 @dataclass(eq=False)
@@ -163,8 +167,6 @@ def load_exercise(chapter: str, folder: Path = CHAPTERS, change=lambda cells: ce
             raise cell.wrong("a solution stands only in a cell with task=...")
         elif "check" in cell.options:
             _add_check(exercise, cell)
-        elif "look" in cell.options and cell.options["look"] not in exercise.tasks:
-            raise cell.wrong(f"there is no task {cell.options['look']!r} above")
     if not exercise.tasks:
         raise CourseError(f"{shown(path)}:1: an exercise needs at least one cell with task=...")
     for task in exercise.tasks.values():
@@ -201,8 +203,22 @@ def _add_check(exercise: Exercise, cell: Cell) -> None:
     task.next = " ".join(line.removeprefix("# NEXT:").strip() for line in lines if line.startswith("# NEXT:"))
     if not task.next:
         raise cell.wrong("a check needs '# NEXT: ...', where to look when it fails")
-    cell.source = "\n".join(line for line in lines if not line.startswith("# NEXT:")).strip("\n")
+    task.why = [_why(cell, at, line) for at, line in enumerate(lines, 1) if line.startswith("# WHY ")]
+    cell.source = "\n".join(line for line in lines if not line.startswith(("# NEXT:", "# WHY "))).strip("\n")
     task.check = cell
+
+
+def _why(cell: Cell, at: int, line: str) -> tuple[str, str]:
+    """The condition of a WHY line and what it says: the first ': ' behind an expression parts them."""
+    pieces = line.removeprefix("# WHY ").split(": ")
+    for many in range(1, len(pieces)):
+        condition = ": ".join(pieces[:many])
+        try:
+            ast.parse(condition, mode="eval")
+        except SyntaxError:
+            continue
+        return condition, ": ".join(pieces[many:]).strip()
+    raise cell.wrong("a WHY line is '# WHY condition: what is wrong with such an answer'", at)
 
 
 def _blocks(cell: Cell) -> list[tuple[int, int]]:
@@ -237,6 +253,11 @@ def solved(cell: Cell) -> str:
     return _replaced(cell, lambda indent, solution, given: [indent + BEGIN, *solution, indent + END])
 
 
+def solved_text(cell: Cell) -> str:
+    """The solution without the marks around it, as a learner reads it."""
+    return "\n".join(line for line in solved(cell).splitlines() if line.strip() not in (BEGIN, END)).strip()
+
+
 def stub(cell: Cell) -> str:
     """An answer cell as the exercise shows it: the solution cut out."""
     return _replaced(cell, lambda indent, solution, given: given or _blank(indent, "\n".join(solution)))
@@ -253,10 +274,16 @@ def _replaced(cell: Cell, write) -> str:
     return "\n".join(lines)
 
 
+def _named(statement: ast.stmt) -> str:
+    """The name that a statement gives to something; empty where it does another thing."""
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+        return statement.targets[0].id
+    return statement.name if isinstance(statement, (ast.FunctionDef, ast.ClassDef)) else ""
+
+
 def _blank(indent: str, solution: str) -> list[str]:
     if not indent:
-        body = ast.parse(solution).body
-        names = [s.targets[0].id for s in body if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name)]
-        if body and len(names) == len(body):
+        names = [_named(statement) for statement in ast.parse(solution).body]
+        if names and all(names):
             return [f"{name} = {BLANK}" for name in names if not name.startswith("_")]
     return [indent + "raise NotImplementedError"]

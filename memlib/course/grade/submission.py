@@ -96,7 +96,7 @@ def answers(submission: Submission, exercise: Exercise) -> dict[str, str]:
         if found:
             submission.answers[name] = found[0][0]
         checks = [source for source, cell in submission.cells if grade_id(cell) == f"{name}-check"]
-        if checks != [task.check.source]:
+        if checks != [task.shown_check]:
             what = "changed" if checks else "missing"
             submission.notes.append(f"The check of {name!r} is {what} in this file; the course's own was used.")
     marked = set(submission.answers.values())

@@ -10,11 +10,12 @@ from memlib.course.paths import ROOT
 from memlib.course.source import Exercise, load_exercise, solved, stub
 
 _ran: dict[str, str] = {}  # cell id -> the source it was last run with
+_ended: dict[str, BaseException] = {}  # cell id -> the error that its last run ended with
 _watched: list = []
 
 
 def watch(shell) -> None:
-    """Keep the source of every cell by its id as it runs (front ends send the id along)."""
+    """Keep the source of every cell by its id as it runs (front ends send the id along), and its error."""
     if shell is None or shell in _watched:
         return
     _watched.append(shell)
@@ -23,13 +24,34 @@ def watch(shell) -> None:
         cell_id = getattr(info, "cell_id", None)
         if cell_id and info.raw_cell is not None:
             _ran[cell_id] = info.raw_cell
+            _ended.pop(cell_id, None)
+
+    def ended(result):
+        cell_id, error = getattr(result.info, "cell_id", None), result.error_before_exec or result.error_in_exec
+        if cell_id and error is not None:
+            _ended[cell_id] = error
 
     shell.events.register("pre_run_cell", keep)
+    shell.events.register("post_run_cell", ended)
+
+
+def as_run(name: str) -> str | None:
+    """What the cell `name` was last run with."""
+    return _ran.get(name)
+
+
+def ended_with(name: str) -> BaseException | None:
+    """The error that the last run of the cell `name` ended with."""
+    return _ended.get(name)
 
 
 def sources(exercise: Exercise, shell) -> dict[str, str]:
     """Task -> the source its answer was last run with, by cell id; else the newest cell defining the same names."""
-    found = {name: last_alike(name, stub(task.answer), shell) for name, task in exercise.tasks.items()}
+    blanks = {name: stub(task.answer) for name, task in exercise.tasks.items()}
+    found = {
+        name: last_alike(name, text if defined(text) else solved(exercise.tasks[name].answer), shell)
+        for name, text in blanks.items()
+    }
     return {name: source for name, source in found.items() if source is not None}
 
 

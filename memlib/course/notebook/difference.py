@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from memlib.course.notebook.report_text import Tables, read_report
+
+
+class Difference(NamedTuple):
+    """Where two reports differ first (report, line, entry), and a sentence about it."""
+
+    name: str
+    key: str
+    label: str
+    said: str
 
 
 def first_difference(printed: str, expected: str) -> str | None:
     """One sentence such as `step 2, slot 0: token 0 has weight 0.00, expected 1.00`, or None where all is equal."""
+    found = difference(printed, expected)
+    return found and found.said
+
+
+def difference(printed: str, expected: str) -> Difference | None:
+    """The first difference, with its place."""
     if printed == expected:
         return None
     mine, theirs = read_report(printed), read_report(expected)
     for name, lines in theirs.items():
         if name not in mine:
-            return f"Nothing was printed for {name!r}."
+            return Difference(name, "", "", f"Nothing was printed for {name!r}.")
         found = _lines(mine[name], lines, name)
         if found:
-            several = len(theirs) > 1 and not found.startswith(name)
-            return f"{name}: {found}." if several else f"{found}."
-    return "Something else was printed beside the report."
+            key, label, said = found
+            several = len(theirs) > 1 and not said.startswith(name)
+            return Difference(name, key, label, f"{name}: {said}." if several else f"{said}.")
+    return Difference("", "", "", "Something else was printed beside the report.")
 
 
-def _lines(mine: dict, theirs: dict, name: str) -> str | None:
+def _lines(mine: dict, theirs: dict, name: str) -> tuple[str, str, str] | None:
     counted: set[tuple] = set()
     for key, entries in theirs.items():
         parts = tuple(key.split(", "))
@@ -30,10 +48,10 @@ def _lines(mine: dict, theirs: dict, name: str) -> str | None:
                 counted.add(parent)
                 found = _count(_children(mine, parent), _children(theirs, parent), ", ".join(parent) or name)
                 if found:
-                    return found
+                    return key, "", found
         found = _entries(mine[key], entries, key, name)
         if found:
-            return found
+            return key, *found
     return None
 
 
@@ -52,20 +70,19 @@ def _count(mine: list[str], theirs: list[str], where: str) -> str | None:
     return f"{where} has {_many(mine or [f'no {theirs[0]}'])}, expected {_many(theirs)}"
 
 
-def _entries(mine: dict, theirs: dict, key: str, name: str) -> str | None:
+def _entries(mine: dict, theirs: dict, key: str, name: str) -> tuple[str, str] | None:
     sealed = any(text.startswith("#") for text in theirs.values())
     where = f"{key}: " if key else ""
     if list(mine) != list(theirs):
-        if sealed:
-            return f"{key or name} has {_many(list(mine))}, which is not the right number"
-        return f"{key or name} has {_many(list(mine))}, expected {_many(list(theirs))}"
+        has = f"{key or name} has {_many(list(mine))}"
+        return "", f"{has}, which is not the right number" if sealed else f"{has}, expected {_many(list(theirs))}"
     for label, text in theirs.items():
         if mine[label] == text:
             continue
         if sealed:
-            return f"{where}{label or name} is not right yet"
+            return label, f"{where}{label or name} is not right yet"
         verb = "has weight" if label.startswith("token ") else "is"
-        return f"{where}{label or name} {verb} {mine[label]}, expected {text}"
+        return label, f"{where}{label or name} {verb} {mine[label]}, expected {text}"
     return None
 
 

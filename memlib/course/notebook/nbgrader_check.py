@@ -24,60 +24,59 @@ from memlib.course.source import Task, load_exercise
 class Running:
     """The check that runs: what is wanted, report by report, and what came so far."""
 
-    cell: int
     task: Task
     wanted: list[str]
     whole: str  # what is wanted as text; "" where only its digests are known
     came: list[tuple[str, bool]] = field(default_factory=list)
 
 
+_text = ""  # of the check that runs
 _running: Running | None = None
+
+
+def begin(text: str) -> None:
+    """A check of this text begins to run."""
+    global _text, _running
+    _text, _running = text.strip(), None
 
 
 @cache
 def stored_checks() -> dict[str, tuple[str, str, str]]:
-    """The source of every check of the public exercises -> chapter, task, and what it prints when all is right."""
+    """The text below `%%check` of every public check -> chapter, task, and what it prints when all is right."""
     found = {}
     for path in sorted((ROOT / "exercises").glob("*.ipynb")):
         for cell in json.loads(path.read_text("utf-8"))["cells"]:
             if name := cell["metadata"].get("memlib", {}).get("check"):
-                found["".join(cell["source"]).strip()] = path.stem, name, "".join(cell["outputs"][0]["text"])
+                found["".join(cell["source"]).partition("\n")[2].strip()] = (
+                    path.stem,
+                    name,
+                    "".join(cell["outputs"][0]["text"]),
+                )
     return found
 
 
 def agree(text: str) -> None:
     """Raise where a report differs from what is wanted; where nothing is known of the check, that is said."""
-    from IPython import get_ipython
-
     global _running
-    shell = get_ipython()
-    if _running is None or _running.cell != shell.execution_count:
-        _running = _known(shell.user_ns["In"][-1].strip(), shell.execution_count)
-        if _running.task.parts != "one":
-            shell.events.register("post_run_cell", _ended)
+    _running = _running or _known(_text)
     place = len(_running.came)
     _running.came.append((name_of(text), _running.wanted[place : place + 1] == [digests(text)]))
     if _running.task.parts == "one" and not _running.came[-1][1]:
         raise AssertionError(_said(text, _running.whole, place))
 
 
-def _known(source: str, cell: int) -> Running:
+def _known(source: str) -> Running:
     if found := re.search(r"^# wanted: (.+) of (\w+) (\w+)$", source.splitlines()[-1]):
-        return Running(cell, load_exercise(found[2]).tasks[found[3]], found[1].split(), "")
+        return Running(load_exercise(found[2]).tasks[found[3]], found[1].split(), "")
     if source not in stored_checks():
         raise LookupError("This check is not one of the course's: nothing is known of what it should print.")
     chapter, name, whole = stored_checks()[source]
-    return Running(cell, load_exercise(chapter).tasks[name], digests(whole).split(), whole)
+    return Running(load_exercise(chapter).tasks[name], digests(whole).split(), whole)
 
 
-def _ended(result) -> None:
-    """Show the points of a task with parts that is not right in all of them; an error of the cell says 0 already."""
-    from IPython import get_ipython
-
-    shell, points = get_ipython(), points_of(_running)
-    shell.events.unregister("post_run_cell", _ended)
-    if result.success and points is not None:
-        shell.displayhook(points)
+def points() -> int | float | None:
+    """What a check that has ended shows: the points of a task with parts that is not right in all of them."""
+    return points_of(_running) if _running and _running.task.parts != "one" else None
 
 
 def points_of(run: Running) -> int | float | None:

@@ -14,6 +14,8 @@ import math
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -43,12 +45,26 @@ def parts(text: str) -> list[str]:
     return [part.rstrip() for part in re.split(r"\n(?=\S)", text.strip("\n"))]
 
 
-def table(name: str, value, axes: tuple = (), digits: int = 2, sealed: bool = False) -> str:
-    """The text that `report` prints."""
+def table(
+    name: str,
+    value,
+    axes: tuple = (),
+    digits: int = 2,
+    sealed: bool = False,
+    *,
+    written: bool = False,
+    labels: tuple = (),
+    unordered: bool = False,
+) -> str:
+    """The text that `report` prints; of an answer that is `written` down (as sealed ones are) the notation is free."""
     if re.search(r"[:\n]|^\s|[\s\]]$|^$", name):
         raise ValueError(f"name={name!r} may not be empty, nor hold ':' or a new line, nor space or ']' at its ends")
+    axes = (axes,) if isinstance(axes, str) else tuple(axes)
     value = as_plain(value, name)
-    axes = _axes(name, value, (axes,) if isinstance(axes, str) else tuple(axes))
+    value = as_meant(value, axes or labels[:1]) if sealed or written else value
+    value = _labelled(name, value, labels) if labels else value
+    value = "".join(sorted(set(value))) if unordered and isinstance(value, str) else value
+    axes = _axes(name, value, axes, "write" if sealed or written else "wanted is")
     entries = list(_walk(value, axes, ()))
     if len(entries) > MOST:
         raise ValueError(f"{name} holds {len(entries)} numbers; a report prints at most {MOST}")
@@ -100,11 +116,48 @@ def as_plain(value, name: str = "value"):
     for kind in (bool, int, float):
         if isinstance(value, kind):
             return kind(value)
+    if isinstance(value, (Fraction, Decimal)):
+        return float(value)
     if isinstance(value, str):
         return " ".join(value.split()).lower()
     if hasattr(value, "k") and hasattr(value, "v"):
         return {"k": as_plain(value.k, name), "v": as_plain(value.v, name)}
-    raise TypeError(f"{name} is a {type(value).__name__}; wanted a tensor, a number, text, or a list of these")
+    kind = type(value).__name__
+    raise TypeError(
+        f"{name} is {'an' if kind[0] in 'aeiou' else 'a'} {kind}; wanted a tensor, a number, text, or a list of these"
+    )
+
+
+def as_meant(value, axes: tuple):
+    """A written answer as it was meant: brackets, quotes, case, a full stop and the kind of number do not matter."""
+    if isinstance(value, dict):
+        return {key: as_meant(item, axes) for key, item in value.items()}
+    if isinstance(value, str):
+        return _word(value) if not axes else [_word(one) for one in re.findall(r"[^\s,;()\[\]{}]+", value)]
+    if isinstance(value, list):
+        value = [as_meant(item, axes[1:]) for item in value]
+        if not axes and len(value) == 1:
+            return value[0]
+        if not axes and value and all(isinstance(item, str) and len(item) == 1 for item in value):
+            return "".join(value)
+        if axes and len(value) == 1 and _depth(value) == len(axes) + 1:
+            return value[0]
+    return value
+
+
+def _word(text: str):
+    """A number where the text is one; letters that stand apart as one word; else its words, small."""
+    bare = text.strip(" ()[]{}'\"`.,;:!").lower().replace("\u2212", "-")
+    if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)(/\d*[1-9]\d*)?", bare) and not re.search(r"\..*/", bare):
+        return float(Fraction(bare))
+    words = re.findall(r"[^\W_]+", bare)
+    return ("" if all(len(one) == 1 for one in words) else " ").join(words)
+
+
+def _labelled(name: str, value, labels: tuple) -> dict:
+    if _depth(value) != 1 or len(value) != len(labels):
+        raise ValueError(f"{name} is to be a list of {len(labels)}: {', '.join(labels)}")
+    return dict(zip(labels, value, strict=True))
 
 
 def _depth(value) -> int:
@@ -113,14 +166,23 @@ def _depth(value) -> int:
     return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
 
 
-def _axes(name: str, value, axes: tuple) -> tuple:
+def _axes(name: str, value, axes: tuple, verb: str) -> tuple:
     depth = _depth(value)
     if axes and depth != len(axes) and not (depth < len(axes) and _empty(value)):
-        wanted = f"{len(axes)} ({', '.join(axes)})"
-        raise ValueError(f"{name} has {depth} ax{'i' if depth == 1 else 'e'}s, wanted {wanted}")
+        raise ValueError(
+            f"{name} is {'one word' if isinstance(value, str) else _FORMS[min(depth, 4)]}; {verb} {_wanted(axes)}"
+        )
     if not axes and depth not in AXES:
         raise ValueError(f"{name} has {depth} axes; name them with axes=(...)")
     return axes or AXES[depth]
+
+
+_FORMS = "one number", "a list", "a table (a list of lists)", "a list of tables", "a list of lists of tables"
+
+
+def _wanted(axes: tuple) -> str:
+    like = "a list, such as [2, 3]", "a table, a list of lists such as [[2, 3], [4, 5]]", "a list of tables"
+    return like[min(len(axes), 3) - 1] + (f" ({', '.join(axes)})" if len(axes) > 1 else "")
 
 
 def _empty(value) -> bool:

@@ -18,14 +18,20 @@ class Failure:
     kind: str
     text: str
     line: int | None = None
+    code: str = ""  # the text of that line
+
+    def is_open(self) -> bool:
+        """Whether it comes of a blank that still stands in the answer: `...` or `raise NotImplementedError`."""
+        return self.kind == "NotImplementedError" or "ellipsis" in self.text
 
     def sentence(self, hidden: list[str] = (), extra: str = "") -> str:
         """One sentence for the learner; `extra` is the code outside of the answer cells."""
-        if self.kind == "NotImplementedError":
+        if self.is_open():
             return UNANSWERED
         last = re.sub(r" \((?:\d+\.py|<[^>]*>), line \d+\)$", "", (self.text.strip().splitlines() or [""])[-1][:300])
         said = f"{self.kind}: {last}" if self.line or self.kind not in ("ValueError", "TypeError") else last
-        said = f"Line {self.line} of the answer: {said}" if self.line else said
+        code = f" ({self.code})" if self.code else ""
+        said = f"Line {self.line} of the answer{code}: {said}" if self.line else said
         said = said if said.endswith((".", "!", "?")) else said + "."
         name = re.search(r"name '(\w+)'", last)
         if self.kind in ("NameError", "ImportError", "AttributeError") and name:
@@ -50,11 +56,13 @@ def _is_line(lines: list[str], number: int, code: str) -> bool:
     return 1 <= number <= len(lines) and lines[number - 1].strip() == code.strip() != ""
 
 
-def from_exception(error: BaseException, answer: str) -> Failure:
-    """A failure from an exception of this process."""
+def from_exception(error: BaseException, answer: str, quoted: bool = False) -> Failure:
+    """A failure from an exception of this process; `quoted`: with the text of the line."""
     lines = answer.splitlines()
     frames = traceback.extract_tb(error.__traceback__)
     found = [frame.lineno for frame in frames if _is_line(lines, frame.lineno or 0, frame.line or "")]
     if not found and isinstance(error, SyntaxError):
         found = [error.lineno]
-    return Failure(type(error).__name__, str(error), found[-1] if found else None)
+    line = found[-1] if found else None
+    code = lines[line - 1].strip() if quoted and line and line <= len(lines) else ""
+    return Failure(type(error).__name__, str(error), line, code)

@@ -1,4 +1,4 @@
-"""`look`: what an answer gives, in words and as a picture beside the target, while the notebook runs."""
+"""`look`: how far an answer is, in words and as a picture beside the target, while the notebook runs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import io
 import json
 from pathlib import Path
 
-from memlib.course.notebook import hide
-from memlib.course.notebook.answers import last_alike, sources
-from memlib.course.notebook.difference import first_difference, shown_matrices
+from memlib.course.notebook import hide, so_far
+from memlib.course.notebook.answers import ended_with, last_alike, sources
+from memlib.course.notebook.difference import shown_matrices
 from memlib.course.notebook.execution import execute
+from memlib.course.notebook.look_page import Page
 from memlib.course.notebook.report_text import read_report
-from memlib.course.notebook.sentences import UNANSWERED, from_exception
+from memlib.course.notebook.reporting import Heard, listening
+from memlib.course.notebook.sentences import UNANSWERED
 from memlib.course.paths import ROOT, CourseError, shown
 from memlib.course.source import BLANK, load_exercise
 
@@ -43,41 +45,44 @@ def _book(chapter: str, mark: str | None) -> dict:
 
 
 def look(task: str, chapter: str, mark: str | None = None) -> None:
-    """Run the check of a task on what the notebook holds now, and show where it first differs from what was asked.
+    """Run the check of a task on what the notebook holds now, and show how far the answer is.
 
     mark: the class's own edition that the notebook is of.
     """
     from IPython import get_ipython
     from IPython.display import display
 
-    shell = get_ipython()
+    display(looked(task, chapter, get_ipython(), mark))
+
+
+def looked(name: str, chapter: str, shell, mark: str | None = None) -> Page:
+    """What `look` shows."""
     try:
-        cell, expected = _stored(task, chapter, mark)
-        answer = _answer(task, chapter, shell, mark)
+        cell, wanted = _stored(name, chapter, mark)
+        task = load_exercise(chapter).tasks[name]
+        answer = _answer(name, chapter, shell, mark)
     except CourseError as error:
-        print(error)
-        return
+        return Page(str(error))
     if answer is None:
-        print(f"{task}: {UNANSWERED}")
-        return
-    heard = io.StringIO()
+        return Page(f"– {UNANSWERED}")
+    if ended_with(name) is not None:
+        return so_far.broken(task, ended_with(name), answer)
+    check = "".join(cell["source"]).partition("\n")[2]
+    heard, error = _heard(check, shell, name)
+    return so_far.page(task, heard, wanted, error, answer, shell.user_ns, own_edition=bool(mark))
+
+
+def _heard(check: str, shell, name: str) -> tuple[list[Heard], BaseException | None]:
+    """What a check reports in a copy of the notebook's names, and the error it ends with."""
     space = dict(shell.user_ns)
     hide.give_back(space)
-    hide.begin(to=heard)
+    hide.begin(to=io.StringIO(), space=space)
     try:
-        error = execute("".join(cell["source"]), space, f"<check {task}>")
+        with listening() as heard:
+            error = execute(check, space, f"<check {name}>")
     finally:
         hide.end()
-    if error is not None:
-        said = from_exception(error, answer).sentence()
-    else:
-        said = first_difference(heard.getvalue(), expected)
-    print(f"{task}: as asked for." if said is None else f"{task}: {said}")
-    if said and said != UNANSWERED:
-        print(f"Look next: {cell['metadata']['memlib']['next']}")
-    figure = None if error else comparison(heard.getvalue(), expected)
-    if figure is not None:
-        display(figure)
+    return heard, error
 
 
 def _answer(task: str, chapter: str, shell, mark: str | None) -> str | None:

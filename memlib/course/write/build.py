@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from memlib.course.grade.reference import expected
 from memlib.course.notebook.report_text import RoundingEdge
@@ -20,6 +20,12 @@ from memlib.course.source import Exercise, Task, load_exercise, load_lesson, sol
 from memlib.course.write import films
 from memlib.course.write.lesson_cells import built_lesson, plain_cell
 from memlib.course.write.measures import held, measured
+
+COMPARED = (
+    "## What is compared\n\nHere nothing is to be done. Each cell prints what an answer gives, as plain numbers; "
+    "below it stands what is wanted, until you run it."
+)
+FOLDED = {"jp-MarkdownHeadingCollapsed": True}
 
 
 def lesson(name: str, folder: Path = CHAPTERS):
@@ -47,19 +53,22 @@ def pair(exercise: Exercise, printed: dict[str, str]) -> dict:
 def _exercise(exercise: Exercise, place: str, text, printed: dict[str, str]):
     cells = []
     for index, cell in enumerate(exercise.cells):
-        name = cell.options.get("task") or cell.options.get("check") or cell.options.get("look")
-        task = exercise.tasks.get(name)
         if "task" in cell.options:
-            cells.append(_answer(task, text(cell)))
-        elif "check" in cell.options:
-            cells.append(_check(task, printed[name], exercise.mark))
-        else:
-            cells.append(plain_cell(cell, f"{name}-look" if name else f"{exercise.chapter}-{index:02}"))
-            where = ", ".join(f'"{one}"' for one in (name, exercise.chapter, exercise.mark) if one)
-            cells[-1].source = cell.source.replace(f'look("{name}")', f"look({where})")
+            task = exercise.tasks[cell.options["task"]]
+            cells += [_answer(task, text(cell)), _look(task, exercise)]
+        elif "check" not in cell.options:
+            cells.append(plain_cell(cell, f"{exercise.chapter}-{index:02}"))
+    cells.append(new_markdown_cell(COMPARED, id=f"{exercise.chapter}-compared", metadata=FOLDED))
+    cells += [_check(task, printed[name], exercise.mark) for name, task in exercise.tasks.items()]
     built = _notebook(exercise.chapter, place.removesuffix("s"), cells)
     built.metadata["memlib"] |= {"edition": exercise.mark} if exercise.mark else {}
     return built
+
+
+def _look(task: Task, exercise: Exercise):
+    """The cell below an answer that says how far it is."""
+    where = ", ".join(f'"{one}"' for one in (task.name, exercise.chapter, exercise.mark) if one)
+    return new_code_cell(f"look({where})", id=f"{task.name}-look")
 
 
 def _answer(task: Task, source: str):
@@ -76,7 +85,7 @@ def _check(task: Task, text: str, mark: str | None = None):
         "tags": ["nbval-check-output"],
     }
     output = nbformat.v4.new_output("stream", name="stdout", text=text)
-    return new_code_cell(task.check.source, id=f"{task.name}-check", metadata=metadata, outputs=[output])
+    return new_code_cell(task.shown_check, id=f"{task.name}-check", metadata=metadata, outputs=[output])
 
 
 def _nbgrader(task: Task, check: bool) -> dict:

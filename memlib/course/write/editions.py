@@ -82,12 +82,12 @@ def _changed(cells: list[Cell], chapter: str, folder: Path, seed: int, attempt: 
 
 
 def _groups(cells: list[Cell]) -> dict[str, list[Cell]]:
-    """Task -> its cells: what stands above the answer, the answer, the check, the look."""
+    """Task -> its cells: what stands above the answer, the answer, the check."""
     found: dict[str, list[Cell]] = {}
     waiting: list[Cell] = []
     for cell in cells:
         waiting.append(cell)
-        name = cell.options.get("task") or cell.options.get("check") or cell.options.get("look")
+        name = cell.options.get("task") or cell.options.get("check")
         if name:
             found.setdefault(name, []).extend(waiting)
             waiting = []
