@@ -86,8 +86,8 @@ def test_each_entry_is_marked_and_shown_as_it_was_written():
     assert [(p.entry, p.mine, p.right) for p in mine[:2]] == [("place 0", "0", True), ("place 1", "3", False)]
     assert (mine[2].mine, mine[2].answered, parts.open_all(sealed)) == ("(not answered)", False, False)
     sealed, plain = printed(4, None)
-    assert "(has 0 axes, wanted 1 (place))" in plain and "is None" in sealed
-    assert parts.unread(sealed) == "after token 4: has 0 axes, wanted 1 (place)"
+    assert "(is one number; write a list, such as [2, 3])" in plain and "is None" in sealed
+    assert parts.unread(sealed) == "after token 4: is one number; write a list, such as [2, 3]"
     assert parts.open_all(printed(..., ...)[0]) and not parts.open_all("")
     sealed, plain = printed([0, 1, 2], 1)
     assert [(p.mine, p.right) for p in parts.entries(sealed, wanted, plain)] == [

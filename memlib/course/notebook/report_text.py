@@ -52,19 +52,19 @@ def table(
     digits: int = 2,
     sealed: bool = False,
     *,
-    written: bool = False,
+    free: bool = False,
     labels: tuple = (),
     unordered: bool = False,
 ) -> str:
-    """The text that `report` prints; of an answer that is `written` down (as sealed ones are) the notation is free."""
+    """The text that `report` prints; `free`: in whatever notation, as sealed answers are."""
     if re.search(r"[:\n]|^\s|[\s\]]$|^$", name):
         raise ValueError(f"name={name!r} may not be empty, nor hold ':' or a new line, nor space or ']' at its ends")
     axes = (axes,) if isinstance(axes, str) else tuple(axes)
     value = as_plain(value, name)
-    value = as_meant(value, axes or labels[:1]) if sealed or written else value
+    value = as_meant(value, axes or labels[:1]) if sealed or free else value
     value = _labelled(name, value, labels) if labels else value
     value = "".join(sorted(set(value))) if unordered and isinstance(value, str) else value
-    axes = _axes(name, value, axes, "write" if sealed or written else "wanted is")
+    axes = _axes(name, value, axes, "write" if sealed or free else "wanted is")
     entries = list(_walk(value, axes, ()))
     if len(entries) > MOST:
         raise ValueError(f"{name} holds {len(entries)} numbers; a report prints at most {MOST}")

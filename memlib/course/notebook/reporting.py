@@ -66,7 +66,7 @@ def report(
     text = _shown(sealed, name, value, *form, sealed=sealed, **how)
 
     def own() -> str:
-        return _shown(sealed, name, value, *form, written=sealed, **how)
+        return _shown(sealed, name, value, *form, free=sealed, **how)
 
     if _heard:
         is_open = text == f"{name}: {OPEN}"
