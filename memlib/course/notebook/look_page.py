@@ -25,7 +25,7 @@ class Page:
     def say(self, text: str, strong: bool = False) -> None:
         """A paragraph."""
         inside = f"<strong>{escape(text)}</strong>" if strong else escape(text)
-        self.add(f'<p style="margin:4px 0">{inside}</p>', text)
+        self.add(f'<p style="margin:4px 0;max-width:92ch">{inside}</p>', text)
 
     def add(self, html: str, text: str) -> None:
         """A piece of HTML and what it says in words."""
@@ -36,7 +36,7 @@ class Page:
         return "\n".join(self.text)
 
     def _repr_mimebundle_(self, **_) -> dict[str, str]:
-        style = "font-size:14px;line-height:1.5;color:inherit;max-width:92ch"
+        style = "font-size:14px;line-height:1.5;color:inherit"
         return {"text/html": f'<div style="{style}">{"".join(self.html)}</div>', "text/plain": repr(self)}
 
 
@@ -75,7 +75,7 @@ def grids(page: Page, title: str, yours: dict, wanted: dict | None) -> None:
     shown = [("yours", yours, wanted)] if wanted is None else [("yours", yours, wanted), ("wanted", wanted, yours)]
     largest = max((abs(_number(t)) for _, rows, _ in shown for row in rows.values() for t in row.values()), default=0)
     html = "".join(_grid(name, rows, other, largest or 1) for name, rows, other in shown)
-    said = f"{title}. A thick frame: here they differ." if wanted is not None else title
+    said = f"{title} (a thick frame marks what differs):" if wanted is not None else f"{title}:"
     page.add(f'<p style="margin:8px 0 2px">{escape(said)}</p>{html}', f"{said}\n" + _in_words(shown))
 
 
@@ -91,8 +91,9 @@ def _grid(name: str, rows: dict, other: dict | None, largest: float) -> str:
             for label, text in row.items()
         )
         body.append(f'<tr style="background:transparent"><th style="{HEAD}">{escape(key)}</th>{cells}</tr>')
+    first = f"{HEAD}min-width:130px"
     caption = (
-        f'<tr style="background:transparent"><th style="{HEAD}"><strong>{name}</strong> {escape(axis)}</th>{head}</tr>'
+        f'<tr style="background:transparent"><th style="{first}"><strong>{name}</strong> {escape(axis)}</th>{head}</tr>'
     )
     return f'<table style="{GRID}"><tbody>{caption}{"".join(body)}</tbody></table>'
 

@@ -51,15 +51,17 @@ def pair(exercise: Exercise, printed: dict[str, str]) -> dict:
 
 
 def _exercise(exercise: Exercise, place: str, text, printed: dict[str, str]):
-    cells = []
+    cells, end = [], 0
     for index, cell in enumerate(exercise.cells):
         if "task" in cell.options:
             task = exercise.tasks[cell.options["task"]]
             cells += [_answer(task, text(cell)), _look(task, exercise)]
+            end = len(cells)
         elif "check" not in cell.options:
             cells.append(plain_cell(cell, f"{exercise.chapter}-{index:02}"))
-    cells.append(new_markdown_cell(COMPARED, id=f"{exercise.chapter}-compared", metadata=FOLDED))
-    cells += [_check(task, printed[name], exercise.mark) for name, task in exercise.tasks.items()]
+    compared = [new_markdown_cell(COMPARED, id=f"{exercise.chapter}-compared", metadata=FOLDED)]
+    compared += [_check(task, printed[name], exercise.mark) for name, task in exercise.tasks.items()]
+    cells[end:end] = compared  # not at the very end: JupyterLab unfolds where Run All comes to rest
     built = _notebook(exercise.chapter, place.removesuffix("s"), cells)
     built.metadata["memlib"] |= {"edition": exercise.mark} if exercise.mark else {}
     return built
