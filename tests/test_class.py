@@ -511,13 +511,13 @@ def test_under_nbgrader_a_check_that_is_not_the_courses_is_never_right():
     """Fail closed: where nothing is known of a check, report raises."""
     from memlib.course.notebook import nbgrader_check
 
-    nbgrader_check.begin("report('x', 1)")
+    nbgrader_check.check_begins("report('x', 1)")
     with pytest.raises(LookupError, match="not one of the course's"):
         nbgrader_check.agree("x: 1.00")
     source, (*_, wanted) = next(
         (source, found) for source, found in nbgrader_check.stored_checks().items() if found[:2] == ("00_cache", "read")
     )
-    nbgrader_check.begin(source)
+    nbgrader_check.check_begins(source)
     first, *_ = nbgrader_check.parts(wanted)
     nbgrader_check.agree(first)
     with pytest.raises(AssertionError, match="Nothing was printed for"):

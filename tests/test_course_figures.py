@@ -348,15 +348,15 @@ def test_every_report_of_a_check_has_its_own_digest():
 def test_under_nbgrader_each_report_is_held_to_its_own_place():
     a, b = report_text.table("a", [1, 2]), report_text.table("b", 3)
     wanted = report_text.digests(f"{a}\n{b}")
-    nbgrader_check.begin(f"report()\n# wanted: {wanted} of 01_window mask")
+    nbgrader_check.check_begins(f"report()\n# wanted: {wanted} of 01_window mask")
     nbgrader_check.agree(a)
     nbgrader_check.agree(b)
     with pytest.raises(AssertionError):
         nbgrader_check.agree(b)  # a third was not asked for
-    nbgrader_check.begin(f"report()\n# wanted: {wanted} of 01_window mask")
+    nbgrader_check.check_begins(f"report()\n# wanted: {wanted} of 01_window mask")
     with pytest.raises(AssertionError):
         nbgrader_check.agree(b)
-    nbgrader_check.begin(f"report()\n# wanted: {wanted} of 01_window mask")
+    nbgrader_check.check_begins(f"report()\n# wanted: {wanted} of 01_window mask")
     nbgrader_check.agree(a)
 
 
@@ -520,15 +520,15 @@ def test_the_page_of_a_class_says_what_its_bars_show(book):
     assert f"of {CORE}</th>" in page and "It is damaged." in page
 
 
-@pytest.mark.parametrize("counts", [(1, 2, 1), (0, 4, 0), (4, 0, 0), (1, 0, 0)])
+@pytest.mark.parametrize("counts", [(1, 1, 1, 1), (0, 0, 4, 0), (4, 0, 0, 0), (1, 2, 0, 0)])
 def test_the_bar_of_a_task_is_divided_as_it_says(counts):
     bar = pages._bar(counts, 4)
     parts = re.findall(r'class="(\w+)" x="([\d.]+)" y="2" width="([\d.]+)"', bar)
     assert [(kind, float(wide)) for kind, _, wide in parts] == [
-        (kind, 55.0 * n) for kind, n in zip(("passed", "failed", "open"), counts, strict=True)
+        (kind, 55.0 * n) for kind, n in zip(("passed", "part", "failed", "open"), counts, strict=True)
     ]
-    assert float(parts[2][1]) == 55.0 * (counts[0] + counts[1])
-    assert bar.count("{} right, {} not yet, {} open".format(*counts)) == 2
+    assert float(parts[3][1]) == 55.0 * sum(counts[:3])
+    assert bar.count("{} right, {} in part, {} not yet, {} open".format(*counts)) == 2
 
 
 def test_the_page_of_a_student_has_the_points_the_signs_and_the_answers(book):
@@ -548,7 +548,8 @@ def test_the_page_of_a_student_has_the_points_the_signs_and_the_answers(book):
     "code, said, want",
     [
         (0, {"points": 3, "tasks": []}, "graded"),
-        (0, {"points": 3.5, "tasks": []}, "fault"),
+        (0, {"points": 3.5, "tasks": []}, "graded"),
+        (0, {"points": "3", "tasks": []}, "fault"),
         (0, {"points": 3}, "fault"),
         (0, {"problem": "x"}, "fault"),
         (1, {"problem": "x"}, "refused"),
@@ -855,7 +856,7 @@ def test_draws_differ_by_seed_and_by_task(tmp_path):
     assert numbers(1) == drawn[0] and len({a for a, _ in drawn}) > 5 and all(a != b for a, b in drawn)
     checks = editions.drawn_exercise("77_tiny", 3, tmp_path)
     for name, one in checks[0].tasks.items():
-        assert one.check.source.endswith(f"# wanted: {report_text.digests(checks[1][name])}")
+        assert one.check.source.endswith(f"# wanted: {report_text.digests(checks[1][name])} of 77_tiny {name}")
     assert "wanted" not in editions.drawn_exercise("77_tiny", 0, tmp_path)[0].tasks["hand"].check.source
 
 

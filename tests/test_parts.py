@@ -103,7 +103,7 @@ def source_of(name: str, task: str) -> str:
 
 def by_nbgrader(name: str, task: Task, answer: str, monkeypatch) -> float:
     """The points that nbgrader takes from a check: by `determine_grade` of nbgrader 0.8 and later."""
-    nbgrader_check.begin(source_of(name, task.name))
+    nbgrader_check.check_begins(source_of(name, task.name))
     with monkeypatch.context() as inside:
         inside.setenv("NBGRADER_EXECUTION", "autograde")
         error = run_exercise(load(name), {task.name: answer}, 0, {task.name})[task.name].error

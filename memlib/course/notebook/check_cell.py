@@ -17,13 +17,13 @@ from memlib.course.notebook.sentences import from_exception
 
 def register(shell) -> None:
     """Make `%%check` known to a notebook's kernel."""
-    shell.register_magic_function(lambda line, cell: check(line.strip(), cell, shell), "cell", "check")
+    shell.register_magic_function(lambda line, cell: run_check(line.strip(), cell, shell), "cell", "check")
 
 
-def check(name: str, cell: str, shell):
+def run_check(name: str, cell: str, shell):
     """Run the text of a check cell, the first line apart; only `report` is heard. Under nbgrader it gives points."""
     space = dict(shell.user_ns)
-    nbgrader_check.begin(cell)
+    nbgrader_check.check_begins(cell)
     hide.give_back(space)
     hide.begin(to=sys.stdout, space=space)
     try:

@@ -40,7 +40,7 @@ class Page:
         return {"text/html": f'<div style="{style}">{"".join(self.html)}</div>', "text/plain": repr(self)}
 
 
-def plain(text: str) -> str:
+def as_written(text: str) -> str:
     """An entry as a learner writes it: `6` for `6.00`, no quotes round words."""
     if text[:1] == '"':
         return text[1:-1].replace('\\"', '"')
@@ -57,7 +57,7 @@ def entry(text: str, right: bool | None, more: str = "") -> tuple[str, str]:
     return html, f"{SIGNS[right]} {text}{more}" if right is not None else f"{text}{more}"
 
 
-def rows(page: Page, lines: list[tuple[bool | None, str, list[tuple[str, str]], str]]) -> None:
+def entry_rows(page: Page, lines: list[tuple[bool | None, str, list[tuple[str, str]], str]]) -> None:
     """A table of parts: its sign, its name, the entries, and what there is to say."""
     html, text = [], []
     for right, name, entries, said in lines:
@@ -102,7 +102,7 @@ def _cell(text: str, differs: bool, largest: float) -> str:
     shade = 0.5 * min(1.0, abs(_number(text)) / largest)
     hue = "213,94,0" if _number(text) < 0 else "0,114,178"
     frame = "outline:3px solid currentColor;outline-offset:-2px;" if differs else ""
-    return f'<td style="{CELL}{frame}background:rgba({hue},{shade:.2f})">{escape(plain(text))}</td>'
+    return f'<td style="{CELL}{frame}background:rgba({hue},{shade:.2f})">{escape(as_written(text))}</td>'
 
 
 def _number(text: str) -> float:
@@ -115,7 +115,9 @@ def _number(text: str) -> float:
 
 def _in_words(shown: list) -> str:
     return "\n".join(
-        f"{name}, {key}: {' '.join(map(plain, row.values()))}" for name, rows, _ in shown for key, row in rows.items()
+        f"{name}, {key}: {' '.join(map(as_written, row.values()))}"
+        for name, rows, _ in shown
+        for key, row in rows.items()
     )
 
 

@@ -34,7 +34,7 @@ _text = ""  # of the check that runs
 _running: Running | None = None
 
 
-def begin(text: str) -> None:
+def check_begins(text: str) -> None:
     """A check of this text begins to run."""
     global _text, _running
     _text, _running = text.strip(), None

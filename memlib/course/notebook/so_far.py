@@ -7,7 +7,7 @@ import re
 from memlib.course.notebook import look_page, parts
 from memlib.course.notebook.answers import defined
 from memlib.course.notebook.difference import difference
-from memlib.course.notebook.look_page import Page, plain
+from memlib.course.notebook.look_page import Page, as_written
 from memlib.course.notebook.report_text import as_meant, as_plain, read_report
 from memlib.course.notebook.reporting import Heard
 from memlib.course.notebook.sentences import UNANSWERED, from_exception
@@ -122,7 +122,7 @@ def _entries(made: Page, marks: dict, found: dict[str, Heard], targets: dict[str
         same = [(key, *row) for key, row in mine.items()] == [(key, *row) for key, row in theirs.items()]
         said = _wanted(one, theirs, mark) if same else "this is not the right number of entries"
         lines.append((mark, name, _boxes(own, mine, theirs if same else None, mark), said))
-    look_page.rows(made, lines)
+    look_page.entry_rows(made, lines)
 
 
 def _boxes(own: dict, mine: dict, theirs: dict | None, mark: bool) -> list[tuple[str, str]]:
@@ -130,7 +130,7 @@ def _boxes(own: dict, mine: dict, theirs: dict | None, mark: bool) -> list[tuple
     for key, row in own.items():
         for label, text in row.items():
             right = mark if theirs is None or single else mine[key][label] == theirs[key][label]
-            shown = plain(text) if re.fullmatch(r"\w+ \d+|", label) else f"{label} {plain(text)}"
+            shown = as_written(text) if re.fullmatch(r"\w+ \d+|", label) else f"{label} {as_written(text)}"
             boxes.append(look_page.entry(shown, None if single or theirs is None else right))
         boxes += [(" | ", "|")] if len(own) > 1 else []
     return boxes[:MOST]
@@ -143,7 +143,7 @@ def _wanted(one: Heard, theirs: dict, mark: bool) -> str:
     if one.measured:
         return f"({one.measured})"
     text = next(iter(theirs.get("", {"": "#"}).values()))
-    return "" if text[0] == "#" or text in ("yes", "no") else f"(wanted {plain(text)})"
+    return "" if text[0] == "#" or text in ("yes", "no") else f"(wanted {as_written(text)})"
 
 
 def _pictures(made: Page, found: dict[str, Heard], targets: dict[str, str], marks: dict) -> None:
