@@ -217,7 +217,8 @@ def test_a_film_needs_no_kernel_rests_at_its_end_and_steps_both_ways(name):
     names, last = [frame.name for frame in fig.frames], len(fig.frames) - 1
     assert [step.args[0] for step in fig.layout.sliders[0].steps] == [(one,) for one in names]
     assert fig.layout.sliders[0].active == last
-    steps, (play, fast, pause) = (menu.buttons for menu in fig.layout.updatemenus)
+    (*steps, unseen), (play, fast, pause) = (menu.buttons for menu in fig.layout.updatemenus)
+    assert (unseen.visible, unseen.method) == (False, "skip")  # without it plotly takes a step back while it plays
     shown = [steps, *(frame.layout.updatemenus[0].buttons for frame in fig.frames)]
     for t, (back, on) in zip([last, *range(last + 1)], shown, strict=True):
         assert (back.label, on.label) == ("◀ step", "step ▶")
@@ -364,7 +365,7 @@ def test_a_box_keeps_its_name_drops_in_and_lies_below_in_the_step_that_lets_it_g
 
 def test_steps_and_play_let_the_picture_slide_and_the_slider_jumps():
     fig = film("window")
-    menus = [button for menu in fig.layout.updatemenus for button in menu.buttons]
+    menus = [button for menu in fig.layout.updatemenus for button in menu.buttons if button.visible is not False]
     slides = {button.label: button.args[1]["transition"]["duration"] for button in menus}
     assert slides["◀ step"] == slides["step ▶"] == slides["▶ play"] == 300 and 0 < slides["▶▶ fast"] < 250
     assert all(step.args[1]["transition"]["duration"] == 0 for step in fig.layout.sliders[0].steps)

@@ -20,7 +20,8 @@ def playing(fig: go.Figure, frames: list[go.Frame], said: list[str], rests: int 
     for i, frame in enumerate(frames):
         frame.update(layout={"updatemenus": [{"buttons": _steps(names, i)}]})
     fig.frames = frames
-    menus = [_menu(0, _steps(names, rests)), _menu(156 / style.ACROSS, [_button(*one) for one in PLAYING])]
+    steps = [*_steps(names, rests), UNSEEN]
+    menus = [_menu(0, steps), _menu(156 / style.ACROSS, [_button(*one) for one in PLAYING])]
     return fig.update_layout(sliders=[_slider(names, said) | {"active": rests}], updatemenus=menus)
 
 
@@ -70,6 +71,11 @@ def _slider(names: list[str], said: list[str]) -> dict:
 
 
 PLAYING = [("▶ play", None, 800, 300), ("▶▶ fast", None, 250, 150), ("❚❚ pause", [None], 0, 0)]
+
+
+# plotly watches menus all of whose buttons lead to one frame, and while the picture moves it puts back what a
+# button did when it was first drawn; a menu that also holds such a button it leaves alone
+UNSEEN = {"visible": False, "method": "skip"}
 
 
 def _button(label: str, to: list | None, milliseconds: int, moving: int) -> dict:
