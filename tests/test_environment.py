@@ -16,7 +16,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from memlib.course import environment, lab
-from memlib.course.paths import ROOT
+from memlib.course.paths import ROOT, chapters
+from memlib.course.source import load_lesson
+from memlib.course.write.measures import measured
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -81,6 +83,24 @@ def test_the_readme_has_both_commands_and_says_how_to_do_without_cuda():
     assert "TORCH_INDEX=https://download.pytorch.org/whl/cpu" in text and "conda env create -f environment.yml" in text
     for path in re.findall(r"notebooks[/\\]\w+\.ipynb", text):
         assert (ROOT / path.replace("\\", "/")).exists(), path
+
+
+def test_the_readme_says_how_long_each_lesson_takes():
+    text = (ROOT / "README.md").read_text("utf-8")
+    told = re.findall(r"^\| .*\(notebooks/(\w+)\.ipynb\).* (\d+) min \|$", text, re.M)
+    assert [(name, int(minutes)) for name, minutes in told] == [
+        (n, measured(load_lesson(n)).minutes) for n in chapters()
+    ]
+
+
+def test_the_readmes_code_runs_and_draws_a_film():
+    names = {}
+    for block in re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.M | re.S):
+        exec(block, names)
+        *_, last = block.strip().splitlines()
+        if last.startswith("draw."):
+            names["film"] = eval(last, names)
+    assert len(names["film"].frames) == len(names["text"]) and names["film"].data
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/teachers.md"])
