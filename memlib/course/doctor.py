@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 
-from memlib.course.paths import CHAPTERS, INSTALL, ROOT
+from memlib.course.paths import CHAPTERS, INSTALL, ROOT, chromium
 
 WANTED = re.compile(r"""(?P<name>[\w-]+)>=(?P<low>[\d.]+)(?:.*extra == ["'](?P<extra>\w+)["'])?""")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 
 
 def _remake() -> str:
@@ -101,7 +99,7 @@ def _course() -> tuple[bool | None, str]:
 
 
 def _browser() -> tuple[bool | None, str]:
-    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
+    found = chromium()
     what = "only the browser test of make test needs it: sudo apt install chromium"
     return bool(found) or None, f"chromium {found}|no chromium; {what}"
 

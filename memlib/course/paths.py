@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,11 +13,17 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ROOT / "chapters"
 ABSENT = "This copy of the course has no folder chapters/, which says what each task asks for: take the whole project."
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 INSTALL = 'python -m pip install "memlib[course]"'
 
 
 class CourseError(Exception):
     """Something is wrong with the course or with a file handed to it; the text is one sentence for its author."""
+
+
+def chromium() -> str | None:
+    """The machine's Chromium, or a browser made of it."""
+    return next((path for path in map(shutil.which, BROWSERS) if path), None)
 
 
 def chapters() -> list[str]:

@@ -11,8 +11,8 @@ import nbformat
 
 from memlib.course import variables
 from memlib.course.paths import ROOT, CourseError
+from memlib.course.write.stills import PLOTLY, add_stills
 
-PLOTLY = "application/vnd.plotly.v1+json"
 MOST = 1_000_000
 
 
@@ -40,7 +40,7 @@ def _code(cell) -> str:
 
 
 def make_films(built, name: str) -> None:
-    """Execute the lesson and keep the plotly pictures of its film cells."""
+    """Execute the lesson and keep the plotly pictures of its film cells, and a still beside each."""
     from nbclient import NotebookClient
 
     shot = copy.deepcopy(built)
@@ -52,6 +52,7 @@ def make_films(built, name: str) -> None:
             cell.outputs = [_picture(output, name, cell.id) for output in done.outputs]
             if not cell.outputs:
                 raise CourseError(f"{name}: film cell {cell.id} shows nothing")
+    add_stills([output for cell in built.cells if is_film(cell) for output in cell.outputs])
     size = sum(len(json.dumps(cell.get("outputs", []))) for cell in built.cells)
     if size > MOST:
         raise CourseError(f"{name}: its films take {size / 1e6:.1f} MB, at most {MOST / 1e6:.0f} MB")
