@@ -26,6 +26,7 @@ from memlib.picture import Picture
 from memlib.probe import recipe, view
 
 WIDE, AUTO, LONG = {"description_width": "initial"}, {"width": "auto", "align_self": "flex-start"}, {"width": "560px"}
+FACT = "The door code is 4711. What a week it was. Question: what is the door code? Answer: "
 LATER = {"style": WIDE, "layout": LONG, "continuous_update": False}  # for what takes a second
 
 
@@ -80,6 +81,30 @@ def player(memory, k, q, tokens) -> ipw.VBox:
     ipw.jslink((play, "value"), (box.controls["step"], "value"))
     box.children = (ipw.HBox([ipw.Label("play the steps"), play]), *box.children)
     return box
+
+
+def compare(
+    *memories, names=None, text: str = FACT, model=None, layer: int = 1, head: int = 3, step: int | None = None
+) -> Panel:
+    """Two or more memories on one text, one slider: what each still holds, and what the newest query receives.
+
+    memories: the library's or your own; names: of each (default: as they print); text: read byte by byte by one head
+    of `model` (default: the model of the facts, in a head that looks facts up); step: the byte it starts at (default:
+    the last). The box has `.controls` (step), `.figure` and `.said`.
+    Raises ValueError without memories, or where names are not one a memory, or text is empty.
+    """
+    from memlib import lm, tasks
+
+    names = [repr(memory) for memory in memories] if names is None else list(names)
+    if not memories or len(set(names)) != len(memories):
+        raise ValueError(f"compare needs memories and another name for each, got {len(memories)} and names {names}")
+    if not text:
+        raise ValueError("compare: text must have at least one byte, got ''")
+    q, k, _ = tasks.heads(lm.load("facts") if model is None else model, text, layer, head)
+    seen = {name: (recipe(m, k, q), view(m, q, k)) for name, m in zip(names, memories, strict=True)}
+    tokens, last = [bytes([b]) for b in text.encode()], len(k) - 1
+    start = last if step is None else step
+    return knob(lambda step: draw.abreast(seen, tokens, step), step=(0, last, start))
 
 
 def resized(memory, size: int):

@@ -52,6 +52,8 @@ FIGURES = {
         (4, 9),
         {"all": ("4711", True), "none": ("?", False)},
     ),
+    "abreast": lambda: draw.abreast({"6": FILMS["window"], "<b>": FILMS["full"], "s": FILMS["sinks"]}, TEXT),
+    "moment of abreast": lambda: draw.abreast({"window": FILMS["window"]}, TEXT, step=9),
     "arrows": lambda: draw.arrows({"q": (1.0, 0.5), "k": torch.tensor([-0.5, 1.0])}),
 }
 

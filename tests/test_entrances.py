@@ -542,6 +542,9 @@ KNOWN = {  # module.name -> a good call
     "memlib.draw.alt": lambda: call(draw.alt, {"fig": draw.bars({"a": 1.0})}, fig=lambda good: ["x", 3, Nothing(), {}]),
     "memlib.draw.label": lambda: call(draw.label, {"token": "a"}, token=anything),
     "memlib.draw.token_colors": lambda: call(draw.token_colors, {"n": 3}, n=whole(0)),
+    "memlib.draw.abreast": lambda: call(
+        draw.abreast, {"named": {"a": ([np.eye(2)] * 2, np.eye(2))}, "tokens": "ab"}, named=by_name, step=whole(0)
+    ),
     "memlib.draw.arrows": lambda: call(
         draw.arrows, {"named": {"q": (1.0, 0.0)}}, named=by_name, says=words, reach=number
     ),
@@ -676,6 +679,9 @@ KNOWN = {  # module.name -> a good call
         k=any_floats,
         q=any_floats,
         tokens=lambda good: [*tokens(good), "abc"],
+    ),
+    "memlib.widgets.compare": lambda: call(
+        widgets.compare, {"model": tiny(), "text": "ab", "head": 0}, star=(Window(2), Window(1)), text=words
     ),
     "memlib.widgets.predict": lambda: call(
         widgets.predict,
@@ -845,7 +851,9 @@ def public(module: str) -> set[str]:
     """The functions and classes that a module gives to all."""
     home = importlib.import_module(module)
     names = {*getattr(home, "__all__", []), *FROZEN[module]} - TOLD.get(module, set())
-    return {name for name in names if inspect.isroutine(getattr(home, name)) or inspect.isclass(getattr(home, name))}
+    things = {name: getattr(home, name) for name in names}
+    errors = {name for name, thing in things.items() if inspect.isclass(thing) and issubclass(thing, Exception)}
+    return {name for name, thing in things.items() if inspect.isroutine(thing) or inspect.isclass(thing)} - errors
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -102,6 +102,7 @@ TWICE = {  # public names that stand for two things, and why they may
     "influence": "memlib.influence computes it, draw.influence draws it",
     "dye": "probe.dye marks the pairs, draw.dye shows the fact so marked",
     "one_fact": "tasks.one_fact measures it, widgets.one_fact lets a reader ask",
+    "compare": "draw.compare holds two recipes against each other, widgets.compare steps memories through one text",
     "load": "lm.load reads weights, state.load a state",
     "main": "a command line each",
 }

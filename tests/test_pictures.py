@@ -591,3 +591,36 @@ def test_the_sentence_beneath_has_its_room_and_the_label_of_a_token_shows_blanks
     plot = short.layout.height - short.layout.margin.t - short.layout.margin.b
     assert short.layout.margin.b == 52 + 20 + 8, "the axis, a line, a little air"
     assert plot == 56 and short.layout.width == style.WIDTH
+
+
+def test_memories_abreast_show_what_each_holds_and_what_its_query_receives():
+    named = {str(m): (recipe(m, K, Q), view(m, Q, K)) for m in (Window(3), Hybrid(2, 2, 2), KNN(2, 3))}
+    film = draw.abreast(named, TOKENS)
+    for t in range(N):
+        fig = draw.abreast(named, TOKENS, step=t)
+        assert [bar.y for bar in fig.data] == [bar.y for bar in film.frames[t].data]
+        strips = iter(fig.data)
+        for name, (recipes, views) in named.items():
+            held, received = (np.array(next(strips).y, float) for _ in range(2))
+            assert near(held, np.abs(recipes[t].numpy()).max(0, initial=0).clip(0, 1)) and near(received, views[t])
+            kept, most = int((recipes[t] != 0).any(0).sum()), int(views[t].abs().argmax())
+            slots = f"{len(recipes[t])} slot{'s' * (len(recipes[t]) != 1)}, something of {kept} of {t + 1} tokens"
+            gets = f"its query receives most, {float(views[t][most]):.2f}, of token {most} ('{SAID[most]}')."
+            assert f"{name}: {slots}; {gets}" in draw.alt(fig)
+    assert [plain(text) for text in fig.data[0].customdata] == [f"{text}: token {i}" for i, text in enumerate(SAID)]
+    assert [plain(note.text).split(" · ")[0] for note in fig.layout.annotations[:3]] == list(named)
+    ranges = {(axis.range[0], axis.range[1]) for axis in (fig.layout.yaxis2, fig.layout.yaxis4, fig.layout.yaxis6)}
+    assert len(ranges) == 1  # one scale for all memories
+
+
+def test_memories_abreast_say_what_does_not_fit():
+    recipes, views = recipe(Window(3), K), view(Window(3), Q, K)
+    wrong = [
+        ("tokens and memories, got 13 tokens and 0", {}, {}),
+        ("a needs a recipe for each of the 13 tokens, got 12", {"a": (recipes[1:], views)}, {}),
+        ("a: the view must have 13 rows, got 12", {"a": (recipes, views[1:])}, {}),
+        ("step must be from 0 to 12, got 13", {"a": (recipes, views)}, {"step": N}),
+    ]
+    for said, named, more in wrong:
+        with pytest.raises(ValueError, match=re.escape(said)):
+            draw.abreast(named, TOKENS, **more)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from memlib import Full, MovingAverage, Recurrent, Window, draw, recipe, tasks, view, widgets
+from memlib import KNN, Full, Joint, MovingAverage, Recurrent, Window, draw, lm, recipe, tasks, view, widgets
 from memlib.lm import facts
 from memlib.tasks import detective
 
@@ -55,6 +55,29 @@ def test_a_player_draws_the_slots_and_the_view_of_its_step_and_size(memory, size
         size = widgets.player(memory, K, Q, TOKENS).controls["size"]
         assert (size.min, size.max, size.value) == (1, N, memory.size)
         assert widgets.player(Window(20), K, Q, TOKENS).controls["size"].max == 20
+
+
+def test_memories_are_compared_on_one_text_with_one_slider():
+    both, text = (Window(6), Joint(Window(6), KNN(2, 6))), "The door code is 4711."
+    box = widgets.compare(*both, names=["window", "and look-up"], text=text)
+    q, k, _ = tasks.heads(lm.load("facts"), text, 1, 3)
+    assert list(box.controls) == ["step"] and box.controls["step"].value == box.controls["step"].max == len(text) - 1
+    for step in (len(text) - 1, 0, 9):
+        box.controls["step"].value = step
+        strips = [np.asarray(bar.y, float) for bar in box.figure.data]
+        for i, memory in enumerate(both):
+            assert np.allclose(strips[2 * i], recipe(memory, k, q)[step].amax(0), atol=1e-3)
+            assert np.allclose(strips[2 * i + 1], view(memory, q, k)[step], atol=1e-3)
+        assert f"After {step + 1} tokens. window: {min(step + 1, 6)} slot" in words(box.said)
+    assert "<b>Window(size=6, sinks=0)</b>" in str(widgets.compare(Window(6), step=4).figure.layout)
+    for said, given, more in (
+        ("needs memories and another name for each, got 0 and names []", (), {}),
+        ("got 2 and names ['a']", both, {"names": ["a"]}),
+        ("got 2 and names ['Window(size=2, sinks=0)', 'Window(size=2, sinks=0)']", (Window(2), Window(2)), {}),
+        ("text must have at least one byte", both, {"text": ""}),
+    ):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            widgets.compare(*given, **more)
 
 
 @pytest.mark.parametrize(

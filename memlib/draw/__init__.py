@@ -14,11 +14,13 @@ from memlib.draw.memories_film import memories
 from memlib.draw.plane_film import space
 from memlib.draw.score_table import board
 from memlib.draw.slot_film import film, moment
+from memlib.draw.strips_film import abreast
 from memlib.draw.style import alt, label, token_colors
 from memlib.draw.tensors import keys
 from memlib.draw.vectors import arrows
 
 __all__ = [
+    "abreast",
     "alt",
     "arrows",
     "bars",
