@@ -42,7 +42,7 @@ TOLD = {  # what takes nothing that could be wrong, or is given by the library a
     "memlib": {"Memory"},
     "memlib.lm": {"State", "Stream", "names"},
     "memlib.tasks": {"OneFact"},
-    "memlib.widgets": {"Question", "calmly", "guarded", "numbers", "readings", "marked"},
+    "memlib.widgets": {"Panel", "Question", "calmly", "guarded", "numbers", "readings", "marked"},
 }
 HUGE = 1 << 70
 N, D, E = 6, 4, 3
