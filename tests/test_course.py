@@ -488,10 +488,10 @@ def test_odd_and_hostile_answers_lose_their_task_and_nothing_else(tiny):
         "hand": "import sys\nprint('noise')\nprint('noise', file=sys.stderr)\nkept = (3, 4)",
         "total-check": "print('total: 1.00')",
     }
-    verdict = answered(tiny, answers, cell_seconds=3)
+    verdict = answered(tiny, answers, seconds=3)
     states = {task["task"]: (task["state"], task["points"], task["feedback"]) for task in verdict["tasks"]}
     assert states["double"] == ("failed", 0, "It took too long and was stopped: does a loop end?")
-    assert states["total"] == ("failed", 0, "Its kernel died.")
+    assert states["total"] == ("failed", 0, "Its process died.")
     assert states["hand"] == ("passed", 1, "As asked for.")
     assert (verdict["points"], verdict["total"], verdict["bonus"], verdict["bonus_total"]) == (0, 5, 1, 1)
     assert verdict["notes"] == ["The check of 'total' is changed in this file; the course's own was used."]

@@ -16,7 +16,7 @@ from test_course import TINY, exercise
 
 from memlib import Window
 from memlib.course import progress
-from memlib.course.grade import grading, nbval_runner, reference, submission
+from memlib.course.grade import apart, grading, nbval_runner, reference, submission
 from memlib.course.group import batch, gradebook, pages, workers
 from memlib.course.group.ledger import TRIES, Ledger
 from memlib.course.notebook import assertions, button, nbgrader_check, puzzles, report_text, seeds, side_by_side
@@ -73,72 +73,65 @@ def found(tmp_path):
 
 RIGHT = {"outcome": "passed", "stopped": None, "error": None, "text": "", "cell": 0}
 WRONG = {**RIGHT, "outcome": "failed"}
-BROKEN = {**WRONG, "error": {"ename": "ValueError", "evalue": "no", "traceback": []}}
-OPEN = {**WRONG, "error": {"ename": "NotImplementedError", "evalue": "", "traceback": []}}
+
+
+def raised(**said):
+    return {**WRONG, "error": {"ename": "NotRight", "evalue": json.dumps(said), "traceback": []}}
+
+
+BROKEN = raised(error={"kind": "ValueError", "text": "no", "line": None})
+LINE_2 = raised(error={"kind": "ValueError", "text": "no", "line": 2}) | {"text": "x: 1.00"}
+OPEN = raised(error={"kind": "NotImplementedError", "text": "", "line": None})
 
 
 @pytest.mark.parametrize(
-    "records, state, said",
+    "record, state, said",
     [
-        ({"answer": RIGHT, "check": RIGHT}, "passed", "As asked for."),
-        ({"answer": RIGHT, "check": {**WRONG, "text": "x: 1.00"}}, "failed", "x is 1.00, expected 2.00."),
-        ({"answer": RIGHT, "check": {**WRONG, "text": "x: 2.00"}}, "failed", "Something else was shown."),
-        ({"answer": RIGHT, "check": BROKEN}, "failed", "no."),
-        ({"answer": BROKEN, "check": RIGHT}, "failed", "no."),
-        ({"answer": RIGHT, "check": OPEN}, "unanswered", "Not answered yet."),
-        ({"answer": {**WRONG, "stopped": "slow"}}, "failed", grading.STOPPED["slow"]),
-        ({"answer": RIGHT, "check": {**WRONG, "stopped": "died"}}, "failed", grading.STOPPED["died"]),
-        ({"check": {**WRONG, "stopped": "loud"}}, "failed", grading.STOPPED["loud"]),
+        (RIGHT, "passed", "As asked for."),
+        ({**WRONG, "text": "x: 1.00"}, "failed", "x is 1.00, expected 2.00."),
+        ({**WRONG, "text": "x: 2.00"}, "failed", "Something else was shown."),
+        (BROKEN, "failed", "no."),
+        (LINE_2, "failed", "x is 1.00, expected 2.00. Line 2 of the answer: ValueError: no."),
+        (OPEN, "unanswered", "Not answered yet."),
+        ({**WRONG, "stopped": "died"}, "failed", grading.STOPPED["died"]),
+        (raised(stopped="slow"), "failed", grading.STOPPED["slow"]),
+        (raised(stopped="loud"), "failed", grading.STOPPED["loud"]),
+        ({**WRONG, "stopped": "late"}, "failed", grading.STOPPED["late"]),
     ],
 )
-def test_only_what_passed_earns_its_points(records, state, said, found):
-    got = grading._task(found, "total", {"total": "def total(x): return 1"}, records, "x: 2.00", "")
+def test_only_what_passed_earns_its_points(record, state, said, found):
+    got = grading._task(found, "total", {"total": "def total(x): return 1"}, record, "x: 2.00", "")
     assert (got["state"], got["feedback"], got["of"]) == (state, said, 3)
     assert got["points"] == (3 if state == "passed" else 0)
     assert got["next"] == ("Divide by nothing." if state == "failed" else "")
-    blank = grading._task(found, "total", {"total": "def total(x):\n    return x.mean()"}, records, "x: 2.00", "")
+    blank = grading._task(found, "total", {"total": "def total(x):\n    return x.mean()"}, record, "x: 2.00", "")
     assert (blank["state"], blank["points"], blank["next"]) == ("unanswered", 0, "")
 
 
-def records_of(book, roles, stop):
-    """What nbval would say of a book whose first cell of a task and role in `stop` is stopped."""
-    said = []
-    for i, (role, name) in enumerate(roles):
-        line = {**RIGHT, "cell": i}
-        if (role, name) in stop and grading.LEFT_OUT not in book["cells"][i]["source"]:
-            said.append({**WRONG, "cell": i, "stopped": stop[role, name]})
-            return said
-        if grading.LEFT_OUT in book["cells"][i]["source"]:
-            line = {**BROKEN, "cell": i}
-        said.append(line)
-    return said
-
-
-@pytest.mark.parametrize(
-    "stop",
-    [
-        {},
-        {("answer", "double"): "slow"},
-        {("answer", "double"): "slow", ("answer", "total"): "died"},
-        {("answer", "total"): "loud", ("answer", "hand"): "slow", ("answer", "double"): "died"},
-    ],
-)
-def test_an_answer_that_is_stopped_costs_its_task_and_the_others_are_judged_again(stop, found, monkeypatch):
+@pytest.mark.parametrize("kill", [{}, {"double": "slow"}, {"double": "died", "total": "loud"}])
+def test_an_answer_that_ends_the_kernel_costs_its_task_and_the_others_are_judged_again(kill, found, monkeypatch):
     runs, real = [], grading.course_notebook
 
     def book_of(*given):
         runs.append(real(*given))
         return runs[-1]
 
+    def records_of(*_):
+        said = []
+        for i, name in enumerate(runs[-1][1]):
+            said.append({**RIGHT, "cell": i} if name not in kill else {**WRONG, "cell": i, "stopped": kill[name]})
+            if name in kill:
+                return said
+        return said
+
     monkeypatch.setattr(grading, "course_notebook", book_of)
-    monkeypatch.setattr(grading, "_nbval", lambda book, seed, seconds, end: records_of(book, runs[-1][1], dict(stop)))
+    monkeypatch.setattr(grading, "_nbval", records_of)
     answers = {name: f"{name} = 1" for name in found.tasks}
     judged = grading._judged(found, answers, 5, {name: "x: 1.00" for name in found.tasks}, 9.0)
-    assert len(runs) == len(stop) + 1
-    for name, records in judged.items():
-        states = grading._state(found, name, answers, records, "x: 1.00", "")
-        hit = [why for (_, task_), why in stop.items() if task_ == name]
-        assert states == (("failed", grading.STOPPED[hit[0]]) if hit else ("passed", "As asked for."))
+    assert len(runs) == len(kill) + 1 and set(judged) == set(found.tasks)
+    for name, record in judged.items():
+        state = grading._state(found, name, answers, record, "x: 1.00", "")
+        assert state == (("failed", grading.STOPPED[kill[name]]) if name in kill else ("passed", "As asked for."))
     assert answers == {name: f"{name} = 1" for name in found.tasks}, "what was handed in stays"
 
 
@@ -146,29 +139,40 @@ def test_the_courses_own_cell_that_is_stopped_is_a_fault(found, monkeypatch):
     monkeypatch.setattr(grading, "_nbval", lambda *a: [{**RIGHT, "cell": 0, "stopped": "slow"}])
     with pytest.raises(grading.GraderFault, match="The course's own cell 0 was stopped"):
         grading._judged(found, {}, 5, {name: "" for name in found.tasks}, 9.0)
+    monkeypatch.setattr(grading, "_nbval", lambda *a: [{**RIGHT, "cell": 0}])
+    with pytest.raises(grading.GraderFault, match="ended from outside, while the cell of 'double' ran"):
+        grading._judged(found, {"double": "1"}, 5, {name: "" for name in found.tasks}, 9.0)
     with pytest.raises(grading.GraderFault, match="nbval ran no cell"):
         grading._sound([], [])
-    with pytest.raises(grading.GraderFault, match="ended from outside, while the check cell of 'b' ran"):
-        grading._whole([RIGHT], [("answer", "b"), ("check", "b")])
     with pytest.raises(grading.GraderFault, match="set-up fails here: it differs"):
-        grading._sound([{**WRONG, "cell": 0}], [("plain", None)])
-    grading._sound([{**WRONG, "cell": 0}], [("answer", "a")])
+        grading._sound([{**WRONG, "cell": 0}], [None])
+    strange = {**WRONG, "error": {"ename": "OSError", "evalue": "no memory", "traceback": []}}
+    with pytest.raises(grading.GraderFault, match="The cell of 'a' could not be judged: OSError: no memory"):
+        grading._sound([strange], ["a"])
+    grading._sound([{**WRONG, "cell": 0}, {**BROKEN, "cell": 0}], ["a"])
+
+
+def test_what_was_judged_before_the_clock_ran_out_keeps_its_points(found, monkeypatch):
+    monkeypatch.setattr(grading, "ALL_SECONDS", 0)
+    monkeypatch.setattr(grading, "_nbval", lambda *a: [{**RIGHT, "cell": 0}, {**RIGHT, "cell": 1}])
+    judged = grading._judged(found, dict.fromkeys(found.tasks, "1"), 5, dict.fromkeys(found.tasks, ""), 9.0)
+    assert [judged[name]["stopped"] for name in ("double", "total", "hand")] == [None, "late", "late"]
 
 
 def test_the_book_that_is_judged_holds_these_answers_and_these_outputs(found):
     answers = {"double": "one", "total": "two", "hand": "three"}
     printed = {name: f"{name}: 7.00" for name in answers}
-    book, roles = grading.course_notebook(found, answers, printed)
-    assert len(book["cells"]) == len(roles)
-    for cell, (role, name) in zip(book["cells"], roles, strict=True):
-        if role == "answer":
-            assert cell["source"] == answers[name] and cell["outputs"] == []
-        elif role == "check":
+    book, tasks = grading.course_notebook(found, answers, printed, 9.0)
+    assert len(book["cells"]) == len(tasks)
+    for cell, name in zip(book["cells"], tasks, strict=True):
+        if name:
+            assert repr(answers[name]) in cell["source"] and "(9.0, *" in cell["source"]
             assert cell["outputs"][0]["text"] == printed[name] and cell["metadata"]["tags"] == ["nbval-check-output"]
+            assert cell["metadata"]["seconds"] > 9 * apart.WALL
         else:
             assert cell["metadata"]["seconds"] == grading.OWN_SECONDS and not cell["outputs"]
-    order = [name for role, name in roles if role == "answer"]
-    assert order == ["double", "total", "hand"] and "'Window'" in book["cells"][1]["source"]
+    assert [name for name in tasks if name] == ["double", "total", "hand"] and "'Window'" in book["cells"][1]["source"]
+    assert grading.course_notebook(found, {"hand": "1"}, printed)[1] == [None, "hand"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from examples import EVERY
 
 from memlib.course import variables
 from memlib.course.grade.reference import expected, fresh_reference, run_exercise
-from memlib.course.notebook import hide
+from memlib.course.notebook import reporting
 from memlib.course.notebook.answers import defined, untouched_file
 from memlib.course.notebook.side_by_side import comparison
 from memlib.course.paths import CHAPTERS, chapters
@@ -99,10 +99,9 @@ def test_a_right_answer_in_any_style_earns_its_task_and_a_wrong_one_loses_exactl
 def test_printing_the_visible_example_earns_nothing(name, task, monkeypatch):
     """The stored output of the check, printed in the place of the report, beside a right answer."""
     printed = visible(name)[task].rstrip()
-    cheat = "import memlib.course.notebook.hide as _c, memlib.course.notebook.quiet as _q\n_said = []\n"
-    cheat += f"def _cheat(*a, **k):\n    _said or _said.append(_q.say({printed!r}))\n"
-    cheat += "_c.report = _cheat"
-    monkeypatch.setattr(hide, "report", hide.report)  # put back afterwards
+    cheat = "import memlib.course.notebook.reporting as _r\n_say, _said = _r.say, []\n"
+    cheat += f"_r.say = lambda *a: _said or _said.append(_say({printed!r}))"
+    monkeypatch.setattr(reporting, "say", reporting.say)  # put back afterwards
     source = solved(load(name).tasks[task].answer) + "\n\n" + cheat
     assert earned(name, {task: source}, {task}) == [set()] * len(SEEDS)
 

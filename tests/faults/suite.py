@@ -40,8 +40,8 @@ FAULTS = [
     Fault(
         "memlib/course/grade/reference.py",
         "test_exercises.py -k 'in_any_style and 00_cache'",
-        "source = (answers or {}).get(name, solved(cell))",
-        "source = solved(cell)",
+        "answer = (answers or {}).get(name, solved(task.answer))",
+        "answer = solved(task.answer)",
     ),
     Fault(
         "memlib/draw/style.py",

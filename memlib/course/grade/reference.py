@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import random
-from dataclasses import dataclass
 
 from memlib.course import variables
-from memlib.course.notebook import hide
+from memlib.course.grade.carry_out import Printed, asked, carry_out
 from memlib.course.notebook.execution import execute
 from memlib.course.notebook.parts import unread
 from memlib.course.notebook.report_text import RoundingEdge, no_edges
@@ -16,14 +13,6 @@ from memlib.course.paths import CourseError
 from memlib.course.source import Cell, Exercise, solved
 
 TRIES = 200
-
-
-@dataclass
-class Printed:
-    """What a task's check printed, or the error that came before it."""
-
-    text: str
-    error: BaseException | None = None
 
 
 def run_exercise(
@@ -34,38 +23,21 @@ def run_exercise(
     tasks: the names of the only tasks that are run; the set-up cells always are.
     """
     space: dict = {"__name__": "__main__"}
-    failed: dict[str, BaseException | None] = {}
     results: dict[str, Printed] = {}
-    with _seeded(seed):
-        for cell in exercise.cells:
-            name = cell.options.get("task") or cell.options.get("check")
-            left_out = tasks is not None and name is not None and name not in tasks
-            if cell.kind != "code" or "look" in cell.options or left_out:
-                continue
-            if "task" in cell.options:
-                heard = io.StringIO()
-                hide.begin(*exercise.tasks[name].hides, space=space, to=heard)
-                source = (answers or {}).get(name, solved(cell))
-                failed[name] = execute(source, space, f"<answer {name}>")
-                hide.give_back(space)
-            elif "check" in cell.options:
-                error = execute(cell.source, space, f"<check {name}>")
-                results[name] = Printed(heard.getvalue(), failed[name] or error)
-                hide.end()
-                if isinstance(error, RoundingEdge):
-                    break  # another seed will be asked for
-            else:
-                _must(cell, execute(cell.source, space, f"<cell {cell.line}>"))
-    return results
-
-
-@contextlib.contextmanager
-def _seeded(seed: int):
     with variables.holding(MEMLIB_SEED=str(seed)):
-        try:
-            yield
-        finally:
-            hide.end()
+        for cell in exercise.cells:
+            name = cell.options.get("check")
+            if cell.kind != "code" or "look" in cell.options or "task" in cell.options:
+                continue
+            if name is None:
+                _must(cell, execute(cell.source, space, f"<cell {cell.line}>"))
+            elif tasks is None or name in tasks:
+                task = exercise.tasks[name]
+                answer = (answers or {}).get(name, solved(task.answer))
+                results[name] = carry_out(asked(task, answer), space)
+                if isinstance(results[name].error, RoundingEdge):
+                    break  # another seed will be asked for
+    return results
 
 
 def _must(cell: Cell, error: BaseException | None) -> None:

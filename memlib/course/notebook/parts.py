@@ -55,6 +55,11 @@ def unread(printed: str) -> str | None:
     return found and f"{found[1]}: {found[2]}"
 
 
+def as_far(wanted: str, printed: str) -> str:
+    """What is wanted, as far as it was reported before an error."""
+    return "\n".join(blocks(wanted)[: len(blocks(printed))])
+
+
 def open_all(printed: str) -> bool:
     """Whether nothing at all is answered."""
     return bool(printed.strip()) and all(block.split("\n")[0].endswith(f": {OPEN}") for block in blocks(printed))
