@@ -469,6 +469,17 @@ def test_a_row_of_each_memory_says_what_it_holds_and_answers_when_all_is_read():
         draw.memories(held, "x" * 20, (1, 2), {"all": ("4711", True)})
 
 
+def test_a_fact_far_in_the_text_is_coloured_whole_on_the_first_line():
+    text = "the talk before it goes on and on, long " * 2 + "the code is 4711. and after it " * 8
+    fig = draw.memories({"all": np.ones(len(text))}, text, (80, 97), {"all": ("4711", True)})
+    for frame in fig.frames:
+        now, lines = int(frame.name), frame.layout.annotations[-2].text.rstrip("▌").split("<br>")
+        found = re.findall(r"<b><span[^>]*>(.*?)</span></b>", lines[0])
+        assert found == ([text[80 : now + 1][:17]] if now >= 80 else []) and len(lines) <= 3
+        plain = [re.sub("<[^>]+>", "", line) for line in lines]
+        assert all(len(line) <= 88 for line in plain) and text[: now + 1].endswith(plain[-1].removeprefix("… "))
+
+
 def test_arrows_end_where_their_numbers_say():
     fig = draw.arrows({"q": (1.0, -0.5), "k": torch.tensor([-0.5, 2.0])}, reach=3)
     assert [(trace.x[-1], trace.y[-1]) for trace in fig.data[1:]] == [(1.0, -0.5), (-0.5, 2.0)]

@@ -262,13 +262,11 @@ ask("00", "mem", "bytes", "phone")
 # - **key-value cache**: all pairs of the past, the Mem of standard attention. It grows with every token.
 # - **head, layer**: a trio of q, k and v; several heads side by side.
 # - **recipe**, **view**: what a slot holds of each token; what a query receives of each token.
-#
-# ## Now you
-#
-# In a terminal of this JupyterLab (File, New, Terminal) type `memlib start 00`, then open `my/00_cache.ipynb`.
-#
+
+# %% [markdown]
 # ## Deeper: said the other way round
-#
+
+# %% [markdown]
 # Type "Rex is Anna's dog." and ask "what is Anna's dog called?", with *Rex* expected. A fact said the other way round
 # is found less often, however near it is. When the model read *Rex* it could not know whose name that was, and what it
 # has kept of a letter stays as it is.
@@ -281,9 +279,15 @@ assert model.generate(lm.stream(150, seed=0, own=rex).prompt, 3) != b"Rex"
 
 # %% [markdown]
 # ## Deeper: the time of one read, on this machine
-#
+
+# %% [markdown]
 # One query in each of 8 heads of width 64, a growing cache, measured as you run the cell. The time is about
 # proportional to the pairs.
 
 # %%
 here.time_of_a_read()
+
+# %% [markdown]
+# ## Now you
+#
+# In a terminal of this JupyterLab (File, New, Terminal) type `memlib start 00`, then open `my/00_cache.ipynb`.

@@ -1,159 +1,144 @@
 # %% [markdown]
 # # 01 · Watch a window forget
 #
-# **After this chapter you can** say which tokens a window still holds at any step, explain why a stack of
-# layers sees further than one window, name what a window saves in bytes and time and what it costs in
-# quality, and tell when the first tokens of a stream must stay.
-#
-# **Time:** 60 minutes for the lesson and 50 for the exercise: two sittings. **You need:** Python, matrix
-# multiplication, and the idea of attention as a weighted average (chapter 00). No GPU.
-#
-# Everything that moves below is a replay of real tensors. They come from two small models of the same build: the
-# **Python model**, trained on the text of Python's standard library, and the **answering model** of chapter 00,
-# trained to answer questions about facts. `model` is the Python model.
+# The door code again. This time the model keeps only the newest letters of the text: it reads through a **window**.
+# **Press play:** each row is a window of another size. Which of them lose the fact, and what do they answer then?
+
+# %% tags=["film", "folded"]
+from memlib import course
+
+course.here("01").four_windows()
+
+# %% [markdown]
+# The two short windows have lost it, and they answer all the same. When does that happen, what does it save, and what
+# can still be known of a text whose beginning is gone?
 
 # %%
-import time
-
 import torch
 
-from memlib import KV, Full, Window, attend, attend_all, check, outputs, recipe, state_bytes, states, tasks, view
-from memlib import draw, lm, widgets
-from memlib.lm import data
+from memlib import KV, Window, check, draw, lm, recipe, tasks, view, widgets
+from memlib.course import ask, here, puzzle
 
-model = lm.load("stdlib")  # a byte model trained on Python's standard library
-text = "def newest(pairs): return pairs[-4:]"
-tokens = list(text)
-layers = model.qkv(data.as_bytes(text)[None])  # the q, k, v that each layer hands to its memory
-q, kv = layers[1][0][0, 2], KV(layers[1][1].k[0, 2], layers[1][1].v[0, 2])  # layer 1, head 2
-print(f"{len(tokens)} bytes of text: one query, one key, one value each, of width {q.shape[-1]}")
+here = here("01")
 
 # %% [markdown]
 # ## Three questions from before
 
 # %%
-display(
-    widgets.quiz(
-        "In standard attention, which pairs does the query of token 9 read (tokens count from 0)?",
-        ["pairs 0 to 8", "pairs 0 to 9", "all pairs of the text, later ones too"],
-        1,
-        "Mem is (K, V) of all tokens up to and INCLUDING its own: ten pairs. Later pairs are hidden by the "
-        "causal mask; without its own pair the first token would have nothing to read.",
-    ),
-    widgets.quiz(
-        "The context doubles. What happens to the work of attention for ONE new token, with an ordinary cache?",
-        ["it stays the same", "it doubles", "it grows four times"],
-        1,
-        "One query is compared with every pair that is there. Over the whole text attention's total grows four "
-        "times. (The rest of the model costs the same for every token.)",
-    ),
-    widgets.quiz(
-        "The softmax weights of one query over its pairs...",
-        ["sum to 1", "sum to the number of pairs", "can be negative"],
-        0,
-        "A read is a weighted AVERAGE of values: weights at least 0, sum 1. Keep this in mind when a pair "
-        "leaves: its weight goes to the others.",
-    ),
-)
+ask("01", "read", "work", "shares")
 
 # %% [markdown]
 # ## Does it still know?
 #
-# A fact, small talk, the question. In chapter 00 the full cache answered. Now every layer of the same answering
-# model reads through a window of its newest pairs, and nothing else is changed: `Window(64)` in the place of
-# `Full()` is one argument. **Predict** the size at which the code falls out, then move the size until it does.
-# (Keep *bytes between* at 150.)
+# In code a window is one argument: `Window(400)` stands where `Full()` stood, in every layer. Make the window smaller
+# until the answer goes wrong. **Predict** the size first: the code's first digit stands 196 bytes before the answer.
 
 # %%
-answers = lm.load("facts")
-widgets.one_fact(Window(400), answers)
-
-# %% tags=["film"]
-fact = lm.Fact("The door code is 4711.", "what is the door code?", "4711")
-stream = lm.stream(150, seed=1, own=fact)
-wide, narrow = (tasks.one_fact(Window(n), model=answers, stream=stream) for n in (400, 64))
-digit = len(wide.text) - wide.text.index("4711")
-assert wide.right and not narrow.right
-assert wide.recipe_dye[:, -1].min() == 1 and not narrow.recipe_dye[:, -1].any()  # all of it, and nothing of it
-said = {n: answers.reading(Window(n)).generate(stream.prompt, 4) for n in (digit - 4, digit + 4)}
-assert said[digit - 4] != b"4711" == said[digit + 4]  # it falls out at the way back to its digits
-short = [answers.reading(Window(n)).generate(stream.prompt, 4) for n in range(16, digit, 16)]
-assert b"4711" not in short and sum(one[:1].isdigit() for one in short) > len(short) / 2  # four bytes all the same
-draw.dye(
-    narrow.recipe_dye,
-    narrow.view_dye,
-    narrow.text,
-    narrow.fact_span,
-    after=narrow.said,
-    title=f"A window of 64; the code's first digit stands {digit} bytes before the answer",
-)
+widgets.one_fact(Window(400), lm.load("facts"))
 
 # %% [markdown]
-# The fact falls out when the window becomes shorter than the way back to its digits. What the model says then is
-# worth a look: it does not fall silent, it says four letters as before. Mostly the first is a digit, and the rest is
-# like what still stands in the window: numbers or names of the small talk, the *mmm* of the *Hmmm*, even words of the
-# question. A model that has forgotten does not know that it has.
+# The answer goes when the window becomes shorter than the way back to the digits. And a model that has forgotten does
+# not fall silent. It says four letters as before: through a window of 180 it says *74*, the age of Amir, which it still
+# sees. **It does not know that it has forgotten.**
+
+# %% claims
+seen = here.read_by_windows()
+assert [fact.right for fact in seen.values()] == [True, True, False, False]
+assert seen["the newest 400"].recipe_dye[:, -1].min() == 1 and seen["the newest 64"].recipe_dye[:, -1].max() == 0
+digit = len(here.stream().prompt) - here.stream().prompt.index(b"4711")
+assert digit == 196 and here.says(digit - 2) != b"4711" == here.says(digit) and here.says(180) == b"74. "
+short = [here.says(n) for n in range(16, digit, 16)]
+assert b"4711" not in short and sum(one[:1].isdigit() for one in short) > len(short) / 2
+
+# %% [markdown]
+# ## The newest six
 #
-# ## Predict
-#
-# A window of **six** reads the text byte by byte. The byte `w` of `newest` is byte 6 (the `d` is byte 0).
-# After byte 6 has been read, which byte has just been forgotten?
+# Now another model of the same build. It was trained on the text of Python's own library, and a window of **six** reads
+# a line of Python, byte by byte.
 
 # %%
-widgets.quiz(
-    "Which byte did the window of six lose when byte 6 entered?",
-    ["none: there was room", "byte 0", "byte 1", "byte 6 itself: it enters one step later"],
-    1,
-    "The current byte is IN the window and counts. After byte 6 the window holds bytes 1 to 6: six pairs. "
-    "A common slip is to think of six PREVIOUS bytes; then byte 0 would still be there.",
-)
+ask("01", "lost")
 
 # %% [markdown]
-# Now watch it. On top the text; in the middle the slots of the memory and what each holds (the
-# **recipe**); below, what the query of this step receives of each byte (the **view**). Press play, or
-# drag the slider.
+# Watch it. On top the text, below it the six slots, at the bottom what the newest byte's query receives.
 
 # %% tags=["film"]
-memory = Window(6)
-held = states(memory, kv)  # one state a token: real keys, real values
-assert torch.equal(memory.slots(held[6]).k, kv.k[1:7])  # after byte 6: bytes 1 to 6
-assert torch.equal(memory.slots(held[3]).k, kv.k[:4])  # while it fills: all there is, nothing padded
-assert not view(memory, q, kv.k)[6, 0]  # and the query of byte 6 receives nothing of byte 0
-draw.film(recipe(memory, kv.k), tokens, views=view(memory, q, kv.k), title="A window of 6 reads the text")
+model = lm.load("stdlib")
+text = "def newest(pairs): return pairs[-4:]"
+q, k, v = tasks.heads(model, text, layer=1, head=2)
+six = Window(6)
+recipes, views = recipe(six, k), view(six, q, k)
+draw.film(recipes, list(text), views, title="A window of six reads the text")
+
+# %% claims
+from memlib import Full, outputs, states
+
+q1, k1, v1 = here.head()
+held = states(Window(6), KV(k1, v1))  # one state a byte: real keys, real values
+assert torch.equal(Window(6).slots(held[6]).k, k1[1:7])  # after byte 6: bytes 1 to 6
+assert torch.equal(Window(6).slots(held[3]).k, k1[:4])  # while it fills: all there is, nothing padded
+assert view(Window(6), q1, k1)[6, 0] == 0  # the query of byte 6 receives nothing of byte 0
+assert torch.equal(recipe(Window(6), k1)[-1], torch.eye(len(here.TEXT))[-6:])  # each slot one byte, whole
+
+# %% [markdown]
+# *"The boxes and the bars are the same picture."* They answer two questions. The boxes, the recipe, say what is **in** the
+# memory. The bars, the view, say what **one query gets** of it.
+#
+# To drop a pair from a memory is to **evict** it. While the window fills it simply holds what there is.
+#
+# **Your first line.** Tokens are numbered 0, 1, 2, … Which numbers does a window of six hold once token 20 has entered?
+# Cut them out of `numbers`.
+
+# %% puzzle
+numbers, size, t = torch.arange(36), 6, 20
+# BEGIN SOLUTION
+newest = numbers[t - size + 1 : t + 1]
+# END SOLUTION
+# WRONG: newest = numbers[t - size : t + 1]
+# WRONG: newest = numbers[t - size : t]
+# WRONG: newest = numbers[:size]
+puzzle(lambda: newest, here.HELD, axes=("slot",), digits=0)
 
 # %% [markdown]
 # ## The formula
 #
-# Standard attention reads $\mathrm{Mem}=(K_{\le t},V_{\le t})$. A window reads the newest $n_c$ pairs:
+# Standard attention reads all pairs up to token $t$. A window reads the newest $n_c$ of them:
 #
-# $$\mathrm{Mem}_t=(K_{t-n_c+1\,..\,t},\;V_{t-n_c+1\,..\,t}),\qquad
-# \mathrm{Att}(q_t,\mathrm{Mem}_t)=\mathrm{softmax}\!\big(q_tK^\top/\sqrt d\big)\,V .$$
+# $$\mathrm{Mem}_t=(K_{t-n_c+1\,..\,t},\;V_{t-n_c+1\,..\,t}).$$
 #
-# **By hand.** Keys of width 1, so $\sqrt d=1$, and the query is 1. The keys are $\ln 1,\ln 2,\ln 1,\ln 3$:
-# their scores, after the exponential, are $1, 2, 1, 3$. The values are $10, 20, 30, 40$.
-# A window of two reads the last two pairs: weights $\tfrac14,\tfrac34$, and
-# $\tfrac14\cdot30+\tfrac34\cdot40=37.5$. The full cache reads all four:
-# $(1\cdot10+2\cdot20+1\cdot30+3\cdot40)/7=28.57$. The window does not leave a hole where the old pairs
-# were: their weight goes to the pairs that stayed.
+# **By hand.** Four pairs. Their exponentials are 1, 2, 1, 3, their values 10, 20, 30, 40.
+#
+# 1. The full cache divides by 7 and reads $(1\cdot10+2\cdot20+1\cdot30+3\cdot40)/7=28.6$.
+# 2. A window of two has only the last two. It divides by 4 and reads $\tfrac14\cdot30+\tfrac34\cdot40=37.5$.
+#
+# No hole is left where the old pairs were: **their share goes to those that stay.**
+#
+# **Your second line.** These are the shares of the full cache. What are the shares of a window of two?
 
-# %%
-hand = KV(torch.tensor([[1.0], [2.0], [1.0], [3.0]]).log(), torch.tensor([[10.0], [20.0], [30.0], [40.0]]))
-ones = torch.ones(4, 1)
-assert abs(outputs(Window(2), ones, hand)[3].item() - 37.5) < 1e-4
-assert abs(outputs(Full(), ones, hand)[3].item() - 200 / 7) < 1e-4
+# %% puzzle
+full = torch.tensor([1.0, 2.0, 1.0, 3.0]) / 7
+# BEGIN SOLUTION
+two = full[-2:] / full[-2:].sum()
+# END SOLUTION
+# WRONG: two = full[-2:]
+# WRONG: two = full[:2] / full[:2].sum()
+# WRONG: two = full[-2:] / full.sum()
+puzzle(lambda: two, here.SHARES, axes=("pair",))
+
+# %% claims
+one = torch.ones(4, 1)
+assert abs(outputs(Window(2), one, here.HAND)[3].item() - 37.5) < 1e-4
+assert abs(outputs(Full(), one, here.HAND)[3].item() - 200 / 7) < 1e-4
 
 # %% [markdown]
 # ## The code, and yours
 #
-# A memory is four small functions: `init` gives an empty state, `update` takes a state and new pairs and
-# gives the next state, `slots` shows the pairs, `read` attends to them (a window takes the common `read`, which it
-# inherits from `Memory`). The state is a value: it goes in and comes out, and an old one stays what it was. Below
-# stands the library's window, word for word, under the name `Mine`. Its state is two runs of pairs: the first ones,
-# kept for good where `sinks` asks for some, and the newest. `@frozen` and `at_least` make `size` and `sinks` settings that
-# are checked once and then stay. The line that ends in `True` is what a window promises of itself: leave it as it is.
+# A memory is four small functions. `init` gives an empty **state**: what a memory keeps between two tokens. `update` takes
+# a state and new pairs, and gives the next state. `slots` shows the pairs, and `read` attends to them (a window inherits
+# it). Below is the library's own window, renamed `Mine`. Its state has two parts: the first pairs, where `sinks` asks for
+# some (you meet them below), and the newest.
 #
-# `check` walks yours and the library's over 48 random tokens and names the first difference. Break the line of
-# `update` that begins with `newest =`, in these four ways; run the cell each time, and see what `check` says:
+# Break it in these four ways, one at a time, in the line that begins with `newest =`. What does `check` say to each?
 #
 # - keep one pair too many: `keep=self.size + 1`
 # - keep the oldest, not the newest: `newest = mem.newest.append(new[free:])[: self.size]`
@@ -162,309 +147,242 @@ assert abs(outputs(Full(), ones, hand)[3].item() - 200 / 7) < 1e-4
 
 # %% show="memlib.Window"
 print(check(Mine(6), Window(6)))
-widgets.player(Mine(6), kv.k, q, tokens)
+widgets.player(Mine(6), k, q, list(text))
 
 # %% [markdown]
-# **Two things people get wrong here.**
-#
-# *"While it fills, the missing slots are zeros."* No: a memory starts **empty**. A zero key has the score
-# 0, which is not "no score": it draws weight to a value of zero and shrinks what is read.
-#
-# *"The recipe and the view are the same picture."* They answer different questions. The recipe says what
-# is **in** the memory (for a window: rows of the identity matrix, each slot one byte). The view says what
-# one query **gets** from it (weights that depend on the query, and sum to 1).
+# *"While it fills, the empty places are zeros."* No: a memory starts **empty**. A key of zeros has the score 0, and that
+# is not "no score". It takes a share, gives a value of nothing for it, and what is read shrinks.
 
 # %%
-four, zero_pairs = KV(kv.k[:4], kv.v[:4]), KV(torch.zeros(16, 32), torch.zeros(16, 32))
-honest, padded = attend(q[3:4], four), attend(q[3:4], zero_pairs.append(four))
-print(f"length of what is read: {honest.norm():.2f}; with sixteen zero-filled slots: {padded.norm():.2f}")
-display(draw.recipe(recipe(memory, kv.k)[-1], tokens), draw.view(view(memory, q, kv.k), tokens))
-
-# %% claims
-assert padded.norm() < 0.9 * honest.norm()
-assert torch.equal(recipe(memory, kv.k)[-1], torch.eye(len(tokens))[-6:])  # each slot one byte, the newest six
-assert torch.allclose(view(memory, q, kv.k).sum(-1), torch.ones(len(tokens)))
+draw.bars(here.zero_slots(), y="length of what is read", title="Zeros are not nothing")
 
 # %% [markdown]
 # ## A window is local attention
 #
-# That band is the whole secret of *local attention*: compute all scores, hide everything outside the
-# band, and the outputs are those of the window that was walked token by token.
-#
-# Move the size. Watch the band widen, and see where this head looks when it is allowed to look further.
+# There is a second way to get the same. Compute all scores at once, hide everything outside a band, and go on as usual.
+# That is **local attention**, and its outputs are those of the window that walks. Move the size, and see where this head
+# looks when it may look further.
 
 # %%
-band = torch.ones(len(tokens), len(tokens)).tril().triu(-5).bool()  # at most 5 back, and itself
-assert not view(memory, q, kv.k)[~band].any()
-masked = torch.nn.functional.scaled_dot_product_attention(q[None], kv.k[None], kv.v[None], attn_mask=band)[0]
-assert torch.allclose(masked, outputs(memory, q, kv), atol=1e-5)
-assert torch.allclose(masked, attend_all(memory, q, kv), atol=1e-5)  # the library's form: block by block
-widgets.knob(
-    lambda size: draw.view(view(Window(size), q, kv.k), tokens, title=f"What each query receives, window of {size}"),
-    size=(1, len(tokens), 6),
-)
+widgets.knob(here.band, size=(1, len(text), 6))
+
+# %% claims
+from memlib import attend_all
+
+inside = torch.ones(len(here.TEXT), len(here.TEXT)).tril().triu(-5).bool()  # at most 5 back, and itself
+assert not view(Window(6), q1, k1)[~inside].any()
+assert torch.allclose(view(Window(6), q1, k1).sum(-1), torch.ones(len(here.TEXT)))
+masked = torch.nn.functional.scaled_dot_product_attention(q1[None], k1[None], v1[None], attn_mask=inside)[0]
+assert torch.allclose(masked, outputs(Window(6), q1, KV(k1, v1)), atol=1e-5)
+assert torch.allclose(masked, attend_all(Window(6), q1, KV(k1, v1)), atol=1e-5)  # the library's form: block by block
+four, padded = here.zero_slots().values()
+assert padded < 0.9 * four
 
 # %% [markdown]
 # ## Layers see further than one window
 #
-# The last byte of the second layer attends to outputs of the first, and those have looked back already.
-# With windows of $n_c$ and $L$ layers the reach is $L(n_c-1)+1$. First on bare windows: the view of one
-# layer, multiplied with itself.
+# The second layer reads what the first has put out, and the first has looked back already. **Predict:** a window of six in
+# each of three layers. How many bytes can the last place feel? Then turn the knobs.
 
 # %%
-one = view(Window(6), q, kv.k)
-for depth in (1, 2, 3, 4):
-    seen = (torch.linalg.matrix_power(one, depth)[-1] > 0).sum().item()
-    print(f"{depth} layers: the last byte receives something of {seen} bytes")
-    assert seen == depth * (6 - 1) + 1
+widgets.knob(here.deeper_and_deeper, layers=(1, 5, 1), window=(2, 12, 6))
 
 # %% [markdown]
-# Now through the trained model, by touching it: change **one** byte far back, and see whether anything
-# changes at the last position. Our model has a helper that must be counted: a short convolution of width
-# 4 (each q, k and v also mixes in the three bytes before it) carries three more bytes into every layer, so its
-# reach is $L(n_c-1+3)+1$. Predict the last row of the picture for three layers and a window of six: how many bytes
-# are felt at the last place, itself included?
+# **Your third line.** How many bytes is it, for any window and any number of layers? This is the **reach**.
 
-# %%
-ids = data.as_bytes(text).long()
-changed = ids.repeat(len(ids), 1)
-changed[torch.arange(len(ids)), torch.arange(len(ids))] = ord("#")  # row i: byte i is another one
-touched = model.double().reading(Window(6))
-with torch.no_grad():
-    inside = [
-        (layer_q[1:, :, -1] - layer_q[:1, :, -1]).flatten(1).norm(dim=1)
-        for layer_q, _ in touched.qkv(torch.cat([ids[None], changed]))
-    ]
-    logits = touched(torch.cat([ids[None], changed]))[:, -1]
-grid = torch.stack([*inside, (logits[1:] - logits[:1]).norm(dim=1)])
-model.float()
-reached = (grid > 1e-12).int().argmax(1)  # the first byte that matters, row by row
-print([len(tokens) - first for first in reached.tolist()], "bytes reach the queries of layers 0, 1, 2 and the answer")
-assert len(tokens) - reached[-1] == 3 * (6 - 1 + 3) + 1
-draw.reach(grid, tokens, ["queries of layer 0", "queries of layer 1", "queries of layer 2", "the answer"])
+# %% puzzle
+window, layers = 6, 3
+# BEGIN SOLUTION
+reach = layers * (window - 1) + 1
+# END SOLUTION
+# WRONG: reach = layers * window
+# WRONG: reach = window + layers - 1
+# WRONG: reach = layers * (window - 1)
+puzzle(lambda: reach, here.REACH, digits=0)
+
+# %% claims
+felt = [int((here.through_layers(deep)[-1] > 0).sum()) for deep in (1, 2, 3, 4)]
+assert felt == [deep * (6 - 1) + 1 for deep in (1, 2, 3, 4)]
 
 # %% [markdown]
-# So "what can still be read of the beginning of a document?" has two answers. **Directly**: nothing, once
-# it is $n_c$ tokens back. **Through layers**: what the layers below have carried along, up to the reach,
-# and mixed on the way. Behind the reach it is gone for good. Reach says what *can* arrive, not what does: three
-# layers of 64 reach 199 bytes back, and yet the door code was lost.
+# So what can still be read of a document's beginning? **Directly** nothing, once it is more than a window back.
+# **Through the layers** what they have carried along, mixed on the way, as far as the reach. Behind the reach it is gone
+# for good. And reach says what *can* arrive, not what does.
 #
 # ## What it costs: bytes and time
 #
-# The state of a window stops growing. Two tensors (k and v), 3 layers, 4 heads, width 32, 4 bytes a number. (Counted
-# are the pairs that can be read; the buffers behind them may have as much spare room again.)
-
+# Our model writes 2,000 bytes of Python: once with everything kept, once through a window of 64. **Predict** the two lines.
 
 # %%
-def write(memory, n=2000, seed=0):
-    """Lets the model write n bytes; returns them with bytes of state and seconds a byte, every 100 bytes."""
-    reader, draw_from = model.reading(memory), torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        logits, state = reader.step(data.as_bytes("def ")[None].long(), reader.init(1))
-        out, size, spent, begin = bytearray(), [], [], time.perf_counter()
-        for i in range(1, n + 1):
-            byte = torch.multinomial(torch.softmax(logits[0, -1] / 0.7, -1), 1, generator=draw_from)
-            out.append(int(byte))
-            logits, state = reader.step(byte[None], state)
-            if i % 100 == 0:
-                size.append(sum(state_bytes(mem) for mem in state.memories))
-                spent.append((time.perf_counter() - begin) / 100)
-                begin = time.perf_counter()
-    return out.decode(errors="replace"), size, spent
-
-
-full_text, full_size, full_spent = write(Full())
-window_text, window_size, window_spent = write(Window(64))
-assert window_size[-1] == window_size[0] == 2 * 3 * 4 * 32 * 64 * 4
-assert full_size[-1] == 2 * 3 * 4 * 32 * 2004 * 4
-print(window_text[-300:])
-at = list(range(100, 2001, 100))
-display(
-    draw.curves(
-        {"full cache": (at, [b / 1024 for b in full_size]), "window of 64": (at, [b / 1024 for b in window_size])},
-        x="bytes written",
-        y="kilobytes of state",
-        title="What has to be kept",
-    ),
-    draw.curves(
-        {"full cache": (at, [s * 1e3 for s in full_spent]), "window of 64": (at, [s * 1e3 for s in window_spent])},
-        x="bytes written",
-        y="milliseconds a byte",
-        title="What a byte costs, here and now",
-    ),
-)
+here.what_is_kept()
 
 # %% [markdown]
-# The bytes are a law; the milliseconds are your machine's. In so small a model most of a step is not attention,
-# so the times say little at 2,000 bytes; the window may even be slower, since dropping pairs is work too.
-# `make bench` times a step at up to 16,384 pairs: there a full cache's step grows with its length, and that of a
-# window of 128 does not.
+# **Your fourth line.** How many bytes is the flat line? Keys and values, in 3 layers of 4 heads, 32 numbers each,
+# 4 bytes a number, 64 pairs.
+
+# %% puzzle
+# BEGIN SOLUTION
+kept = 2 * 3 * 4 * 32 * 4 * 64
+# END SOLUTION
+# WRONG: kept = 3 * 4 * 32 * 4 * 64
+# WRONG: kept = 2 * 3 * 32 * 4 * 64
+# WRONG: kept = 2 * 3 * 4 * 32 * 64
+puzzle(lambda: kept, here.BYTES, digits=0)
+
+# %% claims
+everything, newest_64 = (here.written(memory)[1] for memory in here.WRITERS.values())
+assert newest_64[0] == newest_64[-1] == here.BYTES == 192 * 1024
+assert everything == [2 * 3 * 4 * 32 * 4 * (n + 4) for n in range(100, 2001, 100)]
+
+# %% [markdown]
+# The bytes are a law. The time is your machine's, and in so small a model it hardly differs: most of a step is not
+# attention.
 #
 # ## What it costs: quality
 #
-# Bits per byte on held-out text say how well the model foresees the next byte (8 is blind guessing). The
-# model was trained with its full cache over 256 bytes. **Sketch first**: how does the figure fall as the
-# window grows from 2 to 256?
+# **Bits per byte** say how well a model foresees the next byte of a text it has not seen: 8 is blind guessing, 0 is
+# knowing. The window grows from 2 to 256. **Sketch first:** how do the bits fall?
 
 # %%
-pieces = data.batch(data.texts()[1], 256, 48, torch.Generator().manual_seed(1))
+here.predict_quality()
 
-
-@torch.no_grad()
-def bits(reader, pieces):
-    """Bits per byte over pieces [rows, n + 1]."""
-    logits = reader(pieces[:, :-1])
-    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), pieces[:, 1:].flatten()).item() / 0.6931
-
-
-sizes = [2, 4, 8, 16, 32, 64, 128, 256]
-quality = [bits(model.reading(Window(n)), pieces) for n in sizes]  # swapping the memory is one argument
-widgets.predict("bits per byte, as the window grows", sizes, quality, y="bits per byte", log_x=True)
-
-# %%
-assert abs(quality[-1] - bits(model, pieces)) < 1e-3  # a window as long as the text is the full cache
-assert all(a >= b - 0.02 for a, b in zip(quality, quality[1:], strict=False))
-gain = quality[sizes.index(32)] - quality[-1]
-print(f"from 32 to 256: {gain:.3f} bits; from 2 to 32: {quality[0] - quality[sizes.index(32)]:.3f} bits")
-assert gain < 0.15 * (quality[0] - quality[-1])
+# %% claims
+found, falls = dict(zip(here.SIZES, here.quality(), strict=True)), here.quality()
+assert abs(found[256] - here.bits(Full(), here.rows(256, 48, 1))) < 1e-3  # as long as the text: the full cache
+assert all(a >= b - 0.02 for a, b in zip(falls[:-1], falls[1:], strict=True))
+assert abs(found[2] - found[32] - 1.34) < 0.05 and abs(found[32] - found[256] - 0.13) < 0.03
 
 # %% [markdown]
-# Nine tenths of what longer memory brings this model lie within some thirty bytes. That is a fact about this
-# model and its text, not about windows: the answering model found a code two hundred bytes back, and one that could
-# use a whole book would lose more.
+# Nine tenths of the gain lie within some thirty bytes. *"So a window of 32 is enough."* For this model and its text,
+# nearly. But the answering model found a code two hundred bytes back, and bits per byte would hardly have shown it.
 #
-# **Beyond its training length** the picture turns. The full cache now holds distances the model has never
-# seen; a window never does. Which of the two would you rather have at 1,024 bytes?
-
-# %%
-long = data.batch(data.texts()[1], 1024, 6, torch.Generator().manual_seed(2))
-lengths = [128, 256, 512, 1024]
-full_bits = [bits(model, long[:, : n + 1]) for n in lengths]
-window_bits = [bits(model.reading(Window(128)), long[:, : n + 1]) for n in lengths]
-assert full_bits[-1] > full_bits[1] + 0.5 and window_bits[-1] < window_bits[1] + 0.3
-draw.curves(
-    {"full cache": (lengths, full_bits), "window of 128": (lengths, window_bits)},
-    x="bytes of text",
-    y="bits per byte",
-    log_x=True,
-    title="Trained on 256 bytes, read further",
-)
-
-# %% [markdown]
 # ## When the first tokens must stay: sinks
 #
-# Large models park attention they have no use for on the first token, whose value is almost nothing. When
-# a window evicts that token, the parked weight falls on the others, and the model breaks down
-# (StreamingLLM: a 13-billion model goes from a perplexity, the number of equally likely next tokens it seems to
-# choose from, of 5.40 with four sinks to 5158 without). `Window(size, sinks=s)` keeps the first `s` pairs for good.
-# *Global tokens* are relatives: chosen tokens, anywhere in the text, that every later token may see.
+# Many large models park the attention they have no use for on the first token, whose value is almost nothing. Then a
+# window evicts that token. The parked share falls on the others, and the model breaks down.
 #
-# **An honest negative:** our models have not learned this (short training, on pieces cut from the middle of files).
-# The first byte draws almost nothing, in any head:
-
-# %%
-with torch.no_grad():
-    some = model.qkv(pieces[:8, :-1])
-on_first = torch.stack(
-    [view(Full(), layer_q[:, :, :64], layer_kv[:64].k)[..., 32:, 0].mean((0, 2)).max() for layer_q, layer_kv in some]
-)
-print("mean weight on the first byte, the strongest head of each layer:", [f"{w:.3f}" for w in on_first.tolist()])
-assert on_first.max() < 0.1
-
-# %% [markdown]
-# So we build a head that does have a sink: every query points along one direction, the first key lies far
-# along it, and the first value is zero. This head's normal state is to say nothing.
+# The cure is simple: `Window(4, sinks=2)` keeps the first two pairs for good, on top of the newest four. Such a pair is
+# called a **sink**. Step through it.
 
 # %% tags=["film"]
-gen = torch.Generator().manual_seed(0)
-way = torch.zeros(16)
-way[0] = 1
-sink_q = 8 * way + torch.randn(40, 16, generator=gen)
-sink_k = torch.randn(40, 16, generator=gen) * (1 - way)
-sink_k[0] = 3 * way
-sink_v = torch.randn(40, 16, generator=gen)
-sink_v[0] = 0
-said = {repr(m): outputs(m, sink_q, KV(sink_k, sink_v)).norm(dim=-1) for m in (Full(), Window(8), Window(7, sinks=1))}
-full_said, plain, kept = said.values()
-assert plain[8:].mean() > 2 * full_said[8:].mean() and (kept - full_said)[8:].abs().mean() < 0.5 * plain[8:].mean()
-sinks = Window(4, sinks=2)
-start = slice(0, 18)  # of the text
-display(
-    draw.film(
-        recipe(sinks, kv.k[start]),
-        tokens[start],
-        views=view(sinks, q[start], kv.k[start]),
-        title="Two sinks and a window of 4: the first two bytes never leave",
-    )
-)
-draw.curves(
-    {name: (list(range(40)), y.tolist()) for name, y in said.items()},
-    x="token",
-    y="length of what the head says",
-    title="The sink leaves at token 8",
-)
+first, sinks = text[:18], Window(4, sinks=2)
+recipes, views = recipe(sinks, k[:18]), view(sinks, q[:18], k[:18])
+draw.film(recipes, list(first), views, title="Two sinks and a window of four")
 
 # %% [markdown]
-# Sinks bring a question of **position**. Rotary positions (q and k are turned by an angle that grows with the
-# place) tell the model how far apart two tokens are. A sink a thousand bytes back lies at a distance the model was
-# never trained on. StreamingLLM counts positions *inside the cache*: the slots are numbered 0 to m-1 at each read,
-# so no distance is ever longer than the cache. For a plain window nothing changes; with sinks it does. And, again
-# an honest negative: in this model four sinks bring nothing that four more pairs in the window would not.
+# Whether a model leans on its first tokens depends on its training, so it has to be measured. Below are the models
+# measured so far, each with 64 pairs: the newest 64, and the newest 60 with the first 4. Where the first bar stands far
+# above the second, the model has sinks. Where both are alike, four sinks bring nothing that four more pairs would not.
 
 # %%
-reading = {
-    "window of 64": model.reading(Window(64)),
-    "60 and 4 sinks, true positions": model.reading(Window(60, sinks=4)),
-    "60 and 4 sinks, positions in the cache": model.reading(Window(60, sinks=4), positions="cache"),
-}
-streamed = {name: bits(reader, long[:, :769]) for name, reader in reading.items()}
-print({name: round(b, 3) for name, b in streamed.items()})
-window_64, true, in_cache = streamed.values()
-assert true > in_cache + 0.1 and abs(in_cache - window_64) < 0.05
-plain = [bits(model.reading(Window(60), positions=p), long[:2, :257]) for p in ("absolute", "cache")]
-assert abs(plain[0] - plain[1]) < 1e-3  # without sinks the two are equal
-draw.bars(streamed, y="bits per byte", title="64 pairs, 768 bytes of held-out text")
+here.without_the_first()
 
 # %% [markdown]
-# ## Three new questions
+# Our Python model has none: it was trained briefly, on pieces cut from the middle of files. In the paper that named them
+# (StreamingLLM, arXiv 2309.17453) a model of 13 billion weights chooses among 5.4 likely next tokens with four sinks, and
+# among 5,158 without.
+
+# %% claims
+ours, weights = here.losses()["the course's Python model"], here.weight_on_first()
+assert abs(ours["the newest"] - ours["the newest and the first"]) < 0.01  # three runs of 32 rows
+assert weights["the course's Python model"] < 0.1  # it parks nothing on the first token
+leaning = [both for model, both in here.losses().items() if weights[model] > 0.2]
+assert all(both["the newest"] > both["the newest and the first"] + 0.1 for both in leaning)
+
+# %% [markdown]
+# ## Three questions to take along
 
 # %%
-display(
-    widgets.quiz(
-        "Window(4, sinks=2) has read tokens 0 to 9. What does it hold, oldest first?",
-        ["0 1 6 7 8 9", "0 1 8 9", "6 7 8 9", "0 1 5 6 7 8"],
-        0,
-        "The sinks 0 and 1 stay for good, and the newest four are 6 to 9. `size` counts the newest pairs; sinks "
-        "come on top.",
-    ),
-    widgets.quiz(
-        "A support bot with a window of 2,000 tokens answers well for an hour, then asks the customer's name again. "
-        "The name was given 2,500 tokens ago. What would put it within direct reach again?",
-        ["more layers with the same window", "a window of 3,000", "sinks"],
-        1,
-        "Within the window a pair can be read directly. More layers lengthen the reach, but what arrives has been "
-        "mixed on the way and need not be the name. Sinks would help only if the name were among the first tokens.",
-    ),
-    widgets.quiz(
-        "You must halve the state's bytes of a window model. Which change does NOT do it?",
-        ["half the window", "bfloat16 in place of float32", "half as many queries", "half as many key-value heads"],
-        2,
-        "Bytes = 2 x layers x kv heads x width x pairs x bytes a number. Queries are used and forgotten; they are "
-        "not part of the state.",
-    ),
-)
+ask("01", "holds", "bot", "halve")
 
 # %% [markdown]
 # ## Words of this chapter
 #
-# - **window** (local attention, sliding window): a memory of the newest $n_c$ pairs, the current one included.
+# - **window** (sliding window): a memory of the newest $n_c$ pairs, the current one included.
+# - **local attention**: the same, computed at once, with all scores outside a band hidden.
 # - **evict**: drop a pair from the memory; nothing can read it any more.
-# - **recipe**: what a slot holds of each token. **view**: what a query receives of each token.
-# - **reach**: how far back a change can still be felt through all layers, $L(n_c-1)+1$ for bare windows.
-# - **sink**, **global token**: one of the first pairs, kept for good.
-# - **position in the cache**: a slot's place at the read, instead of its token's place in the text.
+# - **state**: what a memory keeps between two tokens.
+# - **reach**: how many tokens the last place can feel through $L$ layers, $L(n_c-1)+1$ for bare windows.
+# - **bits per byte**: how well a model foresees the next byte; less is better.
+# - **sink** (a *global token* at the beginning): a first pair that is kept for good.
+
+# %% [markdown]
+# ## Deeper: the reach of the trained model
+
+# %% [markdown]
+# Change **one** byte of the text far back, and see whether anything moves at the last place. In our model something more
+# looks back: a short **convolution** mixes the three bytes before into each query, key and value. So each layer carries
+# three bytes more, and the reach is $L(n_c-1+3)+1$. Predict the last row for three layers of six.
 #
+# For windows of 64 that makes 199 bytes. The door code stood 196 bytes back, and was lost all the same.
+
+# %%
+here.felt_in_the_model()
+
+# %% claims
+rows = (here.touched() > 1e-12).int().argmax(1)  # the first byte that matters, row by row
+assert len(here.TEXT) - int(rows[-1]) == 3 * (6 - 1 + 3) + 1 == 25
+assert 3 * (64 - 1 + 3) + 1 == 199 > digit and not seen["the newest 64"].right
+
+# %% [markdown]
+# ## Deeper: longer than it was trained
+
+# %% [markdown]
+# The model was trained on texts of 256 bytes. Beyond them the full cache holds distances that it has never seen; a window
+# never does. Which would you rather have at 1,024 bytes?
+
+# %%
+here.read_further()
+
+# %% claims
+everything, newest_128 = here.by_length().values()
+assert everything[-1] > everything[1] + 0.5 and newest_128[-1] < newest_128[1] + 0.3  # 6 rows of held-out text
+
+# %% [markdown]
+# ## Deeper: the time of a byte, and what was written
+
+# %% [markdown]
+# Milliseconds a byte, measured while the model wrote, and the end of what it wrote through the window. The window may even
+# be the slower one: to drop a pair is work too. (`make bench` goes to 16,384 pairs. There the full cache's step grows with
+# its length, and the window's does not.)
+
+# %%
+print(here.written(here.WRITERS["the newest 64"])[0][-200:])
+here.time_of_a_byte()
+
+# %% [markdown]
+# ## Deeper: a head made to say nothing
+
+# %% [markdown]
+# We build a head with a sink by hand. Every query points along one direction, the first key lies far along it, and the
+# first value is zero. Its normal state is to say nothing. Then the window evicts the first token.
+
+# %%
+here.when_the_sink_leaves()
+
+# %% claims
+whole, plain, with_sink = here.a_head_with_a_sink().values()
+assert plain[8:].mean() > 2 * whole[8:].mean() and (with_sink - whole)[8:].abs().mean() < 0.5 * plain[8:].mean()
+
+# %% [markdown]
+# ## Deeper: where a sink stands
+
+# %% [markdown]
+# Our model turns each query and key by an angle that grows with its place (*rotary positions*). So it feels how far apart
+# two tokens are. A sink a thousand bytes back lies further than anything in training. StreamingLLM counts places *inside
+# the cache*: at each read the slots are numbered anew, and no distance is longer than the cache. For a plain window
+# nothing changes; with sinks it does.
+
+# %%
+here.places_in_the_cache()
+
+# %% claims
+window_64, true, in_cache = here.positions().values()
+assert true > in_cache + 0.1 and abs(in_cache - window_64) < 0.05  # 6 rows of held-out text
+long = here.rows(1024, 6, 2)[:2, :257]
+assert abs(here.bits(Window(60), long) - here.bits(Window(60), long, "cache")) < 1e-3  # without sinks they are equal
+
+# %% [markdown]
 # ## Now you
 #
-# The exercise is waiting: in a terminal of this JupyterLab type `memlib start 01` and open
-# `my/01_window.ipynb`. The button at its end grades your answers as often as you like.
+# In a terminal of this JupyterLab (File, New, Terminal) type `memlib start 01`, then open `my/01_window.ipynb`.

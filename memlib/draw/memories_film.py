@@ -87,14 +87,16 @@ def _answer(said: str, right: bool | None, row: int) -> dict:
 
 def _text(letters: list[str], span: tuple[int, int], now: int) -> dict:
     """The text as far as it is read: the fact's own words, and the newest line."""
-    read = "".join(letters[: now + 1]).replace("\n", "↵")
-    fact = read[span[0] : span[1]]
+    whole = "".join(letters).replace("\n", "↵")
+    start = whole.find(" ", span[1] + 2 - COLUMNS) + 1 if span[1] > COLUMNS else 0  # the fact lies in the first line
+    read = "… " * bool(start) + whole[start : now + 1]
     lines = textwrap.wrap(read, COLUMNS, drop_whitespace=False) or [""]
-    kept = lines if len(lines) <= 3 else [lines[0], f"… {lines[-2].lstrip()}", lines[-1]]
-    whole = "<br>".join(style.safe(line) for line in kept)
-    marked = f'<b><span style="color:{style.OKABE_ITO[5]}">{style.safe(fact)}</span></b>'
+    low, high = (edge - start + 2 * bool(start) for edge in span)
+    told = f'<b><span style="color:{style.OKABE_ITO[5]}">{style.safe(lines[0][low:high])}</span></b>'
+    first = style.safe(lines[0][:low]) + told * (len(lines[0]) > low) + style.safe(lines[0][high:])
+    rest = lines[1:] if len(lines) <= 3 else [f"… {lines[-2].lstrip()}", lines[-1]]
     return {
-        "text": (whole.replace(style.safe(fact), marked, 1) if fact else whole) + "▌",
+        "text": "<br>".join([first, *map(style.safe, rest)]) + "▌",
         "x": 0,
         "xref": "paper",
         "y": 1,

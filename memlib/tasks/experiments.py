@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import time
@@ -142,6 +143,34 @@ def lengths_runs() -> dict[str, Callable[[int], dict]]:
     }
 
 
+def sinks_runs() -> dict[str, Callable[[int], dict]]:
+    """What a model loses when a window lets go of its first tokens (a minute): bits per byte of 32 held-out rows of 256
+    a seed, with everything kept, with a window of 64, and with the first 4 kept beside the newest 60; and the share of
+    attention that goes to the first token, in the strongest head of each layer."""
+    from memlib.lm import data, load
+    from memlib.probe import view
+
+    kept = {"everything": Full(), "the newest": Window(64), "the newest and the first": Window(60, sinks=4)}
+
+    @torch.no_grad()
+    def one(name: str, seed: int) -> dict:
+        model, rows = load(name), data.batch(data.texts()[1], 256, 32, torch.Generator().manual_seed(100 + seed))
+
+        def bits(memory) -> float:
+            logits = model.reading(memory, "cache" if memory is not kept["everything"] else None)(rows[:, :-1])
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())
+            return round(loss.item() / math.log(2), 4)
+
+        shares = [view(Full(), q[:, :, :64], kv[:64].k)[..., 32:, 0].mean((0, 2)) for q, kv in model.qkv(rows[:8, :64])]
+        return {
+            "loss": {how: bits(memory) for how, memory in kept.items()},
+            "unit": "bits a byte",
+            "weight_on_first": [round(x.max().item(), 4) for x in shares],
+        }
+
+    return {"the course's Python model": lambda seed: one("stdlib", seed)}
+
+
 EXPERIMENTS = {
     "mqar": mqar_runs,
     "lookup": lookup_runs,
@@ -149,6 +178,7 @@ EXPERIMENTS = {
     "story": story_runs,
     "leaderboard": leaderboard_runs,
     "lengths": lengths_runs,
+    "sinks": sinks_runs,
 }
 
 
