@@ -269,22 +269,35 @@ def test_a_text_that_is_too_long_is_refused():
         library_text("memlib.Window", most=5)
 
 
-LINE = "newest = mem.newest.append(new[free:], keep=self.size)"
-BREAKS = {  # as chapter 01 names them
-    "keep=self.size + 1": LINE.replace("self.size", "self.size + 1"),
-    "newest = mem.newest.append(new[free:])[: self.size]": "newest = mem.newest.append(new[free:])[: self.size]",
-    "newest = mem.newest": "newest = mem.newest",
-    "newest = new": "newest = new",
+NEWEST, LOOP = "newest = mem.newest.append(new[free:], keep=self.size)", "for pair in new.one_by_one():"
+BREAKS = {  # as the chapters name them: {what is named: (the library's line, what takes its place)}
+    ("01_window", lambda made: made(6)): {
+        "keep=self.size + 1": ("keep=self.size", "keep=self.size + 1"),
+        "newest = mem.newest.append(new[free:])[: self.size]": (
+            NEWEST,
+            "newest = mem.newest.append(new[free:])[: self.size]",
+        ),
+        "newest = mem.newest": (NEWEST, "newest = mem.newest"),
+        "newest = new": (NEWEST, "newest = new"),
+    },
+    ("03a_recurrent", lambda made: made(0.3)): {
+        "g = self.rate": ("g = self.rate if mem.count else 1.0", "g = self.rate"),
+        "g = 1 - self.rate if mem.count else 1.0": ("g = self.rate if", "g = 1 - self.rate if"),
+        "for pair in reversed([*new.one_by_one()]):": (LOOP, "for pair in reversed([*new.one_by_one()]):"),
+        "for pair in [new[-1:]]:": (LOOP, "for pair in [new[-1:]]:"),
+    },
 }
+NAMED = [(chapter, made, named) for (chapter, made), ways in BREAKS.items() for named in ways]
 
 
-@pytest.mark.parametrize("named", BREAKS)
-def test_check_sees_each_way_to_break_the_window(named):
-    assert f"`{named}`" in (paths.CHAPTERS / "01_window" / "lesson.py").read_text()
-    text, space = library_text("memlib.Window"), {"__name__": "__main__"}
-    assert text.count(LINE) == 1
-    assert execute(text.replace(LINE, BREAKS[named]), space, "<shown>") is None
-    assert not check(space["Mine"](6), memlib.Window(6))
+@pytest.mark.parametrize("chapter, made, named", NAMED, ids=[f"{chapter}: {named}" for chapter, _, named in NAMED])
+def test_check_sees_each_way_to_break_what_a_chapter_shows(chapter, made, named):
+    assert f"`{named}`" in (paths.CHAPTERS / chapter / "lesson.py").read_text()
+    shown = next(cell.options["show"] for cell in load_lesson(chapter) if "show" in cell.options)
+    text, space, (old, new) = library_text(shown), {"__name__": "__main__"}, BREAKS[chapter, made][named]
+    assert text.count(old) == 1
+    assert execute(text.replace(old, new), space, "<shown>") is None
+    assert not check(made(space["Mine"]), made(getattr(memlib, shown.removeprefix("memlib."))))
 
 
 # How long a lesson is

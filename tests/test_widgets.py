@@ -204,7 +204,7 @@ def test_a_network_answers_without_a_dye():
     from memlib import Recurrent
 
     box = widgets.one_fact(Recurrent(torch.nn.GRUCell(64, 64)), distance=30)
-    assert not box.figure.data and "not linear in its values" in words(box.said) and "The model says" in words(box.said)
+    assert not box.figure.data and "mixes its values" in words(box.said) and "The model says" in words(box.said)
 
 
 def test_a_picture_says_what_it_is_at_and_an_old_one_never_stands_as_new():

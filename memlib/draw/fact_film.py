@@ -85,7 +85,9 @@ def _says(left, seen, text: str, span: tuple[int, int]) -> str:
         else (f"the slots hold {left[span[1] - 1]:.0%} when it has been read and {left[-1]:.0%} at the end; ")
     )
     if not len(seen):
-        return f"The fact {fact!r} and what followed. No dye: the memory is not linear in its values; see influence."
+        return (
+            f"The fact {fact!r} and what followed. This memory mixes its values: what it stores of them cannot be told."
+        )
     gets = f"the last byte gives {seen[:, -1].max():.0%} of its attention to it (the strongest layer)"
     return f"Of the fact {fact!r} {held}{gets}."
 

@@ -19,11 +19,14 @@ ROW, HEAD, COLUMNS = 52, 96, 86  # pixels a memory and for the text above; lette
 NAMES, ANSWERS = 0.18, 0.74  # where bars begin and end, in shares of the width
 
 
-def memories(held: dict, text: str, span: tuple[int, int], says: dict, title: str = "") -> go.Figure:
+def memories(
+    held: dict, text: str, span: tuple[int, int], says: dict, title: str = "", unit: str = "of the fact"
+) -> go.Figure:
     """Does it still know? A row a memory: how much of one fact it holds, and at the end what it answers.
 
     held: {name: [bytes of the text]}, the share of the fact in the memory after each byte; text: what is read;
-    span: (start, end) of the fact in its bytes; says: {name: (answer, whether it is right)}.
+    span: (start, end) of the fact in its bytes; says: {name: (answer, whether it is right)}; unit: what stands behind
+    a share, where it is another one.
     Raises ValueError where names or sizes do not fit each other.
     """
     letters = [bytes([b]).decode("ascii", "replace") for b in text.encode()]
@@ -32,9 +35,9 @@ def memories(held: dict, text: str, span: tuple[int, int], says: dict, title: st
     if names != list(says):
         raise ValueError(f"says must have the names of held, {names}, got {list(says)}")
     at = sorted({*np.linspace(0, n - 1, FRAMES).round().astype(int).tolist(), span[1] - 1})
-    fig = go.Figure(_bars(shares, names, n - 1, span))
+    fig = go.Figure(_bars(shares, names, n - 1, span, unit))
     top = style.TOP + HEAD
-    style.dress(fig, title, _says(shares, says), ROW * len(names), CONTROLS, top=top)
+    style.dress(fig, title, _says(shares, says, unit), ROW * len(names), CONTROLS, top=top)
     fig.update_yaxes(
         style.row_ticks(names, 1000) | {"tickfont": {"size": 16}, "mirror": False, "showline": False, "ticks": ""}
     )
@@ -48,11 +51,13 @@ def memories(held: dict, text: str, span: tuple[int, int], says: dict, title: st
         return [*caption, _text(letters, span, now), *told]
 
     fig.update_layout(annotations=notes(n - 1))
-    frames = [go.Frame(data=_bars(shares, names, t, span), name=str(t), layout={"annotations": notes(t)}) for t in at]
+    frames = [
+        go.Frame(data=_bars(shares, names, t, span, unit), name=str(t), layout={"annotations": notes(t)}) for t in at
+    ]
     return playing(fig, frames, [f"{t + 1} of {n} bytes read" for t in at])
 
 
-def _bars(shares: np.ndarray, names: list[str], now: int, span: tuple[int, int]) -> list[go.Bar]:
+def _bars(shares: np.ndarray, names: list[str], now: int, span: tuple[int, int], unit: str) -> list[go.Bar]:
     seen = shares[:, now] if now >= span[0] else np.zeros(len(names))
     return [
         go.Bar(
@@ -62,7 +67,7 @@ def _bars(shares: np.ndarray, names: list[str], now: int, span: tuple[int, int])
             width=0.55,
             base=0,
             marker={"color": style.OKABE_ITO[5], "line": {"color": style.INK, "width": 1}},
-            text=[f"{x:.0%} of the fact" if now >= span[0] else "" for x in seen],
+            text=[f"{x:.0%} {unit}" if now >= span[0] else "" for x in seen],
             textposition=["inside" if x > 0.45 else "outside" for x in seen],
             insidetextanchor="start",
             textfont={"size": 15},
@@ -110,9 +115,9 @@ def _text(letters: list[str], span: tuple[int, int], now: int) -> dict:
     }
 
 
-def _says(shares: np.ndarray, says: dict) -> str:
+def _says(shares: np.ndarray, says: dict, unit: str) -> str:
     told = [
-        f"{name} holds {row[-1]:.0%} of the fact and answers {said!r}, {'right' if right else 'wrong'}"
+        f"{name} holds {row[-1]:.0%} {unit} and answers {said!r}, {'right' if right else 'wrong'}"
         for row, (name, (said, right)) in zip(shares, says.items(), strict=True)
     ]
     whole = "; ".join(told) + "."
