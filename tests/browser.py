@@ -170,6 +170,13 @@ def run_all(page, patience: float = 300) -> None:
     assert all(text.isdigit() for text in prompts(page)), f"not all cells ran: {prompts(page)}\n{said}"
 
 
+def unfold(page) -> None:
+    """Opens every heading that starts collapsed."""
+    shown = page.locator(".jp-showHiddenCellsButton:visible")
+    while shown.count():
+        shown.first.click()
+
+
 def menu(page, *path: str) -> None:
     """Walks the menus by their names."""
     page.locator(".lm-MenuBar-item", has_text=re.compile(f"^{path[0]}$")).click()

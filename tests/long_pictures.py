@@ -84,6 +84,7 @@ def test_every_live_picture_is_drawn_at_the_first_run_and_moves(address, lesson,
     with browser.browser() as (page, asked):
         browser.open_notebook(page, address(lesson.name))
         HOW[how](page)
+        browser.unfold(page)
         seen = drawn(page)
         print(f"{lesson.stem}: {len(seen)} live pictures")
         assert seen and all(map(whole, seen)), seen

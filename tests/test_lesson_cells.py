@@ -270,7 +270,7 @@ def test_a_text_that_is_too_long_is_refused():
 
 
 NEWEST, LOOP = "newest = mem.newest.append(new[free:], keep=self.size)", "for pair in new.one_by_one():"
-MEAN = "x.mean(-2, keepdim=True)"
+STORE = "compressed.append(made, keep=self.compressed), raw[gone:]"
 BREAKS = {  # as the chapters name them: {what is named: (the library's line, what takes its place)}
     ("01_window", lambda made: made(6)): {
         "keep=self.size + 1": ("keep=self.size", "keep=self.size + 1"),
@@ -281,20 +281,17 @@ BREAKS = {  # as the chapters name them: {what is named: (the library's line, wh
         "newest = mem.newest": (NEWEST, "newest = mem.newest"),
         "newest = new": (NEWEST, "newest = new"),
     },
-    ("02_averages", lambda made: made(4)): {
-        "return mem.append(new, keep=self.size + 1)": ("keep=self.size", "keep=self.size + 1"),
-        "return mem.append(new)[: self.size]": ("mem.append(new, keep=self.size)", "mem.append(new)[: self.size]"),
-        "return mem.each(lambda x: x.sum(-2, keepdim=True) / self.size)": (
-            MEAN,
-            f"{MEAN.replace('mean', 'sum')} / self.size",
-        ),
-        "return mem.each(lambda x: x[..., -1:, :])": (MEAN, "x[..., -1:, :]"),
-    },
     ("03a_recurrent", lambda made: made(0.3)): {
         "g = self.rate": ("g = self.rate if mem.count else 1.0", "g = self.rate"),
         "g = 1 - self.rate if mem.count else 1.0": ("g = self.rate if", "g = 1 - self.rate if"),
         "for pair in reversed([*new.one_by_one()]):": (LOOP, "for pair in reversed([*new.one_by_one()]):"),
         "for pair in [new[-1:]]:": (LOOP, "for pair in [new[-1:]]:"),
+    },
+    ("04_hybrid", lambda made: made(4, 2, 2)): {
+        "made = tiers.compress(self, raw[-gone:], mem.used)": ("raw[:gone]", "raw[-gone:]"),
+        "compressed, raw = compressed, raw[gone:]": (STORE, "compressed, raw[gone:]"),
+        "compressed, raw = compressed.append(made), raw[gone:]": (STORE, "compressed.append(made), raw[gone:]"),
+        "if gone > self.rate:": ("if gone:", "if gone > self.rate:"),
     },
 }
 NAMED = [(chapter, made, named) for (chapter, made), ways in BREAKS.items() for named in ways]
