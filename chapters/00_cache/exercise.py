@@ -33,6 +33,10 @@ result = 30.0
 
 # %% check="by_hand"
 # NEXT: Weights: do they sum to one, in the ratio of the exponentials? Result: each weight times its value, summed.
+# WHY weights == [2, 1, 5] or result == 240: These are the exponentials as they are. Weights are shares of their sum.
+# WHY weights == [0.625, 0.125, 0.25] or result == 18.75: The order is turned round: the first weight belongs to the score ln 2.
+# WHY weights == [0, 0, 1] or result == 40: That is the strongest pair alone. Softmax leaves each pair its share.
+# WHY abs(result - 70 / 3) < 0.1: That is the plain mean of the three values. Each value counts by its own weight.
 report("weights", weights, axes=("pair",), digits=3, sealed=True)
 report("result", result, digits=3, sealed=True)
 
@@ -110,6 +114,10 @@ after_1000 = 1000
 
 # %% check="mem"
 # NEXT: Count the pairs: one for each token that has been read, the current one included.
+# WHY at_4 == [0, 1, 2, 3]: The newest is missing: a query reads its own pair too.
+# WHY at_4 == [4, 3, 2, 1, 0]: These are the tokens, but the oldest stands first.
+# WHY after_1000 == 1001: Tokens are counted from 0. How many pairs are there after tokens 0 and 1?
+# WHY after_1000 == 999: One pair for every token that has been read, the last one included.
 report("Mem at token 4", at_4, axes=("place",), digits=0, sealed=True)
 report("pairs after 1000 tokens", after_1000, digits=0, sealed=True)
 
@@ -133,6 +141,11 @@ fixed_whole_text = 2
 
 # %% check="doubling"
 # NEXT: Write down how many pairs are read at token 10 and at token 20, then sum from 1 to 10 and to 20.
+# WHY full_one_token == 1: A full cache grows: at the end of the longer text one read goes over more pairs.
+# WHY full_one_token == 4: This asks for one token alone. How many more pairs does its one read go over?
+# WHY full_whole_text == 2: Twice as many tokens, and each of them also reads more pairs.
+# WHY fixed_one_token == 2: A memory of fixed size does not grow: later in the text it holds as many pairs as before.
+# WHY fixed_whole_text in (1, 4): Each read costs the same as before. But how many reads are there?
 report("full cache, one token", full_one_token, digits=0, sealed=True)
 report("full cache, whole text", full_whole_text, digits=0, sealed=True)
 report("fixed memory, one token", fixed_one_token, digits=0, sealed=True)
@@ -162,6 +175,9 @@ c = "efficient"
 
 # %% check="map"
 # NEXT: Ask where the old pairs live: in a state of fixed size, in a store beside the model, or still in the cache.
+# WHY a in ("internal", "internal memory"): This store stands beside the model, with pairs of other documents.
+# WHY b in ("external", "external memory"): What is not in the 64 slots is gone. There is no store from which it could be fetched.
+# WHY c in ("internal", "internal memory"): Here no state of fixed size stands for the past: all pairs are still there.
 for letter, answer in {"a": a, "b": b, "c": c}.items():
     report(letter, answer if answer is ... else str(answer).strip().split(" ")[0], sealed=True)
 

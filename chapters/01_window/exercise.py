@@ -35,6 +35,12 @@ first_lost = 1
 
 # %% check="by_hand"
 # NEXT: Count the newest three pairs, the current one included; the sink is a fourth.
+# WHY after_4 == [2, 3, 4]: The sink is missing: it never leaves, and takes none of the three places.
+# WHY after_4 == [0, 3, 4]: The sink is counted among the three. It has a place of its own.
+# WHY after_4 == [2, 3, 4, 0]: These are the tokens, but the oldest stands first.
+# WHY after_4 == [1, 2, 3, 4]: These are the newest four. One place belongs to the sink.
+# WHY first_lost == 0: Token 0 is the sink. It stays for good.
+# WHY first_lost == 2: Somebody had to leave before that: write down the state after token 3, then let token 4 in.
 report("after token 4", after_4, axes=("place",), digits=0, sealed=True)
 report("after token 9", after_9, axes=("place",), digits=0, sealed=True)
 report("first lost", first_lost, digits=0, sealed=True)
@@ -213,6 +219,11 @@ agent = (4, 6)
 
 # %% check="choose"
 # NEXT: Do size and sinks sum to at most ten? Then look at the stream below 1.00: which tokens had left the memory?
+# WHY chat[1] > 0: Chat never asks for its beginning. Each sink takes a place that a newer pair needs.
+# WHY form == [10, 0]: Once ten newer tokens are there the title has left. What keeps it for good?
+# WHY agent in ([10, 0], [8, 2]): The orders are tokens 0 to 5. Some of them leave this memory.
+# WHY form == [2, 8] or agent == [4, 4]: First comes how many of the newest are kept, then how many sinks.
+# WHY any(sum(two) > 10 for two in (chat, form, agent)): More than ten pairs: size and sinks together.
 if any(choice is ... for choice in (chat, form, agent)):
     raise NotImplementedError("one of the three streams is not answered yet")
 fixed = {"chat": [], "form": [0, 1], "agent": [0, 1, 2, 3, 4, 5]}
@@ -245,6 +256,9 @@ letter = "c"
 
 # %% check="explain"
 # NEXT: Put a number to each sentence: the reach of three layers of 32, the sizes the lesson really ran.
+# WHY letter == "a": The lesson ran windows of up to 256, and the bits went on falling. So nothing was cut off.
+# WHY letter == "b": If a longer window added nothing at all, the last 0.13 would be missing too.
+# WHY letter == "d": One model was measured, not text. Another model may use what lies further back.
 report("letter", letter, sealed=True)
 
 # %% [markdown]

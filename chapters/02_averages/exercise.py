@@ -44,6 +44,13 @@ exponential_2 = 3
 
 # %% check="by_hand"
 # NEXT: Write under each value its weight: do the weights sum to one, and does the newest stand last?
+# WHY moving_1 == 4: After token 1 there are two pairs. The divisor is their number.
+# WHY moving_4 == 4.8: That is the mean of all five. A moving average of three has let two of them go.
+# WHY weighted_1 == 5: The order of the weights is turned round: the last one belongs to the newest value.
+# WHY weighted_1 in (5.6, 6): With two pairs only the last two weights count, and the divisor is their sum.
+# WHY cumulative_3 == 4.8: Token 4 has not come yet after token 3.
+# WHY exponential_2 == 2.5: It starts with the first value whole, not with half of it.
+# WHY exponential_2 == 4: That is a plain mean. Here the newest value always has half of the weight.
 report("moving after token 1", moving_1, sealed=True)
 report("moving after token 4", moving_4, sealed=True)
 report("weighted after token 1", weighted_1, sealed=True)
@@ -69,6 +76,9 @@ pairs_kept = [100, 100, 100, 1, 1]
 
 # %% check="kept"
 # NEXT: Count the pairs that are there when the read is worked out, the current one included; a mean kept as one is one.
+# WHY pairs_kept == [100, 1, 1, 1, 1]: When the window moves on, the oldest pair must be taken out of the mean. Can it be told from the mean alone?
+# WHY pairs_read == [100, 100, 100, 1, 1]: An average is read as one pair, however many went into it.
+# WHY pairs_kept == [100, 100, 100, 5000, 5000]: The mean so far and the next pair: do these two average anything older ever again?
 five = "window", "moving average", "weighted average", "cumulative average", "exponential average"
 report("read", pairs_read, labels=five, digits=0, sealed=True)
 report("kept", pairs_kept, labels=five, digits=0, sealed=True)
@@ -252,6 +262,13 @@ drift = ExponentialAverage(0.05)
 
 # %% check="choose"
 # NEXT: Is something not answered, or answered with more bytes than needed? For a topic, raw pairs are never needed.
+# WHY isinstance(needle, (CumulativeAverage, MovingAverage, ExponentialAverage, WeightedAverage)): A needle must be told from all others. In an average it no longer can.
+# WHY isinstance(needle, Window) and needle.size < 64: Some of the newest 64 have already left this window.
+# WHY isinstance(gist, Window): No pair has to be told from the others here. Raw pairs take bytes that one average does not need.
+# WHY isinstance(gist, ExponentialAverage): This topic has been in force all along, and old pairs still help against the noise. A rate forgets them.
+# WHY isinstance(drift, CumulativeAverage): 300 steps of the old topic weigh as much as the newest ones: it has not followed.
+# WHY isinstance(drift, ExponentialAverage) and drift.rate > 0.1: So fast a rate averages a few steps only: the noise stays.
+# WHY isinstance(drift, ExponentialAverage) and drift.rate < 0.02: So slow a rate still holds mostly the old topic 36 steps after the switch.
 if any(choice is ... for choice in (needle, gist, drift)):
     raise NotImplementedError("one of the three streams is not answered yet")
 if any(isinstance(choice, type) for choice in (needle, gist, drift)):
@@ -291,6 +308,9 @@ letter = "c"
 
 # %% check="explain"
 # NEXT: An empty memory would guess: right in one of 16 trials. Was the curve above that just after the switch, or below?
+# WHY letter == "a": More noise brings answers near to guessing. These fell below guessing.
+# WHY letter == "b": A memory with nothing in it would guess, and be right once in 16. This one was right less often.
+# WHY letter == "d": It is read as one slot, with one key. Softmax over one slot has nothing to weigh.
 report("letter", letter, sealed=True)
 
 # %% [markdown]

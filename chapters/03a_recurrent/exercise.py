@@ -40,6 +40,11 @@ new_h = -0.6
 
 # %% check="by_hand"
 # NEXT: The states: halve, then add. The weights: how often has each been halved when the fourth number is in?
+# WHY after_each == [8, 10, 10, 16]: That is a plain sum. Before each number the old state is halved.
+# WHY after_each == [4, 3, 1.5, 3.75]: Only the old state is halved. The new number comes in whole.
+# WHY old_weight == 1 / 8: The old state is halved once for each number, also for the fourth.
+# WHY new_weights == [1, 1 / 2, 1 / 4, 1 / 8]: The oldest stands first, and it has been halved most often.
+# WHY new_h == 0.6: The gate z is the share of the old h, not of the new n.
 report("after each number", after_each, axes=("number",), sealed=True)
 report("weight of the old state", old_weight, digits=4, sealed=True)
 report("weights of the four", new_weights, axes=("number",), digits=3, sealed=True)
@@ -71,6 +76,10 @@ folded_before_6 = 4
 
 # %% check="order"
 # NEXT: Token form: update, then read. Segment form: read, then update. Then count segments that are complete.
+# WHY token_form == "cab": In the token form a token finds its own pair in the state it reads.
+# WHY segment_form == "cba": Then the pairs of the segment would be read twice: in the state, and raw.
+# WHY updates == 12: The segment form folds in once for each segment, not for each token.
+# WHY folded_before_6 in (6, 7, 8): The segment of token 6 is folded in only after its queries have read.
 report("token form", token_form, sealed=True)
 report("segment form", segment_form, sealed=True)
 report("updates", updates, digits=0, sealed=True)
@@ -151,6 +160,11 @@ median_of_all_so_far = "grows"
 
 # %% check="sort"
 # NEXT: Keep only what is read, and how many tokens there were: which of them can still take in the next pair correctly?
+# WHY weighted_average_of_64 == "folds": With each step every pair gets another weight. From their sum alone the next one does not follow.
+# WHY window_of_64 == "folds": A window is read pair by pair: nothing in it is summed up.
+# WHY median_of_all_so_far == "folds": Two pasts may have the same median, and another one each after the same next number.
+# WHY largest_value_so_far == "grows": Of all old numbers only one can ever matter again.
+# WHY cumulative_average == "grows": The mean so far and the number of tokens are enough to go on.
 baskets = {
     "full cache": full_cache,
     "window of 64": window_of_64,
@@ -294,6 +308,11 @@ network_gives_up = 2
 # %% check="lost"
 # NEXT: A letter: write the weights of the three averages for six tokens and compare the rows. What is given up: which
 # NEXT: token is too old for an average of two, and which one will the network not be asked for any more?
+# WHY moving == "z": In a moving average of two, only two tokens count, and both alike.
+# WHY cumulative in ("y", "z"): In the mean of all, every token counts alike.
+# WHY exponential == "w": In an exponential average the newest counts most, and each older one less by the same factor.
+# WHY moving_gives_up in (0, 5): An average of two holds tokens 4 and 5. When a new one comes, the older of the two leaves.
+# WHY network_gives_up in (0, 5): It holds the newest capital until another comes. Where did the last one stand?
 for name, letter in {
     "moving": moving,
     "cumulative": cumulative,
@@ -329,6 +348,10 @@ alarm = "latch"
 
 # %% check="choose"
 # NEXT: For the stream that is not the best yet: are old readings wrong there, noisy, or simply not asked for?
+# WHY scale == "exponential": The weight never changes, so no reading grows old. A rate throws good ones away.
+# WHY river == "cumulative": The mean still holds the levels before the jump.
+# WHY alarm in ("cumulative", "exponential"): One single reading is asked for. An average mixes it with others.
+# WHY "latch" in (scale, river): It keeps one noisy reading as it came: nothing takes the noise away.
 if any(rule is ... for rule in (scale, river, alarm)):
     raise NotImplementedError("one of the three streams is not answered yet")
 n, rows = 1000, 20

@@ -37,6 +37,9 @@ corrected_read = [4.72, 1.44]
 
 # %% check="by_hand"
 # NEXT: Sum: both outer products, number by number. Delta: what k2 reads BEFORE it is written, then the error.
+# WHY summed == [[6, 3], [4, 0]]: Rows and columns are exchanged: row i belongs to number i of the key.
+# WHY corrected == [[6, 4], [3, 0]]: That is the sum once more. The delta rule adds the error: the value minus what the key reads already.
+# WHY corrected_read == [2, 4]: The second key is not orthogonal to the first, so writing it changes what the first reads.
 report("summed", summed, axes=("row", "column"), digits=2, sealed=True)
 report("k1 reads, summed", summed_read, axes=("column",), digits=2, sealed=True)
 report("corrected", corrected, axes=("row", "column"), digits=2, sealed=True)
@@ -66,6 +69,9 @@ other = "e"
 
 # %% check="order"
 # NEXT: Which event needs the result of which other? The error needs the faded matrix, the write needs the error.
+# WHY order == "bcda": The error is taken of the faded matrix: what must come before it?
+# WHY order in ("acbd", "cabd"): A token sees itself: its pair is written before its query reads.
+# WHY other == "c": The gated delta rule fades its matrix: that is its gate.
 report("order", order, sealed=True)
 report("of another memory", other, sealed=True)
 
@@ -222,6 +228,11 @@ for_90 = 128
 
 # %% check="width"
 # NEXT: Measure your width and the next smaller one: the first must reach 0.9, the second must not.
+# WHY for_20 == 16: More pairs than the key has dimensions: they get in each other's way.
+# WHY for_20 in (64, 128, 256): That will do, but half of it will do as well.
+# WHY for_50 in (128, 256): That will do for 50, but half of it will do as well.
+# WHY for_90 == 64: About as many pairs are found as the key has dimensions, and here more are asked for.
+# WHY for_90 == 256: That will do for 90, but half of it will do as well.
 if any(choice is ... for choice in (for_20, for_50, for_90)):
     raise NotImplementedError("one of the three widths is not chosen yet")
 seed = number(1, 9999, name="seed")
@@ -251,6 +262,9 @@ delta_share = 1.0
 
 # %% check="rebind"
 # NEXT: Count for one key how many of its five values are still held; a guess among m is right once in m.
+# WHY full_share == 1: Equal keys get equal weights: the newest value does not stand out.
+# WHY window_share in (1 / 2, 1 / 3): Not all keys have the same number of values in the window: 40 is no whole number of rounds.
+# WHY delta_share == 1 / 5: The delta rule first takes out what the key reads already. How many of its values are left?
 report("full", full_share, digits=2, sealed=True)
 report("window of 40", window_share, digits=2, sealed=True)
 report("delta", delta_share, digits=2, sealed=True)
@@ -278,6 +292,9 @@ letter = "b"
 
 # %% check="explain"
 # NEXT: How many pairs are found at 128, at 256, at 512? And which ones, in the picture by age?
+# WHY letter == "a": Multiply each share by its number of pairs: the number found hardly changes, and the picture by age showed which they are.
+# WHY letter == "c": The delta rule writes errors, so its numbers stay small. Print the largest of them.
+# WHY letter == "d": 32 of 128 would be .25. The measured share was .55.
 report("letter", letter, sealed=True)
 
 # %% [markdown]

@@ -55,6 +55,13 @@ tokens_lost = 4
 
 # %% check="by_hand"
 # NEXT: Count evicted tokens: all but the newest of the local tier. Whole groups become slots, the rest waits, and is read.
+# WHY compressed_6 == [[0, 1], [2, 3]]: A slot is made of a whole group of evicted tokens. How many tokens are evicted after token 6?
+# WHY staging_6 == []: Of the evicted tokens one has no partner yet.
+# WHY local_6 == [2, 3, 4, 5, 6]: The local tier holds the newest four, the current one included.
+# WHY compressed_12 == [[0, 1], [2, 3]]: The tier keeps its newest two slots, not the first two.
+# WHY slots_read == 6: What waits is read as well.
+# WHY slots_read in (9, 10, 11, 13): A slot is read as one, of however many tokens it is made.
+# WHY tokens_lost == 2: That many slots were dropped. Each stood for several tokens.
 report("compressed after token 6", compressed_6, axes=("slot", "place"), digits=0, sealed=True)
 report("staging after token 6", staging_6, axes=("place",), digits=0, sealed=True)
 report("local after token 6", local_6, axes=("place",), digits=0, sealed=True)
@@ -94,6 +101,11 @@ gone_at = "a"
 
 # %% check="order"
 # NEXT: Follow one pair: where does it enter, when does it leave the local tier, when is it mixed, when is it gone?
+# WHY order == "cfdbga": A token sees itself: its pair is in before its query reads.
+# WHY order == "dfbgac": The new pair enters first. Only then is one too many in the local tier.
+# WHY order == "fdbagc": A slot is dropped because a new one has come: the new one is there first.
+# WHY mixed_at == "d": A pair that has left the local tier still waits as it came.
+# WHY gone_at == "b": A pooled pair is mixed with others, but it is still read.
 letters = {"order": order, "of another memory": other, "no longer told apart": mixed_at, "wholly gone": gone_at}
 for name, word in letters.items():
     report(name, word, sealed=True)
@@ -241,6 +253,12 @@ mixed_empty = 20
 
 # %% check="together"
 # NEXT: Write the four exponentials in a row and their sums for A and B. Which numbers does a fixed weight ignore?
+# WHY gate == 0.75: That is the weight of the other side.
+# WHY joined_read == 25: Joined, A and B do not count alike: each counts by the sum of its exponentials.
+# WHY mixed_read == 32.5: Mixed, the exponentials of A are never compared with those of B: half of each answer.
+# WHY first_mixed in (0.75, 3 / 16): Mixed: first the share within A, and then?
+# WHY mixed_empty == 40: The half of an empty memory does not go over to the other: it answers 0.
+# WHY biased_read == 32.5: The bias ln 2 doubles the exponentials of B: the sides no longer count as before.
 report("gate", gate, digits=3, sealed=True)
 report("joined", joined_read, digits=2, sealed=True)
 report("mixed", mixed_read, digits=2, sealed=True)
@@ -313,6 +331,11 @@ room = Hybrid(16, 20, 8, count_bias=True)
 
 # %% check="choose"
 # NEXT: Which of the lines is False? Count the tokens your slots cover, then ask: found exactly, found among some, or averaged?
+# WHY any(one.local + one.compressed + (one.rate - 1 if one.compressed else 0) > 43 for one in (orders, suspects, room)): More than 43 pairs in one of them: what waits, up to rate - 1 pairs, counts too.
+# WHY orders.local < 36: What must be found exactly must still be raw: some of the newest 36 are pooled.
+# WHY suspects.compressed and not suspects.pool.rescale: Means of random keys are short: a query finds hardly any of them.
+# WHY min(suspects.local, room.local) < 16: Of the newest 16 some are pooled, and so not found exactly.
+# WHY room.compressed and not room.count_bias: Without a count bias a slot of several tokens counts no more than one token.
 chosen = {"orders": orders, "suspects": suspects, "room": room}
 if any(choice is ... for choice in chosen.values()):
     raise NotImplementedError("one of the three streams is not answered yet")
@@ -423,6 +446,9 @@ letter = "b"
 
 # %% check="explain"
 # NEXT: Put a number to each sentence, at N = 192: how many right answers would there be?
+# WHY letter == "a": The picture by age shows pairs that were found far beyond the raw ones: the tier is read.
+# WHY letter == "c": By chance one of many would be right. A quarter of the pooled pairs was found.
+# WHY letter == "d": A window of 96 would find 96 at N = 192. Compare it with the 48.
 report("letter", letter, sealed=True)
 
 # %% [markdown]

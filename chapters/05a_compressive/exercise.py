@@ -40,6 +40,12 @@ gone = 5
 
 # %% check="by_hand"
 # NEXT: Every token read is in Mem, in CMem or gone: list the popped ones, in groups, and keep CMem's newest.
+# WHY mem_3 == [0, 1, 2, 3, 4, 5]: That is Mem before segment 3 has come in.
+# WHY cmem_3 == []: Segment 3 pushes three tokens out of Mem. They do not vanish.
+# WHY cmem_5 == [[0, 1, 2], [3, 4, 5]]: CMem keeps its newest slots. Which one must go?
+# WHY cmem_5 == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]: CMem has two places.
+# WHY gone == 3: Then the first token leaves Mem, but it is still pooled in CMem.
+# WHY gone == 4: Then CMem becomes full. A slot leaves it when one more comes.
 report("Mem after segment 3", mem_3, axes=("place",), digits=0, sealed=True)
 report("CMem after segment 3", cmem_3, axes=("slot", "place"), digits=0, sealed=True)
 report("Mem after segment 5", mem_5, axes=("place",), digits=0, sealed=True)
@@ -74,6 +80,11 @@ source = "s"
 
 # %% check="order"
 # NEXT: Follow one pair: it is read raw, it waits in Mem, it is popped, pooled, and stands in CMem.
+# WHY order == "dbac": The queries read the queues as they were, before anything moves.
+# WHY order == "bdca": CMem can only take what has been pooled.
+# WHY never == "a": CMem holds slots, so somebody must make one pair of several.
+# WHY source == "r": The segment that has just been read goes raw into Mem.
+# WHY source in ("p", "u"): Follow one pair: through which queue does it go before it is pooled?
 report("order", order, sealed=True)
 report("does not happen", never, sealed=True)
 report("where CMem's input comes from", source, sealed=True)
@@ -284,6 +295,12 @@ meeting = 4
 
 # %% check="choose"
 # NEXT: Measure all five rates for the stream that is not reached: which one is best, and how old is what it holds?
+# WHY codes in (2, 4, 8, 16): Of a slot of several tokens one is found exactly, at best.
+# WHY orders == 1: At rate 1 the memory holds 32 tokens. These pairs are older.
+# WHY orders in (4, 8, 16): That reaches far enough, but a smaller rate does too, and finds more.
+# WHY topic in (1, 2, 4, 8): A longer average would have less noise, and the topic has not changed for long.
+# WHY meeting in (8, 16): That average still holds something of the topic before.
+# WHY meeting in (1, 2): A longer average that still begins after the change would have less noise.
 if any(choice is ... for choice in (codes, orders, topic, meeting)):
     raise NotImplementedError("one of the four rates is not chosen yet")
 seed = number(1, 9999, name="seed")
@@ -337,6 +354,9 @@ letter = "b"
 
 # %% check="explain"
 # NEXT: Put numbers to each sentence: slots in use, tokens reached, needles found, and the share with the count bias.
+# WHY letter == "a": 16 slots of 8 tokens need 128, and there were 256. So the slots were in use at rate 8 as well.
+# WHY letter == "c": The reach is 16 + 16 c: it grows with the rate.
+# WHY letter == "d": Run it with the count bias: does the share grow with the rate?
 report("letter", letter, sealed=True)
 
 # %% [markdown]

@@ -88,6 +88,10 @@ loss_of_most_used = 6.25
 
 # %% check="by_hand"
 # NEXT: One function at a time. Which pairs does most-used keep, and in which order? What do all six read, what the two?
+# WHY most_used_values == [1, 4]: What is kept stands in the order of the text, not by attention.
+# WHY most_used_values == [1, 9]: Most-used takes all six together, not group by group.
+# WHY conv_values == [4, 6]: The weights are turned round: the first one belongs to the oldest.
+# WHY loss_of_max == 4.5 or loss_of_most_used == 2.5: That is the difference. The loss is its square.
 report("mean", mean_values, axes=("slot",), digits=2, sealed=True)
 report("max", max_values, axes=("slot",), digits=2, sealed=True)
 report("most-used", most_used_values, axes=("slot",), digits=2, sealed=True)
@@ -120,6 +124,9 @@ other = "f"
 
 # %% check="order"
 # NEXT: Which event needs the result of which other? The comparison needs slots, the slots need popped pairs, these a read before.
+# WHY order in ("dbeac", "debac"): The queries read first, while the old pairs are still in Mem.
+# WHY order == "bdaec": The pool is handed what no gradient runs through: what happens before that?
+# WHY other == "c": The comparison of two reads is attention reconstruction itself.
 report("order", order, sealed=True)
 report("of the other loss", other, sealed=True)
 
@@ -276,6 +283,12 @@ for_gist_of_few = 2
 
 # %% check="choose"
 # NEXT: Measure your rate and twice your rate: the first must fulfil the wish, the second must not.
+# WHY for_reads in (4, 8, 16): Too much is lost there. Measure the next smaller rate.
+# WHY for_reads == 1: At rate 1 nothing is lost, but is it the largest rate that will do?
+# WHY for_needles in (8, 16): A slot answers for one pair. Which share is that at most?
+# WHY for_needles in (1, 2): That will do, but twice the rate will do as well.
+# WHY for_gist in (1, 2, 4, 8): A mean of means is the mean of all. What does a larger rate lose of the gist?
+# WHY for_gist_of_few in (4, 8, 16): So few pairs, kept as they are, tell less than saying nothing.
 if any(choice is ... for choice in (for_reads, for_needles, for_gist, for_gist_of_few)):
     raise NotImplementedError("one of the four rates is not chosen yet")
 unseen = examples(texts[1], 16, number(1, 9999, name="text"))
@@ -311,6 +324,11 @@ from_the_models_loss_unstopped = "hwp"
 
 # %% check="learns"
 # NEXT: Begin at the loss and walk back: through which parts was it computed, and where is the walk stopped?
+# WHY from_the_models_loss == "hwp": With stop=True the way from the slots back to the pool is cut.
+# WHY from_reconstruction in ("wp", "hwp"): The pool's own loss gets stopped pairs and stopped queries.
+# WHY from_reconstruction == "pg": Attention reconstruction compares two reads. Nothing is made back.
+# WHY from_encoding == "p": Something must make old pairs again of the slots, and it learns too.
+# WHY from_the_models_loss_unstopped == "hwpg": The model never makes old pairs again, whatever is stopped.
 words = {
     "the model's loss": from_the_models_loss,
     "attention reconstruction": from_reconstruction,
@@ -342,6 +360,9 @@ letter = "b"
 
 # %% check="explain"
 # NEXT: Which of the four can be true at all? Both have 16 slots of the same 64 bytes; neither learned anything.
+# WHY letter == "a": Neither of the two has weights that could have learned a text.
+# WHY letter == "c": Both have the same slots at the same rate: both reach equally far.
+# WHY letter == "d": The lesson measured reads in two ways. One of them has the order of the bits.
 report("letter", letter, sealed=True)
 
 # %% [markdown]

@@ -59,6 +59,12 @@ bound = 6
 
 # %% check="by_hand"
 # NEXT: Strike out the local tokens first. Then one row of products and one row of squared distances.
+# WHY by_product == [0, 3]: Best first: the larger product stands in front.
+# WHY by_product in ([5, 6], [5, 3]): Tokens 5 and 6 stand in the window. They are not searched.
+# WHY by_distance == [4, 2]: Best first: the smaller distance stands in front.
+# WHY read_at_2 == 4: At token 2 the window holds two. How many are old enough to be fetched?
+# WHY weight_kept == 0.4: What is kept is divided by its own sum.
+# WHY bound == 3: That is half of the bound.
 report("by inner product", by_product, axes=("place",), digits=0, sealed=True)
 report("by distance", by_distance, axes=("place",), digits=0, sealed=True)
 report("by inner product, local 1", with_local_1, axes=("place",), digits=0, sealed=True)
@@ -155,6 +161,11 @@ late_d = torch.tensor([[2.0, 0.0]])
 
 # %% check="counter"
 # NEXT: The line that says no: work it out on paper. What are the products, what the squared distances?
+# WHY true_ones == "acd": These are the false ones.
+# WHY true_ones in ("b", "e"): One true sentence is missing.
+# WHY true_ones in ("abe", "ab", "ae"): A long key far away may have a larger product than a short one close by.
+# WHY true_ones in ("bce", "bc", "ce"): Nobody asks where the pairs of a datastore come from.
+# WHY true_ones in ("bde", "bd", "de"): A key that comes later may have a larger product.
 parts = {"query_a": query_a, "keys_a": keys_a, "query_d": query_d, "early_d": early_d, "late_d": late_d}
 if any(part is ... for part in (*parts.values(), store_c, true_ones)):
     raise NotImplementedError("one of the seven is not answered yet")
@@ -386,6 +397,11 @@ handbook = "kept"
 
 # %% check="choose"
 # NEXT: The line that says no: too few pairs, or too many? And who may read what a datastore still holds?
+# WHY name_k in (256, 4000): So many scores around 0 take a part of the read, beside one of 8.
+# WHY vote_k in (1, 8): The mean of so few noisy values may land anywhere. More pairs belong to what is asked.
+# WHY vote_k == 4000: Most of these pairs say -1.
+# WHY desk == "kept": A datastore that is kept tells one customer what another one said.
+# WHY handbook == "cleared": It was read on Monday alone. On Tuesday nothing of it is left.
 chosen = {"name": name_k, "vote": vote_k, "desk": desk, "handbook": handbook}
 if any(choice is ... for choice in chosen.values()):
     raise NotImplementedError("one of the four is not answered yet")
@@ -446,6 +462,9 @@ letter = "c"
 
 # %% check="explain"
 # NEXT: Test each sentence against what you saw: the dye of the full cache, the window alone, the weight of the right byte.
+# WHY letter == "a": A full cache drops nothing.
+# WHY letter == "b": Both compute the same product of query and key.
+# WHY letter == "d": The facts stood more than 32 bytes back. What did the window alone answer?
 report("sentence", letter, sealed=True)
 
 # %% [markdown]

@@ -54,6 +54,12 @@ g_is = "gate_memory"
 
 # %% check="diagrams"
 # NEXT: Follow the two lines from the left until they meet: before the softmax, behind it, or behind all layers? For g: which read is it multiplied with?
+# WHY combined == "b": In B each side has a softmax of its own.
+# WHY two_reads == "a": In A the two lines meet only behind the predictions.
+# WHY two_predictions in ("b", "c"): There the lines meet before the other layers.
+# WHY nothing_to_set in ("a", "b", "ab"): In this diagram stands a weight that somebody must choose.
+# WHY blended_early in ("abc", "ab", "ac"): In A both sides go through all layers apart.
+# WHY g_is == "gate local": Look at the line that g is multiplied with: which memory does it come from?
 written = {
     "combined cache": combined,
     "two reads": two_reads,
@@ -92,6 +98,12 @@ nothing_fetched = 16
 
 # %% check="by_lse"
 # NEXT: Write both sums of exponentials side by side. Which of your numbers may change when more pairs are fetched?
+# WHY gate_near in (12 / 18, 0.667): That is the weight of the other side.
+# WHY joint_read == 24: Each side counts by its sum of exponentials. Whose is the larger?
+# WHY memory_read == 34: gate_memory is the weight of what was fetched.
+# WHY local_read == 22: gate_local is the weight of the local answer.
+# WHY gate_more in (6 / 18, 0.333): Four more pairs of score 0 make the sum of their side larger.
+# WHY nothing_fetched in (12, 4): A side with nothing in it leaves all to the other.
 report("gate of the local side", gate_near, digits=3, sealed=True)
 report("joint", joint_read, digits=1, sealed=True)
 report("gate_memory", memory_read, digits=1, sealed=True)
@@ -308,6 +320,11 @@ host = Joint(local, book)
 
 # %% check="choose"
 # NEXT: Which line says no? Ask of it: who must be heard, the dialogue, the book, or whoever has found something?
+# WHY isinstance(guide, (Joint, Gated, KNN)): The guide is to answer from the dialogue alone. This one hears the book.
+# WHY isinstance(clerk, Joint): In one softmax the clerk hears what was said a moment ago as much as the book.
+# WHY isinstance(clerk, (Window, Full)): This clerk has no book to cite from.
+# WHY isinstance(host, Gated): A fixed weight hears one side too little, whichever has found something.
+# WHY isinstance(host, (Window, Full)): This host has no book.
 if any(choice is ... for choice in (guide, clerk, host)):
     raise NotImplementedError("one of the three assistants is not answered yet")
 other_book, asked = house(number(0, 2, name="house"))  # another edition of the book, and other dialogues
@@ -400,6 +417,10 @@ broken = "bcd"
 
 # %% check="transcripts"
 # NEXT: Make a table for each assistant: known of the last sentence, known of earlier ones, known of the book.
+# WHY broken in ("acd", "aed", "acb"): An empty store disturbs nobody. Here even what was just said is garbled.
+# WHY broken in ("bdc", "bde", "adc"): Assistant two answers rightly what was said in the last sentence. Which of them is forgotten later?
+# WHY broken in ("bce", "ace"): Assistant three does not even know what was said in the sentence before.
+# WHY broken in ("bcc", "bdc", "acc"): One sentence back is in any window. Assistant three gets just that wrong.
 if broken is ...:
     raise NotImplementedError("broken")
 said = broken if isinstance(broken, str) else " ".join(broken)
@@ -430,6 +451,9 @@ letter = "d"
 
 # %% check="explain"
 # NEXT: Four measurements: joint and full cache, with 64 and with 1,024 older bytes. Which of them does your sentence contradict?
+# WHY letter == "a": With 64 older bytes the bits fell: there they were of use.
+# WHY letter == "b": The full cache is one softmax over one memory, and it did the same.
+# WHY letter == "c": A full cache does not search at all, and it did the same.
 report("letter", letter, sealed=True)
 
 # %% [markdown]

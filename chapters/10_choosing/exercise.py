@@ -64,6 +64,12 @@ matrix_part = 0.25
 
 # %% check="fits"
 # NEXT: Write down the bytes of one head and of one pair. Then: what does this memory need when it needs most?
+# WHY map_a == "internal": All pairs are still there. Only what is compared is chosen.
+# WHY map_b in ("efficient", "external"): Nothing of the past is kept but these numbers.
+# WHY pairs_32 == 64: A pair is a key and a value.
+# WHY pairs_32 == 256: That many fit in all heads together. Each head has its own pairs.
+# WHY slots_left == 16: What waits takes room as well: up to rate - 1 pairs.
+# WHY too_long == 32: With 32 pairs it is still within the limit.
 for place, said in {"a": map_a, "b": map_b, "c": map_c}.items():
     report(place, said if said is ... else str(said).strip().split(" ")[0], sealed=True)
 report("pairs in float32", pairs_32, digits=0, sealed=True)
@@ -135,6 +141,14 @@ chat = Window(16, sinks=8)
 
 # %% check="choose"
 # NEXT: Take the line that says no, and write beside it which pairs your memory holds at the end, and how many bytes they are.
+# WHY isinstance(device, (DeltaRule, LinearAttention)): A matrix of this width does not find 40 pairs exactly.
+# WHY isinstance(device, Window): In numbers of full length the pairs that are asked for do not fit. What takes half of the room?
+# WHY isinstance(endless, (Full, Joint, KNN)): What a query goes through there grows, or is large from the beginning on.
+# WHY isinstance(document, (Window, MovingAverage, ExponentialAverage)): That tells the end of the document. Its beginning counts as much.
+# WHY isinstance(counsel, (Window, Full)): Nothing of the library can be found there.
+# WHY isinstance(counsel, KNN): Only the library is searched: what is said in the dialogue is asked for too.
+# WHY isinstance(chat, Window) and chat.sinks == 0: The beginning of the chat has left.
+# WHY isinstance(chat, Window) and chat.size < 16: Some of the newest 16 have left.
 if any(one is ... for one in (device, endless, document, counsel, chat)):
     raise NotImplementedError("one of the five is not answered yet")
 settings = pairs(40, "settings")
@@ -391,6 +405,12 @@ box_two = ("exponential average", 4)
 
 # %% check="inside"
 # NEXT: Make a table: first, second, last fact; bytes; pairs read. Strike out for each assistant what cannot be.
+# WHY inside[0] == "b": The first fact lies farther back than 110 bytes, and assistant one knows it.
+# WHY inside[1] == "a": A full cache takes longer and longer for a byte, and its state grows.
+# WHY inside[3] == "a": A full cache reads every pair. Here no query reads more than 40.
+# WHY box_one in (["hybrid", 8], ["window", 14]): Only what stands in no group is raw. Weights that are equal by fours are pooled.
+# WHY box_two == ["exponential average", 0.25]: The size is asked for, 1 / rate.
+# WHY box_two == ["moving average", 4]: A moving average has equal weights, and then zeros.
 if any(one is ... for one in (inside, box_one, box_two)):
     raise NotImplementedError("one of the three is missing")
 letters = [c for c in "".join(inside).lower() if c.isalpha()]
@@ -438,6 +458,14 @@ reason = "w"
 
 # %% check="explain"
 # NEXT: Multiply each row by N; the number it settles at is what the memory holds. Whose is 18, whose 36, whose 1?
+# WHY which == "ecdab": Two windows: the row that settles at the larger number has the shorter numbers.
+# WHY which == "ceadb": Of these two, the matrix is the one whose curve begins to bend early, and stays high.
+# WHY at_2000 == 0.018: That is twice as many pairs as the window holds.
+# WHY at_2000 == 0.9: A share lies between 0 and 1: this is in percent.
+# WHY doubled == 2: An average is one pair, however many bytes it may take.
+# WHY reason == "v": A cumulative average drops nothing, and falls all the same.
+# WHY reason == "y": Not one of the five changes its bits with the number of pairs.
+# WHY reason == "x": The curves of the memories without a softmax fall as well.
 report("which", which, sealed=True)
 report("share at 2000", at_2000, digits=3, sealed=True)
 report("doubled", doubled, digits=0, sealed=True)
