@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Exercise 00 · Attention by your own hand
 #
-# Three core tasks (about 20 minutes), four stretch tasks and a bonus. Run a cell with Shift+Enter. You write where
-# it says `...` or `raise NotImplementedError`; below each answer a **check** prints plain numbers and the
-# cell under it says how far you are. Folded hints get stronger from one to the next. At the end one button
-# grades everything you have run, with other numbers than the ones you see. Under each check stands the output
-# that is wanted, until you run it; a code like `#ba3c89` is a scrambled answer that yours must match.
+# Three core tasks (about 20 minutes), four stretch tasks and a bonus.
+#
+# Run a cell with Shift+Enter. Write where it says `...` or `raise NotImplementedError`; the cell below your answer says
+# how far it is. Only answer cells count: a helper of your own goes into the same cell as the answer. Hints are folded.
+# At the end one button grades everything you have run, with other numbers than the ones you see.
 
 # %%
 import torch

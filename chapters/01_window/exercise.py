@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Exercise 01 · Windows of your own
 #
-# Three core tasks (about 20 minutes), four stretch tasks and a bonus. Run a cell with Shift+Enter. You
-# write where it says `...` or `raise NotImplementedError`; below each answer a **check** prints plain numbers
-# and the cell under it says how far you are. Folded hints get stronger from one to the next. At the end
-# one button grades everything you have run, with other numbers than the ones you see. Under each check stands
-# the output that is wanted, until you run it; a code like `#ba3c89` is a scrambled answer that yours must match.
+# Three core tasks (about 20 minutes), four stretch tasks and a bonus.
+#
+# Run a cell with Shift+Enter. Write where it says `...` or `raise NotImplementedError`; the cell below your answer says
+# how far it is. Only answer cells count: a helper of your own goes into the same cell as the answer. Hints are folded.
+# At the end one button grades everything you have run, with other numbers than the ones you see.
 
 # %%
 import math
@@ -130,7 +130,7 @@ report("state stays bounded", state_bytes(states(mine, many)[-1]) <= 3 * size * 
 #
 # <details><summary>Hint 1</summary>Print <code>recipe(SinkWindow(3, 1), torch.zeros(6, 1))</code> and read it step by step.</details>
 # <details><summary>Hint 2</summary>While it fills a token can stand in the state twice: where do the newest pairs begin to count?</details>
-# <details><summary>Hint 3</summary>Cut off the sinks first; what is left has a newest <code>size</code>. The oldest stands in front.</details>
+# <details><summary>Hint 3</summary>Cut off the sinks before you count the newest. Which of the two parts is the older one?</details>
 
 
 # %% task="bug" points=2 kind="bug" minutes=8 hides=["Window"]

@@ -175,7 +175,7 @@ def choose(pick):
         "tasks.recall(needle, 64, seed=seed)": f"tasks.recall(needle, {needle}, seed=seed)",
         "steady=1500, after=0, noise=5.0": f"steady={long}, after=0, noise={loud}.0",
         "steady=300, after=40, noise=1.5": f"steady={before}, after={after}, noise={noise}",
-        ">= 0.77": f">= {wanted / 100}",
+        "mean(), 0.77)": f"mean(), {wanted / 100})",
         '"needle": 64 * 2 * 16 * 4': f'"needle": {needle} * 2 * 16 * 4',
     }
 

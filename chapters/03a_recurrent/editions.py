@@ -81,7 +81,6 @@ def two_speeds(pick):
         ),
         "With slow = ¼ and fast = ½": "With slow = ¾ and fast = ½",
         "rates": "stays",
-        "(1 - rates) * old + rates * pair": "stays * old + (1 - stays) * pair",
         "(1 - rates) * old.k + rates * pair.k": "stays * old.k + (1 - stays) * pair.k",
         "(1 - rates) * old.v + rates * pair.v": "stays * old.v + (1 - stays) * pair.v",
         "each fades at its own rate": "each fades at its own pace",

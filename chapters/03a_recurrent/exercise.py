@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Exercise 03a · One state, updated by you
 #
-# Three core tasks (about 22 minutes), five stretch tasks and a bonus. Run a cell with Shift+Enter. You write where
-# it says `...` or `raise NotImplementedError`; below each answer a **check** prints plain numbers and the cell
-# under it says how far you are. Folded hints get stronger from one to the next. At the end one button grades
-# everything you have run, with other numbers than the ones you see. Under each check stands the output that is
-# wanted, until you run it; a code like `#ba3c89` is a scrambled answer that yours must match.
+# Three core tasks (about 22 minutes), five stretch tasks and a bonus.
+#
+# Run a cell with Shift+Enter. Write where it says `...` or `raise NotImplementedError`; the cell below your answer says
+# how far it is. Only answer cells count: a helper of your own goes into the same cell as the answer. Hints are folded.
+# At the end one button grades everything you have run, with other numbers than the ones you see.
 
 # %%
 import re
@@ -28,7 +28,7 @@ from memlib.course import grade_button, inputs, look, number, report
 #
 # <details><summary>Hint 1</summary>Halve what was there, then add the new number, four times.</details>
 # <details><summary>Hint 2</summary>A number that came two steps ago has been halved twice. How often was Mem_pre halved?</details>
-# <details><summary>Hint 3</summary>z is the share of the OLD number: z h + (1 - z) n.</details>
+# <details><summary>Hint 3</summary>z is the share of the OLD number; the new one has the rest.</details>
 
 # %% task="by_hand" points=2 kind="hand" minutes=6
 # BEGIN SOLUTION
@@ -95,7 +95,7 @@ report("tokens in the state that token 6 reads", folded_before_6, digits=0, seal
 #
 # <details><summary>Hint 1</summary>Take the pairs of <code>new</code> one after the other; each changes both slots.</details>
 # <details><summary>Hint 2</summary><code>rates = torch.tensor([[self.slow], [self.fast]])</code> multiplies the two rows of <code>mem.k</code>.</details>
-# <details><summary>Hint 3</summary>Where <code>mem.n</code> is 0 the old state is the pair itself, twice; then (1 - rates) * old + rates * pair.</details>
+# <details><summary>Hint 3</summary>Where <code>mem.n</code> is 0 both slots begin as the pair itself. From then on each row keeps its own share of the old.</details>
 
 
 # %% task="two_speeds" points=3 kind="write" minutes=12 hides=["ExponentialAverage"]

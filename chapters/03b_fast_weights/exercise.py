@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Exercise 03b · Matrices of your own
 #
-# Three core tasks (about 22 minutes), five stretch tasks and a bonus. Run a cell with Shift+Enter. You
-# write where it says `...` or `raise NotImplementedError`; below each answer a **check** prints plain numbers
-# and the cell under it says how far you are. Folded hints get stronger from one to the next. At the end
-# one button grades everything you have run, with other numbers than the ones you see. Under each check stands
-# the output that is wanted, until you run it; a code like `#ba3c89` is a scrambled answer that yours must match.
+# Three core tasks (about 22 minutes), five stretch tasks and a bonus.
+#
+# Run a cell with Shift+Enter. Write where it says `...` or `raise NotImplementedError`; the cell below your answer says
+# how far it is. Only answer cells count: a helper of your own goes into the same cell as the answer. Hints are folded.
+# At the end one button grades everything you have run, with other numbers than the ones you see.
 
 # %%
 import torch
@@ -25,7 +25,7 @@ from memlib.course import grade_button, inputs, look, number, report
 #
 # <details><summary>Hint 1</summary>Row i of an outer product is the value times number i of the key.</details>
 # <details><summary>Hint 2</summary>For the delta rule ask first: what does the matrix answer to the second key? 0.8 times its row 0.</details>
-# <details><summary>Hint 3</summary>The error is (5, 0) - (1.6, 3.2). Write its outer product with the second key on top of the first matrix.</details>
+# <details><summary>Hint 3</summary>The second value minus that answer is the error. With which key is it bound, and what is it added to?</details>
 
 # %% task="by_hand" points=2 kind="hand" minutes=7
 # BEGIN SOLUTION
@@ -59,7 +59,7 @@ report("k1 reads, corrected", corrected_read, axes=("column",), digits=2, sealed
 #
 # <details><summary>Hint 1</summary>A token sees itself: what must have happened before it reads?</details>
 # <details><summary>Hint 2</summary>The error is an error of the faded matrix.</details>
-# <details><summary>Hint 3</summary>Fade, correct (in two events), read.</details>
+# <details><summary>Hint 3</summary>Correcting takes two events; one of them needs what the other gives.</details>
 
 # %% task="order" points=1 kind="order" minutes=3
 # BEGIN SOLUTION
@@ -89,7 +89,7 @@ report("of another memory", other, sealed=True)
 #
 # <details><summary>Hint 1</summary>Cut one pair out so that it stays a table: <code>new.k[..., t : t + 1, :]</code> is <code>[..., 1, d]</code>.</details>
 # <details><summary>Hint 2</summary><code>key.mT @ value</code> is the outer product, <code>[..., d, e]</code>.</details>
-# <details><summary>Hint 3</summary>To multiply ROWS, <code>fade</code> must be a column: <code>fade[:, None] * s</code>. And a read is <code>q @ s</code>.</details>
+# <details><summary>Hint 3</summary>To multiply ROWS, <code>fade</code> must stand as a column: <code>fade[:, None]</code>.</details>
 
 
 # %% task="rows" points=3 kind="write" minutes=12 hides=["LinearAttention", "GatedDelta", "DeltaRule"]
@@ -188,7 +188,7 @@ report("read", outputs(Gated(alpha, beta), k, KV(k, inputs(5, 2, name="v")))[-1]
 #
 # <details><summary>Hint 1</summary>Which value would you bind to the key so that it reads nothing?</details>
 # <details><summary>Hint 2</summary>A delta rule with beta 1 and the value 0: the error is minus what the key reads now.</details>
-# <details><summary>Hint 3</summary>With u the key brought to length 1: take <code>torch.outer(u, u @ s)</code> away.</details>
+# <details><summary>Hint 3</summary>Bring the key to length 1. What it reads now, bound to it, is what has to go.</details>
 
 
 # %% task="erase" points=2 kind="write" minutes=5 hides=["GatedDelta", "DeltaRule"]
@@ -251,7 +251,7 @@ for pairs, d in ((20, for_20), (50, for_50), (90, for_90)):
 #
 # <details><summary>Hint 1</summary>How many values of each key does the memory still hold?</details>
 # <details><summary>Hint 2</summary>40 pairs are two whole rounds of 16, and 8 pairs more.</details>
-# <details><summary>Hint 3</summary>8 keys have three values left and 8 keys two: the mean of 1/3 and 1/2.</details>
+# <details><summary>Hint 3</summary>Some keys have three values left, the others two. How many of each, and how good is a guess?</details>
 
 # %% task="rebind" points=1 kind="hand" minutes=4
 # BEGIN SOLUTION

@@ -74,7 +74,7 @@ def sinks(pick):
         "SinkHybrid(1, 2, 1, 2)` after tokens 0 to 4 holds token 0; tokens 1 and 2 in one slot; 3 and 4.": (
             f"{name}(2, 2, 1, 1)` after tokens 0 to 4 holds token 0; of tokens 1 and 2 only token {1 if which == 'oldest' else 2}; 3 and 4."
         ),
-        "and <code>mean_of(group)</code> is appended": f"and its {which} pair is appended",
+        "Its mean goes to the newest end": f"Its {which} pair goes to the newest end",
         "mean_of(raw[: self.rate])": kept,
         "class SinkHybrid": f"class {name}",
         "def __init__(self, sinks, local, compressed, rate)": "def __init__(self, rate, local, compressed, sinks)",
@@ -132,7 +132,6 @@ def together(pick):
         ),
         "by its sum: 4 and 12.": f"by its sum: {a + b} and {c + d}.",
         "its sum is 24.": f"its sum is {2 * (c + d)}.",
-        "has 3 of 16 when joined": f"has {a} of {both} when joined",
         "gate = 0.25": f"gate = {(a + b) / both}",
         "joined_read = 32.5": f"joined_read = {((a + b) * left + (c + d) * right) / both}",
         "mixed_read = 25": f"mixed_read = {(left + right) / 2}",

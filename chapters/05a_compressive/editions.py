@@ -134,7 +134,6 @@ def ladder(pick):
     if new == "sums":
         return changes | {
             "`rate` to one, into the queue **coarse**": "`rate` to one and their keys added up, `MeanPool(rescale=True)`, into the queue **coarse**",
-            "goes through MeanPool into coarse": "goes through MeanPool(rescale=True) into coarse",
             old: "MeanPool(rescale=True)(dropped, self.rate)",
         }
     if new == "newest":
@@ -145,7 +144,7 @@ def ladder(pick):
             ),
             "one slot of 0 to 3": "the slot 2-3",
             "pool the older part. The second time with fine": "make fewer of the older part. The second time with fine, and without a pool",
-            "goes through MeanPool into coarse": "goes into coarse, every rate-th of it: <code>kv[torch.tensor([1, 3])]</code> gives two pairs",
+            "is to the coarse ones what <code>popped</code> is to the fine ones": "goes to the coarse ones, every rate-th of it: <code>kv[torch.tensor([1, 3])]</code> gives two pairs",
             "together in a fine slot, with 2 and 3 in a coarse slot, gone": "together in a fine slot, gone; 2 and 3 become coarse",
             old: "dropped[torch.arange(dropped.n)[self.rate - 1 :: self.rate]]",
         }
@@ -217,7 +216,6 @@ def least_rate(pick):
             "As measured in the lesson: layers times (local plus rate times compressed), and a segment for each layer but one, and "
             f"{word(width - 1)}."
         ),
-        "What is missing beyond <code>layers * local</code>": f"What is missing beyond <code>{reach} + {width - 1}</code>",
         "Where Mem alone is enough the answer": "Where no slot is needed the answer",
         "def least_rate(distance, layers, local, compressed)": f"def {name}(distance, compressed, local, layers)",
         "missing = distance - layers * local": f"missing = distance - {reach} - {width - 1}",

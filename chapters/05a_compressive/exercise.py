@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Exercise 05a · Queues of your own
 #
-# Three core tasks (about 19 minutes), five stretch tasks and a bonus. Run a cell with Shift+Enter. You
-# write where it says `...` or `raise NotImplementedError`; below each answer a **check** prints plain numbers
-# and the cell under it says how far you are. Folded hints get stronger from one to the next. At the end
-# one button grades everything you have run, with other numbers than the ones you see. Under each check stands
-# the output that is wanted, until you run it; a code like `#ba3c89` is a scrambled answer that yours must match.
+# Three core tasks (about 19 minutes), five stretch tasks and a bonus.
+#
+# Run a cell with Shift+Enter. Write where it says `...` or `raise NotImplementedError`; the cell below your answer says
+# how far it is. Only answer cells count: a helper of your own goes into the same cell as the answer. Hints are folded.
+# At the end one button grades everything you have run, with other numbers than the ones you see.
 
 # %%
 import math
@@ -69,7 +69,7 @@ report("the first token leaves at segment", gone, digits=0, sealed=True)
 #
 # <details><summary>Hint 1</summary>Attention first: which event uses the queues as they were before?</details>
 # <details><summary>Hint 2</summary>f_c can only pool what has been popped; CMem can only take what has been pooled.</details>
-# <details><summary>Hint 3</summary>Nothing moves before it has been read, nothing is pooled before it has left Mem, and no token is raw in Mem and pooled in CMem at once.</details>
+# <details><summary>Hint 3</summary>No token is raw in Mem and pooled in CMem at once: which of the five would make it so?</details>
 
 # %% task="order" points=2 kind="order" minutes=4
 # BEGIN SOLUTION
@@ -143,7 +143,7 @@ for rule in ("wait", "floor", "ceil"):
 #
 # <details><summary>Hint 1</summary>A KV is cut like a list: <code>both[: -n]</code> is all but the newest n, <code>both[-n :]</code> the newest n.</details>
 # <details><summary>Hint 2</summary>The same three moves twice: join, cut in two, pool the older part. The second time with fine.</details>
-# <details><summary>Hint 3</summary><code>popped</code> goes through MeanPool into fine; what <code>fine[: -self.fine]</code> is goes through MeanPool into coarse.</details>
+# <details><summary>Hint 3</summary>What leaves the fine slots is to the coarse ones what <code>popped</code> is to the fine ones.</details>
 
 
 # %% task="ladder" points=3 kind="write" minutes=14 hides=["Compressive", "Hybrid"]
@@ -194,7 +194,7 @@ report("keys with rate 3", wide.slots(states(wide, KV(other, other))[-1]).k, axe
 #
 # <details><summary>Hint 1</summary>Look at <code>view(Queues(2, 2, 2), torch.zeros(6, 1), torch.zeros(6, 1))</code> right of the diagonal.</details>
 # <details><summary>Hint 2</summary>After many segments: which tokens are in CMem? And with local 5, rate 3: where are the two that no group took?</details>
-# <details><summary>Hint 3</summary>Read the state that was given, and hand over <code>new</code>. Cut raw where the whole groups end, not where Mem begins. A queue keeps its newest.</details>
+# <details><summary>Hint 3</summary>Which state do the queries of a segment read? Where do the whole groups end in <code>raw</code>? And which end of a queue is its newest?</details>
 
 
 # %% task="bug" points=3 kind="bug" minutes=10 hides=["Compressive", "Hybrid"]
@@ -247,7 +247,7 @@ report("what the last query receives", view(mine, q, k)[-1], axes=("token",))
 #
 # <details><summary>Hint 1</summary>The reach is layers times (local plus rate times compressed).</details>
 # <details><summary>Hint 2</summary>Where Mem alone is enough the answer is 1. When is no rate enough?</details>
-# <details><summary>Hint 3</summary>What is missing beyond <code>layers * local</code>, divided by <code>layers * compressed</code>, rounded up.</details>
+# <details><summary>Hint 3</summary>What do the raw pairs of all layers reach? What is missing beyond that must come from the slots of all layers.</details>
 
 
 # %% task="least_rate" points=2 kind="write" minutes=6
@@ -330,7 +330,7 @@ for name, rate, share, enough in (
     ("meeting", meeting, about(meeting, 3.0, steps=16), 0.83),
 ):
     report(f"{name}, a rate on offer", int(rate) in (1, 2, 4, 8, 16))
-    report(f"{name}, share reached", share >= enough)
+    report(f"{name}, share reached", share, least=enough)
 
 # %% [markdown]
 # ## Stretch 5 · Explain a curve (1 point, 4 minutes)

@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Exercise 05b · Compress by your own rule
 #
-# Three core tasks (about 28 minutes), five stretch tasks (about 42) and a bonus. Run a cell with Shift+Enter. You write where it
-# says `...` or `raise NotImplementedError`; below each answer a **check** prints plain numbers and the cell under it
-# says how far you are. Folded hints get stronger from one to the next. At the end one button grades everything you
-# have run, with other numbers than the ones you see. Under each check stands the output that is wanted, until you run
-# it; a code like `#ba3c89` is a scrambled answer that yours must match.
+# Three core tasks (about 28 minutes), five stretch tasks (about 42) and a bonus.
+#
+# Run a cell with Shift+Enter. Write where it says `...` or `raise NotImplementedError`; the cell below your answer says
+# how far it is. Only answer cells count: a helper of your own goes into the same cell as the answer. Hints are folded.
+# At the end one button grades everything you have run, with other numbers than the ones you see.
 #
 # The first cell also reads some text with the Python model. `examples(text, rows, seed)` gives `(q, old, own, later)`: 16 old
 # pairs, the queries and pairs of the segment that reads them raw and then pushes them out, and the queries of the segment after it, which read the slots.
@@ -114,7 +114,7 @@ report("loss of most-used", loss_of_most_used, digits=2, sealed=True)
 #
 # <details><summary>Hint 1</summary>Algorithm 1 (its four steps stand in chapter 05a, "The formula") begins with the read. Before anything is popped, something must enter.</details>
 # <details><summary>Hint 2</summary>The pool is handed what no gradient runs through any more.</details>
-# <details><summary>Hint 3</summary>Read, pop, stop, pool, compare.</details>
+# <details><summary>Hint 3</summary>Each of the five needs what the one before has left. What does the pool need?</details>
 
 # %% task="order" points=1 kind="order" minutes=5
 # BEGIN SOLUTION
@@ -142,7 +142,7 @@ report("of the other loss", other, sealed=True)
 #
 # <details><summary>Hint 1</summary><code>x.unflatten(-2, (old.n // rate, rate))</code> is <code>[..., groups, rate, width]</code>; <code>used.unflatten(-1, ...)</code> is <code>[..., groups, rate]</code>.</details>
 # <details><summary>Hint 2</summary>The sum of a group: <code>.sum(-1, keepdim=True)</code>. Where it is 0: <code>torch.where(total &gt; 0, ..., 1 / rate)</code>; do not divide by 0 there.</details>
-# <details><summary>Hint 3</summary>Weights need a place for the width: <code>weight.unsqueeze(-1) * groups</code>, summed over the places of the group, <code>.sum(-2)</code>.</details>
+# <details><summary>Hint 3</summary>A weight belongs to a place of its group and counts for the whole width: give it one more axis at the end.</details>
 
 
 # %% task="weighted" points=3 kind="write" minutes=14 hides=["MeanPool", "MostUsed", "MaxPool", "ConvPool"]

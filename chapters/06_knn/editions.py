@@ -27,7 +27,6 @@ def by_hand(pick):
         "Squared distances from (1, 1): 2, 5, 0, 16, 1.": f"Squared distances from {q}: {', '.join(map(str, away[:5]))}.",
         "weights 0.4, 0.3, 0.2 and 0.1": f"weights 0.{a}, 0.{b}, 0.{c} and 0.{d}",
         "has\nlength 10": f"has\nlength {longest}",
-        "their sum p = 0.7": f"their sum p = {p:g}",
         "by_product = [3, 0]": f"by_product = {far[:2]}",
         "by_distance = [2, 4]": f"by_distance = {close[:2]}",
         "with_local_1 = [5, 3]": f"with_local_1 = {wide[:2]}",

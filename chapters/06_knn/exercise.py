@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Exercise 06 · What is near, and who may fetch it
 #
-# Three core tasks (about 30 minutes), five stretch tasks and a bonus. Run a cell with Shift+Enter. You write where it
-# says `...` or `raise NotImplementedError`; below each answer a **check** prints plain numbers and the cell under it
-# says how far you are. Folded hints get stronger from one to the next. At the end one button grades everything you
-# have run, with other numbers than the ones you see. Under each check stands the output that is wanted, until you run
-# it; a code like `#ba3c89` is a scrambled answer that yours must match.
+# Three core tasks (about 30 minutes), five stretch tasks and a bonus.
+#
+# Run a cell with Shift+Enter. Write where it says `...` or `raise NotImplementedError`; the cell below your answer says
+# how far it is. Only answer cells count: a helper of your own goes into the same cell as the answer. Hints are folded.
+# At the end one button grades everything you have run, with other numbers than the ones you see.
 
 # %%
 import torch
@@ -44,7 +44,7 @@ def normal(*shape, name):
 #
 # <details><summary>Hint 1</summary>local = 2: tokens 5 and 6 stand in the window. Which are old enough at token 2?</details>
 # <details><summary>Hint 2</summary>Products of the others: 4, 3, 2, 6, 1. Squared distances from (1, 1): 2, 5, 0, 16, 1.</details>
-# <details><summary>Hint 3</summary>The kept weights are divided by their sum p = 0.7; the bound is 2 (1 - p) times the longest value.</details>
+# <details><summary>Hint 3</summary>The kept weights are divided by their own sum. The bound counts what was left out twice, times the longest value.</details>
 
 # %% task="by_hand" points=2 kind="hand" minutes=8
 # BEGIN SOLUTION

@@ -80,9 +80,6 @@ def tilted(pick):
         "class Tilted": f"class {name}",
         "Tilted(*parts, tilt)": f"{name}(*parts, tilt)",
         "Tilted(*parts, lambda": f"{name}(*parts, lambda",
-        "<code>torch.sigmoid((lse_near - lse_far)[..., None] + self.tilt(q))</code> has": (
-            f"<code>{factor} * (lse_near - lse_far)[..., None] {inner}</code> has"
-        ),
         "torch.sigmoid((lse_near - lse_far)[..., None] + self.tilt(q))": (
             f"torch.sigmoid({factor} * (lse_near - lse_far)[..., None] {inner})"
         ),

@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Exercise 07 · Near and far of your own
 #
-# Three core tasks (about 25 minutes), five stretch tasks (40) and a bonus (20). Run a cell with Shift+Enter. You write where it
-# says `...` or `raise NotImplementedError`; below each answer a **check** prints plain numbers and the cell under it
-# says how far you are. Folded hints get stronger from one to the next. At the end one button grades everything you
-# have run, with other numbers than the ones you see. Under each check stands the output that is wanted, until you run
-# it; a code like `#ba3c89` is a scrambled answer that yours must match.
+# Three core tasks (about 25 minutes), five stretch tasks (40) and a bonus (20).
+#
+# Run a cell with Shift+Enter. Write where it says `...` or `raise NotImplementedError`; the cell below your answer says
+# how far it is. Only answer cells count: a helper of your own goes into the same cell as the answer. Hints are folded.
+# At the end one button grades everything you have run, with other numbers than the ones you see.
 
 # %%
 import torch
@@ -123,7 +123,7 @@ report("nothing fetched", nothing_fetched, digits=1, sealed=True)
 #
 # <details><summary>Hint 1</summary>Two reads, each with its lse, as in the lesson's class; then the gate, then the sum.</details>
 # <details><summary>Hint 2</summary>The lse has one axis less than the tilt and the reads. Which of them needs <code>[..., None]</code>, or <code>.squeeze(-1)</code>?</details>
-# <details><summary>Hint 3</summary><code>torch.sigmoid((lse_near - lse_far)[..., None] + self.tilt(q))</code> has the shape [*b, i, 1].</details>
+# <details><summary>Hint 3</summary>The gate has the shape [*b, i, 1]. A sigmoid of the difference of two lse is the gate of one softmax; where does the tilt come in?</details>
 
 
 # %% task="tilted" points=3 kind="write" minutes=10 hides=["Joint", "Gated"]
@@ -173,7 +173,7 @@ report("two heads", two[:, -1], axes=("head", "number"), digits=3)
 #
 # <details><summary>Hint 1</summary>Print <code>view(TwoReads(2, 1, 0.75), k, k)</code> for a few keys: the rows should sum to 1, from the first on.</details>
 # <details><summary>Hint 2</summary>What is <code>old</code>, if the newest <code>size</code> pairs are the window's? And what should stand for <code>far</code> while <code>old</code> is empty?</details>
-# <details><summary>Hint 3</summary><code>gate_memory</code> weighs what was fetched. When nothing was, the window counts alone: <code>return near</code>.</details>
+# <details><summary>Hint 3</summary><code>gate_memory</code> weighs what was fetched. When nothing was, who is left to count?</details>
 
 
 # %% task="bug" points=2 kind="bug" minutes=8 hides=["Joint", "Gated", "KNN", "Window"]

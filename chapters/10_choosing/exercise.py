@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Exercise 10 · The right memory, and one of your own
 #
-# Three core tasks (about 70 minutes; the third is the capstone), three stretch tasks (40 minutes) and a bonus: two sittings. Run a cell with Shift+Enter. You
-# write where it says `...` or `raise NotImplementedError`; below each answer a **check** prints plain numbers and the cell under it
-# says how far you are. Folded hints get stronger from one to the next. At the end one button grades everything you have run, with
-# other numbers than the ones you see. Under each check stands the output that is wanted, until you run it; a code like `#ba3c89`
-# is a scrambled answer that yours must match.
+# Three core tasks (about 70 minutes; the third is the capstone), three stretch tasks (40 minutes) and a bonus: two sittings.
+#
+# Run a cell with Shift+Enter. Write where it says `...` or `raise NotImplementedError`; the cell below your answer says
+# how far it is. Only answer cells count: a helper of your own goes into the same cell as the answer. Hints are folded.
+# At the end one button grades everything you have run, with other numbers than the ones you see.
 
 # %%
 import torch
@@ -93,7 +93,7 @@ report("part of a matrix", matrix_part, digits=2, sealed=True)
 #
 # <details><summary>Hint 1</summary>For each: which tokens will be asked for, the newest, the first, any, or all together?</details>
 # <details><summary>Hint 2</summary>One needs short numbers; one a single pair; one a memory outside; one pairs that never leave. For endless mind the worst token.</details>
-# <details><summary>Hint 3</summary>counsel: a window and KNN(4, store=library), joined. chat: size and sinks as in chapter 01.</details>
+# <details><summary>Hint 3</summary>counsel is asked about two places: which memory reads two at once? chat: size and sinks, as in chapter 01.</details>
 
 # %%
 library = stores.open(":memory:", dim=32)
