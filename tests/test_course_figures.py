@@ -63,7 +63,9 @@ def test_points_and_the_bonus_are_summed_apart_and_said():
     assert sum("bonus  said" in line for line in said) == 2
     assert "bonus" not in grading.verdict_text(verdict(TASKS_OF[:2])).splitlines()[1]
     page = button.verdict_html(verdict())
-    assert "3 of 6 points" in page and page.count("(bonus)") == 2 and "0 of 3" in page and "next of b" in page
+    assert "3 of 6 points, and 4 of 5 of the bonus" in page and page.count("(bonus)") == 2
+    assert "0 of 3" in page and "Look next: next of b" in page and "said of a" not in page and "Isolation" not in page
+    assert [page.count(f">{sign}</td>") for sign in "✓✗–"] == [3, 1, 1]
 
 
 @pytest.fixture

@@ -11,10 +11,13 @@ import threading
 from pathlib import Path
 
 from memlib.course import variables
+from memlib.course.notebook import look_page
 from memlib.course.notebook.answers import sources, with_answers
-from memlib.course.notebook.sentences import ISOLATION
+from memlib.course.notebook.look_page import Page
 from memlib.course.paths import CourseError, chapter
 from memlib.course.source import load_exercise
+
+SIGN = {"passed": True, "unanswered": None, "missing": None}  # of any other state: not right
 
 
 def handed_in(name: str, shell) -> dict:
@@ -37,20 +40,22 @@ def verdict_of(book: dict, name: str) -> dict:
 
 
 def verdict_html(verdict: dict) -> str:
-    """A verdict as a table; every text is escaped."""
+    """A verdict in the look of `look`: the points, and a row a task; every text is escaped."""
     if "problem" in verdict:
         return f"<p>{html.escape(verdict['problem'])}</p>"
-    rows = []
-    for task in verdict["tasks"]:
-        said = html.escape(task["feedback"])
-        if task["next"]:
-            said += f"<br><em>Look next:</em> {html.escape(task['next'])}"
-        points = f"{task['points']} of {task['of']}" + (" (bonus)" if task["bonus"] else "")
-        cells = (html.escape(task["task"]), points, said)
-        rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
-    isolation = f"<p>{html.escape(ISOLATION)}</p>"
-    head = f"<p><strong>{verdict['points']} of {verdict['total']} points</strong></p>"
-    return isolation + head + "<table><tbody>" + "".join(rows) + "</tbody></table>"
+    page = Page()
+    bonus = f", and {verdict['bonus']} of {verdict['bonus_total']} of the bonus" if verdict.get("bonus_total") else ""
+    page.say(f"{verdict['points']} of {verdict['total']} points{bonus}", strong=True)
+    look_page.entry_rows(page, [_row(task) for task in verdict["tasks"]])
+    return page.as_html()
+
+
+def _row(task: dict) -> tuple:
+    """The sign of a task, its name, its points in a box, and what there is to say."""
+    points = f"{task['points']} of {task['of']}" + (" (bonus)" if task["bonus"] else "")
+    said = "" if task["state"] == "passed" else task["feedback"]
+    said += f" Look next: {task['next']}" if task["next"] else ""
+    return SIGN.get(task["state"], False), task["task"], [look_page.entry(points, None)], said
 
 
 def grade_button(name: str):

@@ -35,9 +35,13 @@ class Page:
     def __repr__(self) -> str:
         return "\n".join(self.text)
 
-    def _repr_mimebundle_(self, **_) -> dict[str, str]:
+    def as_html(self) -> str:
+        """All of it, in the colours of what stands around it."""
         style = "font-size:14px;line-height:1.5;color:inherit"
-        return {"text/html": f'<div style="{style}">{"".join(self.html)}</div>', "text/plain": repr(self)}
+        return f'<div style="{style}">{"".join(self.html)}</div>'
+
+    def _repr_mimebundle_(self, **_) -> dict[str, str]:
+        return {"text/html": self.as_html(), "text/plain": repr(self)}
 
 
 def as_written(text: str) -> str:
