@@ -66,6 +66,9 @@ def test_points_and_the_bonus_are_summed_apart_and_said():
     assert "3 of 6 points, and 4 of 5 of the bonus" in page and page.count("(bonus)") == 2
     assert "0 of 3" in page and "Look next: next of b" in page and "said of a" not in page and "Isolation" not in page
     assert [page.count(f">{sign}</td>") for sign in "✓✗–"] == [3, 1, 1]
+    assert ">Core 1 · One read, by hand</td>" in button.verdict_html(
+        verdict([task("by_hand", 1, 2)]), button.titles("00_cache")
+    )
 
 
 @pytest.fixture

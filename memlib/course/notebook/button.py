@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -39,23 +40,34 @@ def verdict_of(book: dict, name: str) -> dict:
         return {"problem": (done.stderr.strip().splitlines() or ["Grading failed."])[-1]}
 
 
-def verdict_html(verdict: dict) -> str:
-    """A verdict in the look of `look`: the points, and a row a task; every text is escaped."""
+def verdict_html(verdict: dict, titles: dict[str, str] | None = None) -> str:
+    """A verdict in the look of `look`: the points, and a row a task, by its title; every text is escaped."""
     if "problem" in verdict:
         return f"<p>{html.escape(verdict['problem'])}</p>"
     page = Page()
     bonus = f", and {verdict['bonus']} of {verdict['bonus_total']} of the bonus" if verdict.get("bonus_total") else ""
     page.say(f"{verdict['points']} of {verdict['total']} points{bonus}", strong=True)
-    look_page.entry_rows(page, [_row(task) for task in verdict["tasks"]])
+    look_page.entry_rows(page, [_row(task, (titles or {}).get(task["task"])) for task in verdict["tasks"]])
     return page.as_html()
 
 
-def _row(task: dict) -> tuple:
-    """The sign of a task, its name, its points in a box, and what there is to say."""
+def _row(task: dict, title: str | None) -> tuple:
+    """The sign of a task, its title, its points in a box, and what there is to say."""
     points = f"{task['points']} of {task['of']}" + (" (bonus)" if task["bonus"] else "")
     said = "" if task["state"] == "passed" else task["feedback"]
     said += f" Look next: {task['next']}" if task["next"] else ""
-    return SIGN.get(task["state"], False), task["task"], [look_page.entry(points, None)], said
+    return SIGN.get(task["state"], False), title or task["task"], [look_page.entry(points, None)], said
+
+
+def titles(name: str) -> dict[str, str]:
+    """Task -> the heading above it, without points and minutes: "Core 1 · A state by hand"."""
+    found, last = {}, ""
+    for cell in load_exercise(name).cells:
+        heading = re.search(r"^## (.+?)(?: \(|$)", cell.source, re.M) if cell.kind == "markdown" else None
+        last = heading[1] if heading else last
+        if "task" in cell.options:
+            found[cell.options["task"]] = last
+    return found
 
 
 def grade_button(name: str):
@@ -87,7 +99,7 @@ def grade_button(name: str):
 
     def work(book):
         try:
-            report.value = verdict_html(verdict_of(book, name))
+            report.value = verdict_html(verdict_of(book, name), titles(name))
         except (CourseError, OSError, ValueError) as error:
             report.value = verdict_html({"problem": str(error)})
         finally:

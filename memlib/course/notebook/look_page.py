@@ -67,7 +67,7 @@ def entry_rows(page: Page, lines: list[tuple[bool | None, str, list[tuple[str, s
     for right, name, entries, said in lines:
         inside = "".join(one for one, _ in entries)
         cells = SIGNS[right], escape(name), inside + (f" {escape(said)}" if said else "")
-        style = f'style="{HEAD}vertical-align:top"'
+        style = f'style="{HEAD}vertical-align:baseline"'
         html.append('<tr style="background:transparent">' + "".join(f"<td {style}>{c}</td>" for c in cells) + "</tr>")
         words = " ".join(part for part in (*(one for _, one in entries), said) if part)
         text.append(f"{SIGNS[right]} {name}: {words}")
