@@ -61,6 +61,39 @@ def test_look_says_a_tick_a_calm_word_or_what_is_wrong(name, monkeypatch):
             assert "Traceback" not in shown and "memlib/course" not in shown and len(shown) < 60_000
 
 
+@pytest.mark.parametrize(
+    "task, source, said",
+    [
+        ("by_hand", "after_4 = 0, 2, 3, 4\nafter_9 = '[0 7 8 9]'\nfirst_lost = [1]", ["✓ Right."]),
+        ("by_hand", "after_4 = [0, 3, 4]\nafter_9 = 9\nfirst_lost = None", ["write a list", "None; write your answer"]),
+        (
+            "by_hand",
+            "after_4 = [0, 2, 3, 4]\nafter_9 = first_lost = ...",
+            ["– 1 of 3", "come: after token 9, first lost."],
+        ),
+        ("by_hand", "after_4 = [0 2 3]", ["✗ The cell of the answer ends with an error.", "Line 1", "forgot a comma"]),
+        ("mask", "def local_mask(n, size, sinks=0):\n    x = 1", ["plain mask is None: is a `return` missing?"]),
+        ("mask", "def local_mask(n, size, sinks=0):\n    return some(n)", ["Line 2 of the answer (return some(n))"]),
+        (
+            "mask",
+            "def local_mask(n, size, sinks=0):\n    n\n    raise NotImplementedError",
+            ["– Line 3 is still to be wri"],
+        ),
+        ("choose", "chat, form, agent = (10, 0), 8, ...", ["– Still to come: agent."]),
+        (
+            "choose",
+            "chat, form, agent = (10, 0), 8, (4, 6)",
+            ["chat answered: 1", "form answered: not reached", "such as"],
+        ),
+        ("choose", "chat, form, agent = (10, 0), ('8', 2.0), [4, 6]", ["✓ Right."]),
+        ("explain", "letter = c", ['Letters and words stand in quotes: "c".']),
+    ],
+)
+def test_what_a_newcomer_may_write_is_answered_in_the_learners_words(task, source, said, monkeypatch):
+    shown = repr(seen(shell_with("01_window"), "01_window", task, source, monkeypatch))
+    assert all(part in shown for part in said), shown
+
+
 def run_all(path) -> list[dict]:
     """The code cells of a notebook after Run All, as JupyterLab leaves them."""
     import nbformat

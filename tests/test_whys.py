@@ -36,8 +36,8 @@ def answered(name: str, answer: str) -> dict:
     return space
 
 
-def said(space: dict, task) -> list[str]:
-    return so_far.whys(task, space)
+def said(space: dict, task) -> str:
+    return "\n".join(so_far.whys(task, space))
 
 
 def as_answer(condition: str) -> str | None:
@@ -83,7 +83,7 @@ def test_two_mistakes_or_more_have_an_answer_of_their_own(name, task):
 @pytest.mark.parametrize("name, task", CASES)
 def test_nothing_is_said_about_a_right_answer(name, task):
     for title, answer in {"solution": solved_text(task.answer), **variants(name)[task.name]["correct"]}.items():
-        assert said(answered(name, answer), task) == [], title
+        assert said(answered(name, answer), task) == "", title
 
 
 @pytest.mark.parametrize("name, task", CASES)
@@ -100,3 +100,12 @@ def test_each_mistake_that_is_answered_is_one_and_can_be_made_and_its_sentence_i
         assert reached, f"no wrong answer leads to: {condition}"
         shown = so_far.page(task, [], visible(name)[task.name], None, solved_text(task.answer), reached[0], False)
         assert sentence in repr(shown) and sentence.endswith((".", "?"))
+
+
+def test_a_sentence_names_what_it_is_about_where_there_are_several_answers():
+    task = load("01_window").tasks["by_hand"]
+    assert said(answered("01_window", solved_text(task.answer) + "\nfirst_lost = 0"), task).startswith(
+        "first_lost: Token 0"
+    )
+    task = load("01_window").tasks["explain"]
+    assert said(answered("01_window", 'letter = "a"'), task).startswith("The lesson")

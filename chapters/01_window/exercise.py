@@ -82,8 +82,9 @@ report("short text", local_mask(2, size + 3, sinks), axes=("query", "key"), digi
 # A dilated window looks back in strides: at token t it reads the tokens t, t-stride, t-2·stride, ..., at
 # most `size` of them. `DilatedWindow(3, 2)` after token 5 reads `[1, 3, 5]`, after token 4 `[0, 2, 4]`, after
 # token 1 only `[1]`. Write `update` (the state after new pairs; it must stay bounded) and `slots` (the pairs
-# that are read, oldest first). A `KV` can be cut like a list, `mem[-3:]`, but not in steps; for chosen pairs
-# index with a tensor of places, `mem[torch.tensor([1, 3, 5])]`; `mem.n` says how many pairs it has.
+# that are read, oldest first). `mem.append(new)` has the new pairs behind the old ones. A `KV` can be cut like a list,
+# `mem[-3:]`, but not in steps; for chosen pairs index with a tensor of places, `mem[torch.tensor([1, 3, 5])]`; `mem.n`
+# says how many pairs it has.
 #
 # <details><summary>Hint 1</summary>What is read now is not what will be read next: pairs between the strides must be kept too.</details>
 # <details><summary>Hint 2</summary>Keeping the newest <code>size * stride</code> pairs is enough; <code>slots</code> then picks.</details>
@@ -228,7 +229,10 @@ if any(choice is ... for choice in (chat, form, agent)):
     raise NotImplementedError("one of the three streams is not answered yet")
 fixed = {"chat": [], "form": [0, 1], "agent": [0, 1, 2, 3, 4, 5]}
 recent = {"chat": 10, "form": 8, "agent": 4}
-for name, (size, sinks) in {"chat": chat, "form": form, "agent": agent}.items():
+for name, pair in {"chat": chat, "form": form, "agent": agent}.items():
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise TypeError(f"{name} is to be two numbers in brackets, size and sinks, such as (7, 3)")
+    size, sinks = map(int, pair)
     kept = [set(r.sum(0).nonzero().flatten().tolist()) for r in recipe(Window(size, sinks), torch.zeros(60, 1))]
     asked = [(t, i) for t in range(20, 60) for i in [*fixed[name], *range(t - recent[name] + 1, t + 1)]]
     report(f"{name} within ten pairs", size + sinks <= 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 from memlib.course.notebook import look_page, parts
@@ -29,7 +30,7 @@ def page(task: Task, heard: list[Heard], wanted: str, error, answer: str, space:
     right = all(marks.values()) and error is None
     made = Page()
     if still and all(one.is_open for one in found.values()):
-        made.say(f"– {UNANSWERED}" if len(still) > len(marks) // 2 else f"– Still to come: {', '.join(still)}.")
+        made.say(_open(error, answer) if len(still) > len(marks) // 2 else f"– Still to come: {', '.join(still)}.")
         return made
     made.say(_headline(task, marks, still, right), strong=True)
     if right:
@@ -40,8 +41,10 @@ def page(task: Task, heard: list[Heard], wanted: str, error, answer: str, space:
     said = [] if own_edition else whys(task, space)
     for text in said:
         made.say(text)
-    if task.kind in WRITTEN or all(_is_single(text) for text in targets.values()):
-        _entries(made, marks, found, targets)
+    if error is not None and not found:
+        pass  # the check ended before its first report
+    elif task.kind in WRITTEN or all(_is_single(text) for text in targets.values()):
+        _entries(made, marks, found, targets, "not answered yet" if error is None or is_open else "not reached")
     else:
         _pictures(made, found, targets, marks)
     if error is not None and not is_open:
@@ -49,6 +52,12 @@ def page(task: Task, heard: list[Heard], wanted: str, error, answer: str, space:
     if not still and not said:
         made.say(f"Look next: {task.next}")
     return made
+
+
+def _open(error: BaseException | None, answer: str) -> str:
+    """That nothing is answered, or which line of an answer is still the blank."""
+    line = from_exception(error, answer).line if isinstance(error, NotImplementedError) else None
+    return f"– Line {line} is still to be written." if line else f"– {UNANSWERED}"
 
 
 def broken(task: Task, error: BaseException, answer: str) -> Page:
@@ -97,7 +106,14 @@ def whys(task: Task, space: dict) -> list[str]:
             names[name] = as_meant(as_plain(space[name]), ())
         except (TypeError, ValueError, NotImplementedError):
             pass  # a memory, a function: the condition speaks of it as it is
-    return [said for condition, said in task.why if _holds(condition, names)][:2]
+    return [_about(task, condition) + said for condition, said in task.why if _holds(condition, names)][:2]
+
+
+def _about(task: Task, condition: str) -> str:
+    """`gate: ` where a condition is about one of several names of an answer."""
+    of = defined(task.answer.source)
+    found = {node.id for node in ast.walk(ast.parse(condition, mode="eval")) if isinstance(node, ast.Name)} & of
+    return f"{found.pop()}: " if len(found) == 1 < len(of) else ""
 
 
 def _holds(condition: str, names: dict) -> bool:
@@ -107,17 +123,18 @@ def _holds(condition: str, names: dict) -> bool:
         return False
 
 
-def _entries(made: Page, marks: dict, found: dict[str, Heard], targets: dict[str, str]) -> None:
+def _entries(made: Page, marks: dict, found: dict[str, Heard], targets: dict[str, str], nothing: str) -> None:
     """A row a part: its sign, its name, and the learner's own entries with theirs."""
     lines = []
     for name, mark in marks.items():
         one = found.get(name)
         if one is None or one.is_open:
-            lines.append((None, name, [], "not answered yet"))
+            lines.append((None, name, [], nothing if one is None else "not answered yet"))
             continue
         own, mine, theirs = (read_report(text)[name] for text in (one.own, one.text, targets[name]))
         if unread := parts.unread(one.text):
-            lines.append((False, name, [], unread.removeprefix(f"{name}: ")))
+            said = unread.removeprefix(f"{name}: ").replace(": is a `return` missing?", "; write your answer")
+            lines.append((False, name, [], said))
             continue
         same = [(key, *row) for key, row in mine.items()] == [(key, *row) for key, row in theirs.items()]
         said = _wanted(one, theirs, mark) if same else "this is not the right number of entries"
@@ -126,13 +143,14 @@ def _entries(made: Page, marks: dict, found: dict[str, Heard], targets: dict[str
 
 
 def _boxes(own: dict, mine: dict, theirs: dict | None, mark: bool) -> list[tuple[str, str]]:
-    single, boxes = len(own) == 1 and len(own[""]) == 1 if "" in own else False, []
-    for key, row in own.items():
+    """The learner's entries, each with its sign where only some of them are right."""
+    single, boxes = list(own) == [""] and len(own[""]) == 1, []
+    for at, (key, row) in enumerate(own.items()):
+        boxes += [(" | ", "|")] if at else []
         for label, text in row.items():
-            right = mark if theirs is None or single else mine[key][label] == theirs[key][label]
             shown = as_written(text) if re.fullmatch(r"\w+ \d+|", label) else f"{label} {as_written(text)}"
-            boxes.append(look_page.entry(shown, None if single or theirs is None else right))
-        boxes += [(" | ", "|")] if len(own) > 1 else []
+            plain = mark or single or theirs is None
+            boxes.append(look_page.entry(shown, None if plain else mine[key][label] == theirs[key][label]))
     return boxes[:MOST]
 
 
