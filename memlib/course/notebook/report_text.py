@@ -8,6 +8,7 @@ size: 3
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import math
@@ -132,6 +133,9 @@ def as_meant(value, axes: tuple):
     """A written answer as it was meant: brackets, quotes, case, a full stop and the kind of number do not matter."""
     if isinstance(value, dict):
         return {key: as_meant(item, axes) for key, item in value.items()}
+    if isinstance(value, str) and len(axes) > 1:
+        rows = _literal(value)
+        return value if rows is None else as_meant(rows, axes)
     if isinstance(value, str):
         return _word(value) if not axes else [_word(one) for one in re.findall(r"[^\s,;()\[\]{}]+", value)]
     if isinstance(value, list):
@@ -143,6 +147,15 @@ def as_meant(value, axes: tuple):
         if axes and len(value) == 1 and _depth(value) == len(axes) + 1:
             return value[0]
     return value
+
+
+def _literal(text: str):
+    """The table that stands in quotes; None where the text is none."""
+    try:
+        value = as_plain(ast.literal_eval(text))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, NotImplementedError):
+        return None
+    return value if isinstance(value, list) else None
 
 
 def _word(text: str):
