@@ -266,6 +266,7 @@ drift = ExponentialAverage(0.05)
 # WHY isinstance(needle, Window) and needle.size < 64: Some of the newest 64 have already left this window.
 # WHY isinstance(gist, Window): No pair has to be told from the others here. Raw pairs take bytes that one average does not need.
 # WHY isinstance(gist, ExponentialAverage): This topic has been in force all along, and old pairs still help against the noise. A rate forgets them.
+# WHY isinstance(drift, Window): It follows, but it keeps raw pairs, and no pair has to be told from the others.
 # WHY isinstance(drift, CumulativeAverage): 300 steps of the old topic weigh as much as the newest ones: it has not followed.
 # WHY isinstance(drift, ExponentialAverage) and drift.rate > 0.1: So fast a rate averages a few steps only: the noise stays.
 # WHY isinstance(drift, ExponentialAverage) and drift.rate < 0.02: So slow a rate still holds mostly the old topic 36 steps after the switch.

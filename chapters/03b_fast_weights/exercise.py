@@ -238,7 +238,7 @@ if any(choice is ... for choice in (for_20, for_50, for_90)):
 seed = number(1, 9999, name="seed")
 for pairs, d in ((20, for_20), (50, for_50), (90, for_90)):
     report(f"{pairs} pairs, a width on offer", int(d) in (16, 32, 64, 128, 256))
-    report(f"{pairs} pairs, nine of ten", tasks.recall(DeltaRule(), pairs, int(d), trials=16, seed=seed) >= 0.9)
+    report(f"{pairs} pairs, nine of ten", tasks.recall(DeltaRule(), pairs, int(d), trials=16, seed=seed), least=0.9)
     report(f"{pairs} pairs, half would not do", tasks.recall(DeltaRule(), pairs, int(d) // 2, 16, seed) < 0.9)
 
 # %% [markdown]

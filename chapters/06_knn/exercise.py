@@ -419,7 +419,7 @@ won = [
     for crowd, some, off in zip(crowds, votes, noise, strict=True)
 ]
 report("k is one of four", name_k in (1, 8, 256, 4000) and vote_k in (1, 8, 256, 4000))
-report("the name is received", told(name_k, alone, (alone == 8.0).float()) >= 0.85)
+report("the name is received", told(name_k, alone, (alone == 8.0).float()), least=0.85)
 report("the vote is above 0.3 in every crowd", all(won))
 for stream, when in {"desk": str(desk).strip().lower(), "handbook": str(handbook).strip().lower()}.items():
     pairs, held, found, leaks = (

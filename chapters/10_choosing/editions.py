@@ -37,11 +37,11 @@ def choose(pick):
     )
     return {
         "**5,461 bytes** a head (64 KB in all)": f"**{room:,} bytes** a head ({room * 12:,} in all)",
-        "resident(device) <= 5461": f"resident(device) <= {room}",
+        "resident(device), most=5461": f"resident(device), most={room}",
         "device = Half(42)": "device = Half(40)",
         "more than 30 pairs": f"more than {worst[0]} pairs",
         "each of the 20 newest": f"each of the {worst[1]} newest",
-        "max(work(endless)) <= 30": f"max(work(endless)) <= {worst[0]}",
+        "max(work(endless)), most=30": f"max(work(endless)), most={worst[0]}",
         "heard[-20:]": f"heard[-{worst[1]}:]",
         "endless = Window(24)": f"endless = Window({worst[0]})",
         "tokens 0 to 7 (who is speaking) and the 16 newest": f"tokens 0 to {first - 1} (who is speaking) and the {newest} newest",
