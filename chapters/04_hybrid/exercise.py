@@ -230,7 +230,7 @@ report("their keys", bulk.slots(once).k, axes=("slot", "number"), digits=4)
 # Keys have width 1, the query is 1. Memory A holds two pairs: keys $\ln 3$ and $\ln 1$, values 8 and 16. Memory B
 # holds two pairs: keys $\ln 8$ and $\ln 4$, values 30 and 60. *Joined* is one softmax over all four; *mixed* is
 # $\tfrac12\mathrm{Att}(q,A)+\tfrac12\mathrm{Att}(q,B)$. A worked example: A alone answers $(3\cdot8+1\cdot16)/4=10$.
-# Write (numbers or expressions such as 3 / 5, no text in quotes)
+# Write (numbers or expressions such as 3 / 5)
 #
 # - `gate`: the weight g of A's answer in the joined read, and `joined_read`, `mixed_read`;
 # - `first_joined` and `first_mixed`: how much of A's **first** pair the query receives in each;
