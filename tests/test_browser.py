@@ -3,7 +3,6 @@
 MEMLIB_BROWSER=all tries every lesson and lets Chromium not be missing; otherwise one short lesson is tried.
 """
 
-import shutil
 import warnings
 
 import browser
@@ -26,17 +25,16 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
+    """What `make course` prints: every lesson is tried in the folder that it opens."""
     chromium()
-    home = tmp_path_factory.mktemp("home")
-    copy = shutil.copytree(browser.ROOT / "notebooks", home / "notebooks")
-    with browser.lab(copy, home) as address:
+    with browser.course(tmp_path_factory.mktemp("home")) as address:
         yield address
 
 
 @pytest.mark.parametrize("lesson", LESSONS if EVERY else LESSONS[:1], ids=lambda path: path.stem)
 def test_a_lesson_runs_plays_and_turns_offline(address, lesson):
     with browser.browser() as (page, asked):
-        browser.open_notebook(page, address(lesson.name))
+        browser.open_notebook(page, address.replace(LESSONS[0].name, lesson.name) + "&reset")
         if page.locator(FILM).count():
             film_plays(page, lesson.stem, "untouched")  # as in a fresh clone: no cell has run
         browser.run_all(page)
@@ -51,9 +49,8 @@ def test_a_lesson_runs_plays_and_turns_offline(address, lesson):
     assert asked == []
 
 
-def test_make_course_opens_a_copy_of_the_first_lesson_without_nbgrader(tmp_path):
-    chromium()
-    with browser.course(tmp_path) as address, browser.browser() as (page, asked):
+def test_make_course_opens_a_copy_of_the_first_lesson_without_nbgrader(address):
+    with browser.browser() as (page, asked):
         assert f"/lab/tree/lessons/{LESSONS[0].name}?" in address
         browser.open_notebook(page, address)
         menus = page.locator(".lm-MenuBar-item").all_inner_texts()

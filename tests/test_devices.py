@@ -1,11 +1,10 @@
 """Memories, model, tasks, stores and figures on a second device: the stand-in of `other_device`, numbers and all."""
 
 import copy
-import os
 
 import pytest
 import torch
-from examples import MEMORIES, WIDTH
+from examples import EVERY, MEMORIES, WIDTH
 from other_device import DEVICE, OtherDevice, There
 from torch import nn
 
@@ -49,7 +48,8 @@ from memlib.tasks import associative, detective, leaderboard
 from memlib.tasks.growth import at_length
 
 SAMPLE = Sample(*WIDTH)
-OFTEN = MEMORIES if os.environ.get("CI") else {type(make()): name for name, make in reversed(MEMORIES.items())}.values()
+OFTEN = MEMORIES if EVERY else {type(make()): name for name, make in reversed(MEMORIES.items())}.values()
+DEFAULT = list(OFTEN)[:: 1 if EVERY else 3]
 EITHER = pytest.mark.parametrize("default", [False, True], ids=["named", "by default"])  # torch.set_default_device
 
 
@@ -129,7 +129,7 @@ def everything(memory, q, kv):
             yield torch.autograd.grad(loss, [*leaf, *learned])
 
 
-@pytest.mark.parametrize("name, default", [(name, False) for name in MEMORIES] + [(name, True) for name in OFTEN])
+@pytest.mark.parametrize("name, default", [(name, False) for name in OFTEN] + [(name, True) for name in DEFAULT])
 def test_a_memory_gives_there_what_it_gives_here(name, default):
     memory, (q, kv) = single(MEMORIES[name]), SAMPLE.tokens(2, n=24, dtype=torch.float32)
     want = [here(x) for x in everything(memory, q, kv)]

@@ -2,7 +2,7 @@
 
 `chapters/NN_name/variants.py` holds VARIANTS: task -> {"correct": {name: source}, "wrong": {name: source}}. The
 variants run in this process, cell by cell, on one seed, with MEMLIB_VARIANTS=all on five. Every run is a mixture: each
-variant stands once among right and wrong answers of the other tasks. `make test` takes every third mixture, `.ci/run`
+variant stands once among right and wrong answers of the other tasks. `make test` takes every fourth mixture, `.ci/run`
 all. test_grading.py takes some through nbval.
 """
 
@@ -23,7 +23,7 @@ from memlib.course.source import load_exercise, solved, stub
 
 FIVE = variables.setting("MEMLIB_VARIANTS") == "all"
 SEEDS = (1, 2000, 30_000, 400_000, 5_000_000)[: 5 if FIVE else 1]
-STEP = 1 if EVERY or FIVE else 3
+STEP = 1 if EVERY or FIVE else 4
 EXERCISES = [name for name in chapters() if (CHAPTERS / name / "exercise.py").exists()]
 load = cache(load_exercise)
 visible = cache(lambda name: expected(load(name)))

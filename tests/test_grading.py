@@ -14,7 +14,7 @@ from memlib.course.notebook.answers import untouched_file, with_answers
 from memlib.course.paths import ROOT
 
 
-@pytest.mark.parametrize("name", EXERCISES if EVERY else EXERCISES[::2])
+@pytest.mark.parametrize("name", EXERCISES if EVERY else EXERCISES[::3])
 def test_nbval_gives_everything_for_the_solution(name):
     """Its only run under nbval: test_built_files_are_what_their_sources_give holds what it prints to a learner."""
     verdict = grading.grade(ROOT / "solutions" / f"{name}.ipynb")
