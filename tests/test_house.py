@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,12 @@ def test_the_library_loads_nothing_heavy():
     code = f"import sys, memlib; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_every_planted_fault_stands_where_it_would_be_planted(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "faults"))
+    areas = [path.stem for path in (ROOT / "tests" / "faults").glob("*.py")]
+    rows = [one for area in areas if area != "__main__" for one in getattr(import_module(area), "FAULTS", [])]
+    assert len(rows) > 600 and len(set(rows)) == len(rows)
+    stale = [f"{one.file}: {one.old!r}" for one in rows if not one.stands()]
+    assert not stale, "not in its file exactly once:\n" + "\n".join(stale)

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Thread
 
 HEAVY = ["torch", "torch._dynamo", "torch.func", "numpy", "pytest", "safetensors.torch", "pandas", "faiss"]
+HEAVY += ["plotly.graph_objects", "ipywidgets", "nbformat"]
 
 
 def watched(parent: int) -> None:

@@ -53,13 +53,19 @@ FAULTS = [
     *faults(
         "memlib/draw/slot_film.py",
         "test_pictures.py -k 'film or box or level or tier or axis or label'",
-        ("{row[i]:.3g} of {style.safe(self.labels[i])}", "{row[i]:.1g} of {style.safe(self.labels[i])}"),
-        ("share = box * row[i] / most", "share = box * row[i]"),
         ("np.round(127 * room / most)", "np.round(100 * room / most)"),
-        ('"color": [self.colors[i] for i in which]}', '"color": [self.colors[i - 1] for i in which]}'),
         ("style.INK if i == now else own if i < now", "style.INK if i == now else own if i <= now + 1"),
         ("start + max(self.tiers[name]) - 0.5", "start + max(self.tiers[name]) + 0.5"),
         ("min(0.0, float(self.views.min()))", "0.0"),
+    ),
+    *faults(
+        "memlib/draw/slot_boxes.py",
+        "test_pictures.py -k 'film or box or piece or hover or colour'",
+        ("{row[i]:.3g} of {style.safe(told.labels[i])}", "{row[i]:.1g} of {style.safe(told.labels[i])}"),
+        ("share = box * row[i] / most", "share = box * row[i]"),
+        ("[told.colors[piece.token] for piece", "[told.colors[piece.token - 1] for piece"),
+        ('f"{i}.{met[i]}"', 'f"{t}.{i}.{met[i]}"'),
+        ("piece.wide)[piece.token] for", "piece.wide)[piece.token - 1] for"),
     ),
     *faults(
         "memlib/draw/slot_story.py",
@@ -99,7 +105,7 @@ FAULTS = [
         ("seen[:, -1].max()", "seen[:, -1].mean()"),
         ("(min(max(edge, start), stop) for edge in span)", "(min(max(edge + 1, start), stop) for edge in span)"),
         ("blank + 1 if blank", "blank if blank"),
-        ("[t for t in at if t <= now]", "[t for t in at if t < now]"),
+        ("np.minimum(at, now)", "np.minimum(at, now + 1)"),
     ),
     *faults(
         "memlib/draw/style.py",
