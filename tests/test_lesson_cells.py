@@ -271,6 +271,7 @@ def test_a_text_that_is_too_long_is_refused():
 
 NEWEST, LOOP = "newest = mem.newest.append(new[free:], keep=self.size)", "for pair in new.one_by_one():"
 STORE = "compressed.append(made, keep=self.compressed), raw[gone:]"
+MEAN = "x.mean(-2, keepdim=True)"
 BREAKS = {  # as the chapters name them: {what is named: (the library's line, what takes its place)}
     ("01_window", lambda made: made(6)): {
         "keep=self.size + 1": ("keep=self.size", "keep=self.size + 1"),
@@ -280,6 +281,15 @@ BREAKS = {  # as the chapters name them: {what is named: (the library's line, wh
         ),
         "newest = mem.newest": (NEWEST, "newest = mem.newest"),
         "newest = new": (NEWEST, "newest = new"),
+    },
+    ("02_averages", lambda made: made(4)): {
+        "return mem.append(new, keep=self.size + 1)": ("keep=self.size", "keep=self.size + 1"),
+        "return mem.append(new)[: self.size]": ("mem.append(new, keep=self.size)", "mem.append(new)[: self.size]"),
+        "return mem.each(lambda x: x.sum(-2, keepdim=True) / self.size)": (
+            MEAN,
+            f"{MEAN.replace('mean', 'sum')} / self.size",
+        ),
+        "return mem.each(lambda x: x[..., -1:, :])": (MEAN, "x[..., -1:, :]"),
     },
     ("03a_recurrent", lambda made: made(0.3)): {
         "g = self.rate": ("g = self.rate if mem.count else 1.0", "g = self.rate"),

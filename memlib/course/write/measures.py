@@ -16,6 +16,7 @@ from memlib.course.write.lesson_cells import DEEPER
 REWRITTEN: tuple[str, ...] = (
     "00_cache",
     "01_window",
+    "02_averages",
     "03a_recurrent",
     "04_hybrid",
 )  # the chapters that are held to the limits
