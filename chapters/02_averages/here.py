@@ -169,18 +169,15 @@ def steps_of(step, counted: bool = False) -> torch.Tensor:
 
 
 def read_and_kept():
-    """What two averages keep to go on, and the one pair that is read of each, step by step."""
+    """What a moving average keeps to go on, beside the one pair that is read, step by step."""
     n, x = len(TEXT), nothing(len(TEXT))
-    rows = zip(*(recipe(m, x) for m in (Window(5), MovingAverage(5), CumulativeAverage())), strict=True)
-    steps = [torch.cat([kept, read, total, total]) for kept, read, total in rows]
-    tiers = {
-        "moving average of 5: KEPT": [min(5, t + 1) for t in range(n)],
-        "READ": [1] * n,
-        "mean of all: KEPT": [1] * n,
-        "READ ": [1] * n,
-    }
-    events = [f"step {t}: the moving average keeps {min(5, t + 1)} pairs; one pair is read of each" for t in range(n)]
-    return draw.film(steps, list(TEXT), events=events, tiers=tiers, title="What is read, and what must be kept")
+    rows = zip(recipe(Window(5), x), recipe(MovingAverage(5), x), strict=True)
+    steps = [torch.cat([kept, read]) for kept, read in rows]
+    tiers = {"what must be KEPT": [min(5, t + 1) for t in range(n)], "what is READ": [1] * n}
+    events = [f"step {t}: {min(5, t + 1)} pairs are kept, their mean is read" for t in range(n)]
+    title = "A moving average of 5: what it keeps, and what is read"
+    alt = "Five pairs are kept, one by one. One pair is read: their mean."
+    return draw.film(steps, list(TEXT), events=events, tiers=tiers, title=title, alt=alt)
 
 
 @cache

@@ -214,8 +214,8 @@ assert torch.equal(means["4711"], means["1174"]) and not torch.equal(means["4711
 # %% [markdown]
 # ## What is read, and what must be kept
 #
-# All four are **read** as one pair. But to go on, the moving average must take its oldest pair out. So it must still have
-# it, and all the others, one by one. **Predict:** what must each keep for n = 256? Play, then look at the bytes.
+# All four are **read** as one pair. But at the next token the moving average must take its oldest pair out of the mean.
+# Play: what has it to keep for that? Then **predict:** what must each average keep for n = 256?
 
 # %% tags=["film"]
 here.read_and_kept()
@@ -224,7 +224,7 @@ here.read_and_kept()
 here.bytes_kept()
 
 # %% [markdown]
-# The moving and the weighted average save reading, not keeping. The cumulative and the exponential one go on from their
+# The moving and the weighted average save reading, not keeping: to drop a pair from a mean, you must still have it. The cumulative and the exponential one go on from their
 # last pair and a count. A state that is made from the last state and the new pair alone is called **recurrent**; chapter
 # 03a is about those.
 
@@ -320,7 +320,8 @@ ask("02", "hand", "order", "meter", "thermostat")
 # ## Now you
 #
 # In a terminal of this JupyterLab (File, New, Terminal) type `memlib start 02`, then open `my/02_averages.ipynb`.
-#
+
+# %% [markdown]
 # ## Deeper: the first pair, taken whole
 #
 # Predict which rate is best at the end, and whether a smaller one is best just before the switch. Then move the knob. The
