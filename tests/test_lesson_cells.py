@@ -271,6 +271,7 @@ def test_a_text_that_is_too_long_is_refused():
 
 NEWEST, LOOP = "newest = mem.newest.append(new[free:], keep=self.size)", "for pair in new.one_by_one():"
 STORE = "compressed.append(made, keep=self.compressed), raw[gone:]"
+ERROR = "(v - k @ s)"
 MEAN = "x.mean(-2, keepdim=True)"
 BREAKS = {  # as the chapters name them: {what is named: (the library's line, what takes its place)}
     ("01_window", lambda made: made(6)): {
@@ -296,6 +297,12 @@ BREAKS = {  # as the chapters name them: {what is named: (the library's line, wh
         "g = 1 - self.rate if mem.count else 1.0": ("g = self.rate if", "g = 1 - self.rate if"),
         "for pair in reversed([*new.one_by_one()]):": (LOOP, "for pair in reversed([*new.one_by_one()]):"),
         "for pair in [new[-1:]]:": (LOOP, "for pair in [new[-1:]]:"),
+    },
+    ("03b_fast_weights", lambda made: made()): {
+        "s = s + k.mT @ (beta[..., t, :, :] * v)": (ERROR, "v"),
+        "s = s + k.mT @ (beta[..., t, :, :] * (k @ s - v))": (ERROR, "(k @ s - v)"),
+        "k, v = pair.k, single(pair.v)": ("k, v = unit(pair.k)", "k, v = pair.k"),
+        "return unit(q) @ mem.s.mT": ("return unit(q) @ mem.s", "return unit(q) @ mem.s.mT"),
     },
     ("04_hybrid", lambda made: made(4, 2, 2)): {
         "made = tiers.compress(self, raw[-gone:], mem.used)": ("raw[:gone]", "raw[-gone:]"),

@@ -18,6 +18,7 @@ REWRITTEN: tuple[str, ...] = (
     "01_window",
     "02_averages",
     "03a_recurrent",
+    "03b_fast_weights",
     "04_hybrid",
 )  # the chapters that are held to the limits
 WORDS, LINES, CELL, MEDIAN, WIDE, MINUTES = 1500, 60, 12, 6, 92, 45
