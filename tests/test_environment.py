@@ -112,6 +112,12 @@ def test_what_the_pages_link_to_is_there(name):
         assert folder == "my/" or (ROOT / folder).is_dir(), folder
 
 
+def test_memlib_answers_in_a_terminal_of_the_courses_jupyterlab():
+    assert f"shell_command': ['{lab.SHELL}']" in " ".join(lab.command(8888))  # no login shell, which sets its own PATH
+    done = subprocess.run([lab.SHELL, "-c", "memlib --help"], env=lab.surroundings("a"), capture_output=True, text=True)
+    assert done.returncode == 0 and "start" in done.stdout
+
+
 def made(*words: str, **env: str) -> subprocess.CompletedProcess:
     names = {"PATH": "/usr/bin:/bin", **env}
     return subprocess.run(["make", "-C", str(ROOT), *words], capture_output=True, text=True, env=names)

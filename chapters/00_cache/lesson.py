@@ -38,9 +38,10 @@ widgets.one_fact(Full(), model)
 # The thick line says how much of the fact is still **stored**. The thin ones say how much of its attention
 # each letter spends on it.
 #
-# Now move *bytes between* to its right end. The thick line stays at 100 %, and the answer is wrong all the same.
-# All of the fact is there, and the model no longer finds it among so much talk: **having is not finding**.
-# Here is how often it finds new facts, measured over hundreds of texts.
+# Now move *bytes between* to its right end. The thick line stays at 100 %, and the answer is wrong all the same:
+# the model says another number of the talk. All of the fact is there, and it no longer finds it: **having is not
+# finding**. At 1,000 bytes this is bad luck, farther off it is the rule: here is how often it finds new facts,
+# measured over hundreds of texts.
 
 # %%
 here.having_is_not_finding()
@@ -267,9 +268,9 @@ ask("00", "mem", "bytes", "phone")
 # ## Deeper: said the other way round
 
 # %% [markdown]
-# Type "Rex is Anna's dog." and ask "what is Anna's dog called?", with *Rex* expected. A fact said the other way round
-# is found less often, however near it is. When the model read *Rex* it could not know whose name that was, and what it
-# has kept of a letter stays as it is.
+# In the first box of this lesson type "Rex is Anna's dog." and ask "what is Anna's dog called?", with *Rex* expected. A
+# fact said the other way round is found less often, however near it is. When the model read *Rex* it could not know
+# whose name that was, and what it has kept of a letter stays as it is.
 
 # %% claims
 usual, turned = (lm.card("facts")[f"right_answers_{how}"] for how in ("trained_wordings", "value_first"))
@@ -290,4 +291,5 @@ here.time_of_a_read()
 # %% [markdown]
 # ## Now you
 #
-# In a terminal of this JupyterLab (File, New, Terminal) type `memlib start 00`, then open `my/00_cache.ipynb`.
+# In a terminal of this JupyterLab (File, New, Terminal) type `memlib start 00`. The exercise `00_cache.ipynb` then lies
+# beside the folder `lessons`: in the list of files on the left, click the folder sign on top, and open it.

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MY = Path(os.environ.get("MEMLIB_MY") or ROOT / "my").resolve()
 BESIDE = Path(__file__).parent
 PATIENCE = 90
+SHELL = os.environ.get("SHELL") or ("powershell.exe" if os.name == "nt" else "sh")
 
 
 def port() -> int:
@@ -41,6 +42,9 @@ def command(number: int) -> list[str]:
     """How JupyterLab is started."""
     words = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={number}", "--log-level=ERROR"]
     words += ["--ServerApp.port_retries=0", "--ServerApp.answer_yes=True", "--no-browser", f"--ServerApp.root_dir={MY}"]
+    words.append(
+        f"--ServerApp.terminado_settings={{'shell_command': ['{SHELL}']}}"
+    )  # no login shell: it loses our PATH
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         words.append("--allow-root")
     return words
@@ -49,7 +53,8 @@ def command(number: int) -> list[str]:
 def surroundings(token: str) -> dict[str, str]:
     """The environment of JupyterLab and its kernels: without nbgrader's menus, for this start alone."""
     config = os.pathsep.join(filter(None, [str(BESIDE / "jupyter"), os.environ.get("JUPYTER_CONFIG_PATH")]))
-    own = {"JUPYTER_CONFIG_PATH": config, "JUPYTER_TOKEN": token}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])  # `memlib` is there
+    own = {"JUPYTER_CONFIG_PATH": config, "JUPYTER_TOKEN": token, "PATH": path}
     return {"OMP_NUM_THREADS": "1", **os.environ, **own}  # the course's steps are too small for more threads
 
 
