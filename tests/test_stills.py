@@ -1,15 +1,51 @@
 """Where no script runs: each stored film has a still beside it, which every converter shows."""
 
+import html
 import json
 import re
 
 import nbformat
 import plotly.graph_objects as go
 import pytest
+from browser import CHROMIUM, FLAGS
+from nbconvert import HTMLExporter
 
 from memlib.course import paths
-from memlib.course.paths import CourseError
+from memlib.course.paths import ROOT, CourseError
 from memlib.course.write import stills
+
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def figures(path) -> list[dict]:
+    outputs = [o for cell in nbformat.read(path, 4).cells for o in cell.get("outputs", []) if "data" in o]
+    return [output.data[stills.PLOTLY] for output in outputs if stills.PLOTLY in output.data]
+
+
+def converted(path) -> str:
+    return HTMLExporter().from_filename(path)[0]
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_converted_lesson_shows_a_still_of_every_film(path):
+    shown = re.findall(r'<img alt="([^"]*)"[^>]*? src="data:image/webp;base64,[\w+/=]{4000,}"', converted(path))
+    assert [html.unescape(said) for said in shown] == [one["layout"]["meta"]["alt"] for one in figures(path)] != []
+
+
+@pytest.mark.long
+def test_a_lesson_printed_as_a_pdf_holds_its_stills(tmp_path):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = chromium.new_context(java_script_enabled=False, offline=True).new_page()
+        for path in LESSONS:
+            (tmp_path / "lesson.html").write_text(converted(path), "utf-8")
+            page.goto((tmp_path / "lesson.html").as_uri(), wait_until="domcontentloaded")
+            widths = page.eval_on_selector_all("img[src^='data:image/webp']", "all => all.map(one => one.naturalWidth)")
+            pictures = len(re.findall(rb"/Subtype ?/Image\b", page.pdf()))
+            assert len(widths) == len(figures(path)) <= pictures and min(widths) > 500, path.stem
+        chromium.close()
 
 
 def output(figure: go.Figure):
